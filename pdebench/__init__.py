@@ -1,0 +1,66 @@
+"""Classical solvers make certified PDE trajectories; a harness scores neural solvers against them.
+
+Importing this loads nothing heavy: each name below arrives with its module when it is first used.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .generate import generate as generate
+    from .spec import load_spec as load_card
+    from .store import open_store as open
+
+__version__ = "0.1.0"
+
+# Named above as well, for type checkers.
+_EXPORTS = {
+    "generate": "pdebench.generate:generate",
+    "load_card": "pdebench.spec:load_spec",
+    "open": "pdebench.store:open_store",
+}
+__all__ = ["generate", "load_card", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _EXPORTS[name].partition(":")
+    value = globals()[name] = getattr(import_module(module), attribute)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})
+
+
+class _Package(ModuleType):
+    """Lets `pdebench.generate` stay the function when the module of that name is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _EXPORTS and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+def _refuse_namesake() -> None:
+    """Raise when the older distribution `pdebench` is installed too: its files mix with ours."""
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:  # a zip file, or gone
+            continue
+        for name in names:
+            if name.startswith("pdebench-") and name.endswith((".dist-info", ".egg-info")):
+                raise ImportError(
+                    f"the older distribution 'pdebench' ({name} in {folder}) installs an import package of the same "
+                    "name as 'pdebench-foundry'. Keep one: pip uninstall pdebench, then reinstall pdebench-foundry"
+                )
+
+
+sys.modules[__name__].__class__ = _Package
+_refuse_namesake()

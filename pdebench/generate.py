@@ -1,0 +1,141 @@
+"""The one loop over units of work: spec -> solver -> store, on any number of ranks, resumable."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from . import order, sample, solve
+from .arrays import Index
+from .errors import CardError
+from .layout import DONE, FAILED
+from .parallel import Comm, Serial
+from .problem import Event, Frame
+from .spec import DatasetSpec
+from .store import TrajectoryStore
+
+log = logging.getLogger(__name__)
+
+
+# Called with members done and members to do; fractions count the unit in flight on rank 0.
+Progress = Callable[[float, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a call of `generate` left in the store, of the members it was asked for."""
+
+    store: Path
+    done: int
+    failed: int
+    missing: int
+    seconds: float
+    reasons: dict[int, str]
+
+
+def generate(
+    spec: DatasetSpec,
+    out: str | Path,
+    *,
+    members: range | None = None,
+    comm: Comm | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Fill the store at `out` with the units of work that it lacks; the same bits for any rank count or interruption.
+
+    `members` limits the work to the units that hold any of them. Every rank calls it; each gets the summary.
+    A member whose run fails is recorded with its reason, and the rest goes on.
+    """
+    comm = comm or Serial()
+    wanted = _wanted(spec, members)
+    if comm.rank == 0:
+        _rehearse(spec, int(wanted[0][0]))
+    if comm.size % spec.ranks:
+        raise CardError(
+            f"{spec.name} solves each unit on {spec.ranks} ranks: start a multiple of that, not {comm.size}"
+        )
+    if comm.rank == 0:
+        TrajectoryStore.create(out, spec).sweep()
+    comm.Barrier()
+    store = TrajectoryStore.open(out)
+    lacking = set(comm.bcast(store.missing().tolist() if comm.rank == 0 else None))
+    todo = [unit for unit in wanted if lacking.intersection(unit.tolist())]
+    began = perf_counter()
+    group, groups = comm.Split(comm.rank // spec.ranks, comm.rank), comm.size // spec.ranks
+    watch = _Watch(store, todo, progress if comm.rank == 0 else None)
+    try:
+        for unit in todo[comm.rank // spec.ranks :: groups]:
+            events = watch.over(solve.trajectories(spec, unit, group))
+            if group.rank == 0:
+                store.write(unit, events)
+                log.info("members %d … %d written", unit[0], unit[-1])
+            else:
+                deque(events, maxlen=0)  # this rank only lends its hand
+        comm.Barrier()
+    finally:
+        if comm.rank == 0:
+            store.publish()
+    comm.Barrier()
+    return _summary(store, wanted, perf_counter() - began)
+
+
+def _rehearse(spec: DatasetSpec, member: int) -> None:
+    """Refuse a card that cannot be followed before anything is written."""
+    problem, card = solve.prepare(spec)
+    if spec.ranks == 1:
+        card.build(problem, spec.grid, spec.output, Serial())
+    sample.initial(spec, problem, member)
+
+
+def _wanted(spec: DatasetSpec, members: range | None) -> list[Index]:
+    """Whole units that hold any of `members`."""
+    if members is None:
+        return order.units(spec)
+    if not 0 <= members.start < members.stop <= spec.samples.count:
+        raise CardError(
+            f"members {members.start}:{members.stop} do not lie in 0:{spec.samples.count}, the members of {spec.name}"
+        )
+    return [unit for unit in order.units(spec) if set(unit.tolist()).intersection(members)]
+
+
+class _Watch:
+    """Counts members as frames pass by, and those that other ranks commit."""
+
+    def __init__(self, store: TrajectoryStore, todo: list[Index], tell: Progress | None) -> None:
+        self._store, self._tell = store, tell
+        self._members = np.concatenate(todo) if todo else np.zeros(0, int)
+        self._told = perf_counter()
+
+    def over(self, events: Iterator[Event]) -> Iterator[Event]:
+        frames, flying = len(self._store.times), 0.0
+        for event in events:
+            if isinstance(event, Frame):
+                flying += len(event.members) / frames
+                self._report(flying)
+            yield event
+
+    def _report(self, flying: float) -> None:
+        now = perf_counter()
+        if self._tell and now - self._told > 0.2:  # looking at the journal costs a listing
+            self._told = now
+            missing = np.isin(self._members, self._store.missing()).sum()
+            self._tell(len(self._members) - missing + flying, len(self._members))
+
+
+def _summary(store: TrajectoryStore, wanted: list[Index], seconds: float) -> Summary:
+    members = np.concatenate(wanted)
+    status, reasons = store.status()[members], store.reasons()
+    return Summary(
+        store=store.path,
+        done=int((status == DONE).sum()),
+        failed=int((status == FAILED).sum()),
+        missing=int((status == 0).sum()),
+        seconds=seconds,
+        reasons={int(m): reasons[m] for m in members[status == FAILED]},
+    )

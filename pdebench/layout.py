@@ -1,0 +1,145 @@
+"""How a store is laid out in Zarr: its arrays, attributes and per-sample columns. CF names and units."""
+
+from __future__ import annotations
+
+import platform
+import warnings
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+import zarr.errors
+
+from . import sample
+from .journal import Entry
+from .problem import Field, Outcome, Parameter, problems
+from .spec import DatasetSpec
+
+SCHEMA_VERSION = 1
+MISSING, DONE, FAILED = 0, 1, 2
+
+
+def lay_out(path: Path, spec: DatasetSpec) -> None:
+    """An empty store: every array declared, coordinates, seeds and parameters written."""
+    problem = problems[spec.problem.name](**spec.problem.options)
+    members = range(spec.samples.count)
+    path.mkdir(parents=True)
+    group = zarr.create_group(path)
+    group.attrs.update(_attributes(spec, problem.fields))
+    for field in problem.fields:
+        _declare_field(group, spec, field)
+    _coordinates(group, spec, [field.name for field in problem.fields])
+    drawn = np.array([list(sample.parameters(spec, m).values()) for m in members])
+    described = {p.name: p for p in problem.parameters}
+    for column, name in enumerate(spec.parameters):
+        about = described.get(name, Parameter(name, "1", name))
+        attrs = {"long_name": about.long_name, "units": _units(spec, about.units)}
+        _put_array(group, name, drawn[:, column], ("sample",), attrs)
+    seeds = np.array([sample.seed(spec, m) for m in members], np.int64)
+    _put_array(group, "seed", seeds, ("sample",), {"long_name": "seed of the member's random streams"})
+    for name, values in columns_of(spec, {}).items():
+        _put_array(group, name, values, ("sample",), _COLUMN_ATTRIBUTES[name])
+    empty = np.full((len(members), spec.times.frames, len(problem.fields)), np.nan)
+    about_error = {"long_name": "relative L2 difference to a finer solution", "units": "1"}
+    _put_array(group, "truth_error", empty, ("sample", "time", "field"), about_error)
+    with warnings.catch_warnings():  # consolidated metadata is not in the v3 specification yet, but xarray wants it
+        warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+        zarr.consolidate_metadata(path)
+    (path / "journal").mkdir()
+
+
+def _declare_field(group: zarr.Group, spec: DatasetSpec, field: Field) -> None:
+    samples, space = spec.samples, spec.store.shape
+    group.create_array(
+        field.name,
+        shape=(samples.count, spec.times.frames, *space),
+        chunks=(1, 1, *space),
+        shards=(samples.unit, spec.times.frames, *space),
+        dtype=spec.store.dtype,
+        compressors=None,  # turbulence in float32 hardly compresses, and raw frames can be mapped
+        fill_value=np.nan,
+        chunk_key_encoding={"name": "default", "separator": "."},  # one file per shard and no folders
+        dimension_names=("sample", "time", *spec.grid.dims),
+        attributes={"long_name": field.long_name, "units": _units(spec, field.units)},
+    )
+
+
+def _coordinates(group: zarr.Group, spec: DatasetSpec, fields: list[str]) -> None:
+    _put_array(group, "sample", np.arange(spec.samples.count), ("sample",), {"long_name": "member"})
+    _put_array(group, "time", spec.times.values(), ("time",), {"long_name": "time", "units": _units(spec, "s")})
+    for dim, axis in zip(spec.output.dims, spec.output.axes(), strict=True):
+        _put_array(group, dim, axis, (dim,), {"long_name": dim, "units": _units(spec, "m")})
+    _put_array(group, "field", np.array(fields, object), ("field",), {"long_name": "stored field"})
+
+
+def _attributes(spec: DatasetSpec, fields: Iterable[Field]) -> dict[str, Any]:
+    return {
+        "Conventions": "CF-1.11",
+        "title": spec.title,
+        "source": spec.source,
+        "license": spec.licence,
+        "schema_version": SCHEMA_VERSION,
+        "card": spec.model_dump(mode="json"),
+        "digest": spec.digest,
+        "fields": [field.name for field in fields],
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """What the bits may depend on besides the card."""
+    packages = {name: version(name) for name in ("numpy", "scipy", "zarr")}
+    return {"pdebench": version("pdebench-foundry"), "machine": platform.machine(), **packages}
+
+
+_COLUMN_ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "status": {"flag_values": [MISSING, DONE, FAILED], "flag_meanings": "missing done failed"},
+    "reason": {"long_name": "why the trajectory failed"},
+    "wall_seconds": {"long_name": "time taken by the trajectory", "units": "s"},
+    "steps": {"long_name": "time steps taken"},
+    "iterations": {"long_name": "linear solver iterations taken"},
+}
+
+
+def entry_of(outcomes: list[Outcome], checksums: dict[str, int]) -> Entry:
+    return {
+        "members": [o.member for o in outcomes],
+        "reason": [o.cost.reason for o in outcomes],
+        "wall_seconds": [o.wall_seconds for o in outcomes],
+        "steps": [o.cost.steps for o in outcomes],
+        "iterations": [o.cost.iterations for o in outcomes],
+        "crc32c": checksums,
+    }
+
+
+def columns_of(spec: DatasetSpec, entries: dict[int, Entry]) -> dict[str, Any]:
+    """The per-sample variables, `(sample,)` each, as the commits tell them."""
+    count = spec.samples.count
+    columns: dict[str, Any] = {
+        "status": np.full(count, MISSING, np.int8),
+        "reason": np.full(count, "", object),
+        "wall_seconds": np.full(count, np.nan),
+        "steps": np.zeros(count, np.int64),
+        "iterations": np.zeros(count, np.int64),
+    }
+    for entry in entries.values():
+        members = entry["members"]
+        for name in ("reason", "wall_seconds", "steps", "iterations"):
+            columns[name][members] = entry[name]
+        columns["status"][members] = [FAILED if why else DONE for why in entry["reason"]]
+    return columns
+
+
+def _put_array(group: zarr.Group, name: str, values: Any, dims: tuple[str, ...], attrs: dict[str, Any]) -> None:
+    dtype: Any = str if values.dtype == object else values.dtype
+    array = group.create_array(
+        name, shape=values.shape, chunks=values.shape, dtype=dtype, dimension_names=dims, attributes=attrs
+    )
+    array[:] = values
+
+
+def _units(spec: DatasetSpec, si: str) -> str:
+    return si if spec.units == "SI" else "1"

@@ -1,0 +1,131 @@
+"""The contracts of a classical solver package: equations, numerics, and what flows out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from .arrays import Array, Index
+from .parallel import Comm
+from .registry import Registry
+from .spec import Grid
+
+Params = Mapping[str, float]
+BatchParams = Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One stored quantity. `units` are SI; a non-dimensional card shows "1" instead."""
+
+    name: str
+    units: str
+    long_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One scalar that a card must draw. Values below `minimum` are refused."""
+
+    name: str
+    units: str
+    long_name: str
+    minimum: float = -np.inf
+
+
+class Problem(Protocol):
+    """The equations, without numerics. Built from the card's `problem` options.
+
+    Optional: `exact(grid, params, t) -> Array`, `(field, *space)`, and
+    `invariants(states, grid, params) -> dict[str, Array]`, `(..., field, *space)` -> `(...)` each.
+    """
+
+    @property
+    def fields(self) -> tuple[Field, ...]: ...
+    @property
+    def parameters(self) -> tuple[Parameter, ...]: ...
+    def initial(self, grid: Grid, params: Params, rng: np.random.Generator) -> Array:
+        """State at t = 0, `(field, *space)`: a function of x, so a finer grid samples the same one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one trajectory took, and why it failed (an empty reason: it did not)."""
+
+    steps: int = 0
+    iterations: int = 0
+    reason: str = ""
+
+
+class Solver(Protocol):
+    """Numerics. One object lives for one unit of work and may learn along it."""
+
+    @property
+    def batch(self) -> int:
+        """How many members it wants at once: 1 for a Krylov sequence, 16 for a SIMD batch."""
+        ...
+
+    def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
+        """Yield the state at each of `times`, `(b, field, *output)`; `states` hold t = 0, `(b, field, *grid)`.
+
+        A member that fails is NaN from there on. On several ranks only rank 0's frames count.
+        """
+        ...
+
+    def costs(self) -> list[Cost]:
+        """One per member of the last `trajectories`, complete when its iterator is exhausted."""
+        ...
+
+
+class SolverCard(Protocol):
+    """A solver's options, from the card, before there is anything to solve."""
+
+    def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> Solver:
+        """Raises `SolverError` for what this solver cannot do."""
+        ...
+
+    def refined(self, factor: float) -> SolverCard:
+        """The same solver with time steps (or tolerances) finer by `factor`: the certifier's twin."""
+        ...
+
+
+# Each is called with the options of its card.
+problems: Registry[Callable[..., Problem]] = Registry("problem")
+solvers: Registry[Callable[..., SolverCard]] = Registry("solver")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The states of some members at one output time: values `(b, field, *output)`."""
+
+    members: Index
+    index: int
+    values: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one trajectory. It follows the member's last frame."""
+
+    member: int
+    cost: Cost
+    wall_seconds: float
+
+
+Event = Frame | Outcome
+
+
+class Sink(Protocol):
+    """Where trajectories end: a store on disk or a training stream."""
+
+    def missing(self) -> Index:
+        """Members that are not there yet."""
+        ...
+
+    def write(self, members: Index, events: Iterator[Event]) -> None:
+        """Take one whole unit of work; it counts once the iterator is exhausted, and not at all before."""
+        ...

@@ -1,0 +1,35 @@
+"""spec -> seeds, parameters and initial states. Member i never depends on member j."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from .arrays import Array
+from .problem import Problem
+from .spec import DatasetSpec, Grid
+
+
+def seed(spec: DatasetSpec, member: int) -> int:
+    """The member's own seed, 63 bits: all its random streams follow from it alone."""
+    state = np.random.SeedSequence([spec.samples.seed, member]).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
+
+
+def stream(member_seed: int, purpose: str) -> np.random.Generator:
+    """An independent random stream per member and purpose, the same on any rank and machine."""
+    word = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "little")
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([member_seed, word])))
+
+
+def parameters(spec: DatasetSpec, member: int) -> dict[str, float]:
+    """The member's parameters, by name; adding one to a card leaves the others as drawn."""
+    own = seed(spec, member)
+    return {name: law.draw(stream(own, f"parameter:{name}")) for name, law in spec.parameters.items()}
+
+
+def initial(spec: DatasetSpec, problem: Problem, member: int, grid: Grid | None = None) -> Array:
+    """The member's state at t = 0, `(field, *space)`, on the solver's grid or on another one."""
+    rng = stream(seed(spec, member), "initial")
+    return problem.initial(grid or spec.grid, parameters(spec, member), rng)

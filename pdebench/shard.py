@@ -1,0 +1,136 @@
+"""One Zarr v3 shard of uncompressed frames: written frame by frame, there whole or not at all, memory-mapped to read.
+
+The file is the frames in C order of `(sample, frame)`, then the index that Zarr's `sharding_indexed` codec asks for
+(ZEP 2): an (offset, length) pair of little-endian uint64 per inner chunk, and the CRC-32C of those pairs. Because the
+frames lie in order, the file is also a plain array that can be mapped.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import google_crc32c
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .arrays import Array
+from .errors import StoreError
+
+_ABSENT = 2**64 - 1  # how the index marks a chunk that is not there
+_BLOCK = 1 << 24  # bytes per step when a whole file is read
+
+
+class ShardWriter:
+    """A shard of `slots × frames` chunks of which the first `samples` rows are written.
+
+    All its bytes are reserved at the start, so a full disk is met before the solve and not after it.
+    """
+
+    def __init__(self, path: Path, *, slots: int, samples: int, frames: int, frame_bytes: int) -> None:
+        self._path, self._shape, self._frame_bytes = path, (slots, samples, frames), frame_bytes
+        self._partial = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
+        self._file = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            os.posix_fallocate(self._file, 0, shard_bytes(slots, samples, frames, frame_bytes))
+        except OSError as error:
+            self.abort()
+            raise StoreError(f"no room for {path}: {error.strerror}; free some and repeat the command") from error
+
+    def put(self, sample: int, frame: int, values: Array) -> None:
+        """Write one frame; `values` must already have the store's dtype and be contiguous."""
+        _, _, frames = self._shape
+        os.pwrite(self._file, values.data, (sample * frames + frame) * self._frame_bytes)
+
+    def commit(self) -> int:
+        """Make the shard appear, durably; its CRC-32C."""
+        slots, samples, frames = self._shape
+        index = _index(slots, samples, frames, self._frame_bytes)
+        os.pwrite(self._file, index, samples * frames * self._frame_bytes)
+        os.fsync(self._file)
+        os.close(self._file)
+        checksum = checksum_of(self._partial)
+        self._partial.replace(self._path)
+        _sync_folder(self._path.parent)
+        return checksum
+
+    def abort(self) -> None:
+        """Leave nothing behind. Harmless after `commit`."""
+        if self._partial.exists():
+            os.close(self._file)
+            self._partial.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.abort()
+
+
+def shard_bytes(slots: int, samples: int, frames: int, frame_bytes: int) -> int:
+    """Size of the file: the frames that are there, 16 bytes of index per slot, and a checksum."""
+    return samples * frames * frame_bytes + 16 * slots * frames + 4
+
+
+def map_shard(path: Path, *, slots: int, samples: int, frames: int, space: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """The frames of a shard, `(sample, frame, *space)`, read-only and not yet read. Raises `StoreError` if torn."""
+    frame_bytes = int(np.prod(space)) * np.dtype(dtype).itemsize
+    expected = shard_bytes(slots, samples, frames, frame_bytes)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}; `pdebench check --repair` sets it right") from error
+    if size != expected:
+        raise StoreError(
+            f"{path} has {size} bytes and should have {expected}: it was truncated or replaced; "
+            "`pdebench check --repair` drops it, then repeat `pdebench generate`"
+        )
+    return np.memmap(path, dtype=dtype, mode="r", shape=(samples, frames, *space))
+
+
+def checksum_of(path: Path) -> int:
+    """CRC-32C of a whole file."""
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            checksum = google_crc32c.extend(checksum, block)
+    return checksum
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers of this host left in `folder`."""
+    for partial in folder.glob(f"*.{socket.gethostname()}.*.partial"):
+        if not _alive(int(partial.name.split(".")[-2])):
+            partial.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _index(slots: int, samples: int, frames: int, frame_bytes: int) -> bytes:
+    pairs = np.full((slots * frames, 2), _ABSENT, "<u8")
+    there = np.arange(samples * frames, dtype="<u8")
+    pairs[: len(there), 0], pairs[: len(there), 1] = there * frame_bytes, frame_bytes
+    raw = pairs.tobytes()
+    checksum: int = google_crc32c.value(raw)
+    return raw + checksum.to_bytes(4, "little")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

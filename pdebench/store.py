@@ -1,0 +1,294 @@
+"""One dataset on disk: a Zarr v3 group that plain xarray opens, written unit by unit, safe against kill -9."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+import zarr.errors
+
+from . import order, sample
+from .arrays import Array, Index
+from .errors import StoreError
+from .journal import Entry, Journal
+from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, lay_out, versions
+from .problem import Event, Frame, Outcome
+from .shard import ShardWriter, checksum_of, map_shard, sweep
+from .spec import DatasetSpec, Grid, parse
+
+if TYPE_CHECKING:
+    import xarray
+
+log = logging.getLogger(__name__)
+
+
+class TrajectoryStore:
+    """The trajectories of one card. One shard per field and unit of work, so two writers never share a file."""
+
+    def __init__(self, path: Path, group: zarr.Group) -> None:
+        self.path, self._group = path, group
+        self.spec = parse(DatasetSpec, _mapping(group.attrs["card"]), where=f"{path} (its card)")
+        self.grid: Grid = self.spec.output
+        self.times: Array = self.spec.times.values()
+        self.fields: tuple[str, ...] = tuple(str(name) for name in _listed(group.attrs["fields"]))
+        self.parameter_names: tuple[str, ...] = tuple(self.spec.parameters)
+        self._journal = Journal(path / "journal")
+        self._shards: dict[tuple[str, int], Array] = {}
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: str | Path, spec: DatasetSpec) -> TrajectoryStore:
+        """The store of `spec` at `path`, new or begun before. Raises `StoreError` where something else is."""
+        path = Path(path)
+        if not path.exists():
+            begun = path.with_name(f"{path.name}.{os.getpid()}.partial")
+            try:
+                lay_out(begun, spec)
+                begun.rename(path)
+            except OSError as error:
+                if not path.exists():  # else another process was first, and its store is as good
+                    raise StoreError(f"cannot create {path}: {error.strerror or error}") from error
+            finally:
+                shutil.rmtree(begun, ignore_errors=True)
+        store = cls.open(path)
+        store._expect(spec)
+        return store
+
+    @classmethod
+    def open(cls, path: str | Path) -> TrajectoryStore:
+        """An existing store. Raises `StoreError` if `path` is none."""
+        path = Path(path)
+        if not path.exists():
+            raise StoreError(f"no store at {path}: `pdebench generate CARD --out {path}` makes one")
+        try:
+            group = zarr.open_group(path, mode="r+" if os.access(path, os.W_OK) else "r", use_consolidated=False)
+            schema = group.attrs["schema_version"]
+        except (zarr.errors.GroupNotFoundError, zarr.errors.ContainsArrayError, KeyError, ValueError, OSError) as error:
+            raise StoreError(f"{path} is there, but it is not a pdebench store: choose another path") from error
+        if schema != SCHEMA_VERSION:
+            raise StoreError(f"{path} has schema {schema}; this pdebench reads schema {SCHEMA_VERSION}: update it")
+        return cls(path, group)
+
+    def sweep(self) -> None:
+        """Remove the temporary files of writers that were killed on this host."""
+        for folder in (self.path / name for name in self.fields):
+            sweep(folder)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_shards": {}}  # a map is cheap to open again and costly to send
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def missing(self) -> Index:
+        """Members that no committed unit holds."""
+        there = self._journal.entries()
+        units = [unit for number, unit in enumerate(order.units(self.spec)) if number not in there]
+        return np.concatenate(units) if units else np.zeros(0, int)
+
+    def write(self, members: Index, events: Iterable[Event]) -> None:
+        """Take one whole unit of work; nothing of it counts before its last event is in."""
+        unit = int(members.min()) // self.spec.samples.unit
+        first, count = unit * self.spec.samples.unit, len(members)
+        outcomes: dict[int, Outcome] = {}
+        with ExitStack() as stack:
+            writers = [stack.enter_context(self._writer(name, unit, count)) for name in self.fields]
+            for event in events:
+                if isinstance(event, Outcome):
+                    outcomes[event.member] = event
+                else:
+                    self._put(writers, event, first)
+            if set(outcomes) != {int(m) for m in members}:
+                raise StoreError(f"unit {unit} ended with outcomes of {len(outcomes)} of its {count} members")
+            checksums = {name: writer.commit() for name, writer in zip(self.fields, writers, strict=True)}
+        self._journal.commit(unit, entry_of([outcomes[m] for m in sorted(outcomes)], checksums))
+
+    def _writer(self, name: str, unit: int, count: int) -> ShardWriter:
+        size, frames = self.spec.samples.unit, len(self.times)
+        nbytes = int(np.prod(self.grid.shape)) * np.dtype(self.spec.store.dtype).itemsize
+        return ShardWriter(self._shard_path(name, unit), slots=size, samples=count, frames=frames, frame_bytes=nbytes)
+
+    def _put(self, writers: list[ShardWriter], frame: Frame, first: int) -> None:
+        values = np.ascontiguousarray(frame.values, dtype=np.dtype(self.spec.store.dtype).newbyteorder("<"))
+        for row, member in enumerate(frame.members):
+            for column, writer in enumerate(writers):
+                writer.put(int(member) - first, frame.index, values[row, column])
+
+    def publish(self) -> None:
+        """Bring `status` and the costs that xarray users see up to date with the commits."""
+        with self._journal.lock():
+            self._publish(self._journal.fold())
+
+    def forget(self, units: Iterable[int]) -> None:
+        """Drop units, shards and commits, so that the next `generate` makes them again."""
+        gone = list(units)
+        with self._journal.lock():
+            self._journal.forget(gone)
+            for unit in gone:
+                for name in self.fields:
+                    self._shards.pop((name, unit), None)
+                    self._shard_path(name, unit).unlink(missing_ok=True)
+            self._publish(self._journal.entries())
+
+    def _publish(self, entries: dict[int, Entry]) -> None:
+        columns = columns_of(self.spec, entries)
+        for name, values in columns.items():
+            _array(self._group, name)[:] = values
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def status(self) -> Index:
+        """`(sample,)`: 0 missing, 1 done, 2 failed."""
+        return np.asarray(columns_of(self.spec, self._journal.entries())["status"])
+
+    def reasons(self) -> list[str]:
+        """Why each member failed; empty for the others."""
+        return [str(why) for why in columns_of(self.spec, self._journal.entries())["reason"]]
+
+    def wall_seconds(self) -> Array:
+        """`(sample,)` seconds that each trajectory took; NaN where missing."""
+        return np.asarray(columns_of(self.spec, self._journal.entries())["wall_seconds"])
+
+    def members(self, split: str | None = None) -> Index:
+        """Members that are done, of one split or of all."""
+        done = np.flatnonzero(self.status() == DONE)
+        return done if split is None else done[np.isin(done, self.spec.split(split))]
+
+    def params(self, members: Index | Iterable[int]) -> Array:
+        """`(b, p)`, columns in the order of `parameter_names`."""
+        rows = [list(sample.parameters(self.spec, int(m)).values()) for m in members]
+        return np.array(rows).reshape(len(rows), len(self.parameter_names))
+
+    def frames(self, member: int, start: int = 0, stop: int | None = None, step: int = 1) -> Array:
+        """A copy of frames `start:stop:step` of one member, `(t, field, *space)`."""
+        unit, row = divmod(int(member), self.spec.samples.unit)
+        return np.stack([self._shard(name, unit)[row, start:stop:step] for name in self.fields], axis=1)
+
+    def truth_error(self) -> Array:
+        """`(sample, time, field)` relative L² error bar of the stored truth; NaN where it was not certified."""
+        return np.asarray(_array(self._group, "truth_error")[:])
+
+    def set_truth_error(self, members: Index, values: Array) -> None:
+        """Keep certificates `(m, time, field)` beside the data."""
+        with self._journal.lock():
+            everything = self.truth_error()
+            everything[members] = values
+            _array(self._group, "truth_error")[:] = everything
+
+    def content_hash(self) -> str:
+        """SHA-256 of all that the card decides: frames, parameters, steps, failures; not of times taken."""
+        columns = columns_of(self.spec, self._journal.entries())
+        seen = hashlib.sha256(self.spec.digest.encode())
+        seen.update(np.ascontiguousarray(self.params(range(self.spec.samples.count))).tobytes())
+        for name in ("status", "steps", "iterations"):
+            seen.update(np.ascontiguousarray(columns[name]).tobytes())
+        seen.update("\n".join(map(str, columns["reason"])).encode())
+        for unit in sorted(self._journal.entries()):
+            for name in self.fields:
+                seen.update(np.ascontiguousarray(self._shard(name, unit)).data)
+        return seen.hexdigest()
+
+    def damaged(self) -> list[tuple[int, str]]:
+        """Committed units whose shards are gone, torn or altered, and what is wrong with each."""
+        found = []
+        for unit, entry in sorted(self._journal.entries().items()):
+            for name in self.fields:
+                path = self._shard_path(name, unit)
+                try:
+                    self._map(name, unit)
+                except StoreError as error:
+                    found.append((unit, str(error)))
+                    continue
+                if checksum_of(path) != entry["crc32c"][name]:
+                    found.append((unit, f"{path} has other bytes than were committed"))
+        return found
+
+    def _shard(self, name: str, unit: int) -> Array:
+        if (name, unit) not in self._shards:
+            if unit not in self._journal.entries():
+                size = self.spec.samples.unit
+                raise StoreError(
+                    f"members {unit * size} … {(unit + 1) * size - 1} of {self.path} are not there yet: "
+                    "repeat `pdebench generate` to finish the store"
+                )
+            self._shards[name, unit] = self._map(name, unit)
+        return self._shards[name, unit]
+
+    def _map(self, name: str, unit: int) -> Array:
+        size, count = self.spec.samples.unit, self.spec.samples.count
+        present = min(size, count - unit * size)
+        path, dtype = self._shard_path(name, unit), np.dtype(self.spec.store.dtype).newbyteorder("<")
+        return map_shard(path, slots=size, samples=present, frames=len(self.times), space=self.grid.shape, dtype=dtype)
+
+    def _shard_path(self, name: str, unit: int) -> Path:
+        return self.path / name / ".".join(["c", str(unit), "0", *["0"] * len(self.grid.shape)])
+
+    def _expect(self, spec: DatasetSpec) -> None:
+        if spec.digest != self.spec.digest:
+            raise StoreError(
+                f"{self.path} holds {self.spec.name} with digest {self.spec.digest}, but this card has digest "
+                f"{spec.digest} ({'; '.join(_differences(self.spec, spec))}): choose another --out, or remove the store"
+            )
+        made_by = _mapping(self._group.attrs["versions"])
+        if (now := versions()) != made_by:
+            changed = ", ".join(f"{k} {made_by.get(k)} → {now[k]}" for k in now if now[k] != made_by.get(k))
+            log.warning("%s was begun with other versions (%s): new units may differ in round-off", self.path, changed)
+
+
+def open_store(path: str | Path) -> xarray.Dataset:
+    """The store as a lazy xarray dataset: dims `(sample, time, [z, y,] x)`, one variable per field and parameter.
+
+    `xarray.open_zarr(path)` gives the same; this one first takes in units that a killed run left unpublished.
+    """
+    import xarray
+
+    store = TrajectoryStore.open(path)
+    if os.access(store.path, os.W_OK):
+        store.publish()
+    whole = {"sample": store.spec.samples.unit, "time": -1}  # a shard at a time, not a frame
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The specified chunks separate")  # in `truth_error`, which is small
+        dataset: xarray.Dataset = xarray.open_zarr(store.path, chunks=whole)
+    return dataset
+
+
+def _array(group: zarr.Group, name: str) -> Any:
+    return group[name]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise StoreError("the store's attributes are damaged: remove it and generate it again")
+    return value
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise StoreError("the store's attributes are damaged: remove it and generate it again")
+    return value
+
+
+def _differences(old: DatasetSpec, new: DatasetSpec) -> Iterator[str]:
+    """`key: old → new` for every leaf in which two cards differ."""
+    before, after = _leaves(old.model_dump(mode="json")), _leaves(new.model_dump(mode="json"))
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            yield f"{key}: {before.get(key)} → {after.get(key)}"
+
+
+def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {prefix.rstrip("."): tree}
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        found |= _leaves(value, f"{prefix}{key}.")
+    return found

@@ -1,0 +1,143 @@
+"""A question put to every model, and the record of one answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from .errors import CardError, RecordError
+from .spec import Card, Count, Finite, Named, Slug, find_card, parse, read_yaml
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Curves = list[list[list[float]]]  # [sample][time][field]
+
+
+class Task(Card):
+    """What is predicted from what, on which data, and how it is scored.
+
+    A model sees frames `first … first+history-1` (every `stride`-th stored frame) and predicts the next `horizon`.
+    """
+
+    name: Slug
+    version: Count
+    title: str
+    description: str
+    dataset: Slug
+    split: Literal["train", "valid", "test"] = "test"
+    first: Annotated[int, Field(ge=0)] = 0
+    history: Count = 1
+    horizon: Count
+    stride: Count = 1
+    metrics: tuple[str, ...] = Field(min_length=1)
+    primary: str
+    baselines: tuple[Named, ...] = ()
+    time_limit: Annotated[float, Field(gt=0)] = 600.0  # seconds for all samples together
+
+    @model_validator(mode="after")
+    def _primary_is_a_metric(self) -> Self:
+        if self.primary not in self.metrics:
+            raise ValueError(f"primary {self.primary!r} is not among the metrics {', '.join(self.metrics)}")
+        return self
+
+    @property
+    def frames(self) -> range:
+        """Indices of the stored frames that the task uses: the history, then the predicted ones."""
+        return range(self.first, self.first + (self.history + self.horizon) * self.stride, self.stride)
+
+
+def load_task(card: str | Path) -> Task:
+    """The task of a card: a path to YAML, or the name of one that ships with pdebench."""
+    path = find_card(card, "leaderboards", "task.yaml")
+    return parse(Task, read_yaml(path), where=str(path))
+
+
+class Expense(Card):
+    """What a model costs. Seconds are wall-clock medians per trajectory on the record's hardware."""
+
+    parameters: Annotated[int, Field(ge=0)] = 0
+    training_seconds: Seconds = 0.0
+    inference_seconds: Seconds  # one trajectory at a time
+    inference_seconds_batched: Seconds  # per trajectory, in batches of `batch`
+    batch: Count
+    threads: Count = 1
+    peak_memory_bytes: Annotated[int, Field(ge=0)] = 0
+
+
+class Picture(Card):
+    """One predicted sample to look at: little-endian float16 arrays `(time, field, y, x)`, base64."""
+
+    member: int
+    times: list[Finite]
+    shape: tuple[int, ...]
+    truth: str
+    prediction: str
+
+
+class Record(Card):
+    """One model's answers to one task, complete enough to rank, plot and repeat."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    schema_version: Literal[1] = 1
+    task: Slug
+    task_version: Count
+    dataset: Slug
+    dataset_version: Count
+    dataset_digest: str
+    model: str  # registered name, or module:attribute
+    label: str  # how the table calls it
+    kind: Literal["neural", "classical", "reference"]  # reference: persistence and the like
+    options: dict[str, Any] = {}
+    weights_sha256: str | None = None
+    fields: list[str]
+    times: list[Finite]  # of the predicted frames, from the last frame of the history
+    members: list[int]
+    scores: dict[str, float]  # aggregates over samples, times and fields
+    values: dict[str, Curves]  # per sample, before any averaging
+    truth_error: list[list[float]] | None = None  # [time][field], relative L2 of the truth itself
+    generation_seconds: float | None = None  # of one trajectory of the truth
+    expense: Expense
+    picture: Picture | None = None
+    hardware: str
+    versions: dict[str, str]
+    commit: str
+    created: str  # ISO 8601, UTC
+    digest: str = ""  # of everything else; filled by `sealed`
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the record without its digest."""
+        content = self.model_dump(mode="json", exclude={"digest"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def sealed(self) -> Record:
+        return self.model_copy(update={"digest": self.fingerprint()})
+
+    def save(self, path: Path) -> Path:
+        """Write the record as JSON, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(json.dumps(self.sealed().model_dump(mode="json"), separators=(",", ":")) + "\n")
+        partial.replace(path)
+        return path
+
+
+def load_record(path: Path) -> Record:
+    """A record from disk. Raises `RecordError` for one that is malformed or was changed by hand."""
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} is not a record: {error}") from error
+    if not isinstance(data, Mapping):
+        raise RecordError(f"{path} is not a record: it holds {type(data).__name__}, not an object")
+    try:
+        record = parse(Record, data, where=str(path))
+    except CardError as error:
+        raise RecordError(str(error)) from error
+    if record.digest != record.fingerprint():
+        raise RecordError(f"{path} was changed after it was written: make it again with `pdebench evaluate`")
+    return record

@@ -1,0 +1,61 @@
+"""Integrating-factor Runge–Kutta of fourth order, each sample of a batch with its own step.
+
+u = e^{ℒt} v removes ℒ exactly; v is advanced by the classical method (Canuto, Hussaini, Quarteroni & Zang 2006,
+Spectral Methods: Fundamentals in Single Domains, §D.3).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pdebench.arrays import Array, Complex, Index
+from pdebench.problem import BatchParams
+
+from .fourier import Modes
+from .semilinear import Semilinear
+
+# |λ|Δt ≤ 2√2 on the imaginary axis; with |k| ≤ (2π/h)/3 this bounds Δt Σ|uᵢ|/hᵢ.
+COURANT_LIMIT = 2 * np.sqrt(2) * 3 / (2 * np.pi)
+
+
+def advance(
+    equation: Semilinear, modes: Modes, state: Complex, params: BatchParams, *, length: float, steps: Index
+) -> tuple[Complex, Array]:
+    """The state one interval later, and the largest advection rate met on the way, `(b,)`.
+
+    `state` `(b, field, *k)` is left as it was; sample b takes `steps[b]` equal steps.
+    Four evaluations of 𝒩 a step; two state copies besides the stages.
+    """
+    out, peak = state.copy(), np.zeros(len(state))
+    symbol = equation.symbol(modes, params)
+    for count in np.unique(steps):  # samples of one step size march together
+        group = np.flatnonzero(steps == count)
+        own = {name: values[group] for name, values in params.items()}
+        h = length / count
+        half = np.exp(symbol[group] * (h / 2)).astype(modes.dtype)
+        u = out[group]
+        for _ in range(count):
+            u, rate = _step(equation, modes, u, own, half, modes.dtype.type(h))
+            peak[group] = np.fmax(peak[group], rate)
+        out[group] = u
+    return out, peak
+
+
+def _step(
+    equation: Semilinear, modes: Modes, u: Complex, params: BatchParams, half: Array, h: np.floating[Any]
+) -> tuple[Complex, Array]:
+    k1, rate = equation.nonlinear(modes, u, params)
+    decayed = half * u
+    k1 *= half
+    k2, _ = equation.nonlinear(modes, decayed + (h / 2) * k1, params)
+    k3, _ = equation.nonlinear(modes, decayed + (h / 2) * k2, params)
+    k4, _ = equation.nonlinear(modes, half * (decayed + h * k3), params)
+    k2 += k3
+    k2 *= 2
+    k2 += k1
+    decayed += (h / 6) * k2
+    decayed *= half
+    k4 *= h / 6
+    return decayed + k4, rate

@@ -1,0 +1,105 @@
+"""The same bits on 1, 2 and 3 ranks, one unit per rank or several ranks per unit, whole or interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from specs import tiny_card
+
+from pdebench.spec import DatasetSpec, parse
+from pdebench.store import TrajectoryStore
+
+pytestmark = pytest.mark.mpi
+HERE = Path(__file__).parent
+ENVIRONMENT = os.environ | {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def start(ranks, *words):
+    command = ["mpiexec", "-n", str(ranks), sys.executable, "-m", "pdebench", *map(str, words)]
+    return subprocess.Popen(command, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def mpi(ranks, *words):
+    run = start(ranks, *words)
+    out, err = run.communicate(timeout=120)
+    return run.returncode, out, err
+
+
+def card(folder, **changes):
+    spec = parse(DatasetSpec, tiny_card(**changes), where="tiny")
+    (folder / "card.yaml").write_text(yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True)))
+    return folder / "card.yaml"
+
+
+def content(path):
+    return TrajectoryStore.open(path).content_hash()
+
+
+def test_one_two_and_three_ranks_and_a_resumed_run_give_the_same_bits(tmp_path):
+    path = card(tmp_path, samples__count=7, samples__unit=2)  # uneven: 4 units, the last one short
+    hashes = set()
+    for ranks in (1, 2, 3):
+        status, out, err = mpi(ranks, "generate", path, "--out", tmp_path / f"{ranks}.zarr")
+        assert status == 0, err
+        assert out.count("7 members done") == 1  # rank 0 alone speaks
+        hashes.add(content(tmp_path / f"{ranks}.zarr"))
+    mpi(2, "generate", path, "--out", tmp_path / "resumed.zarr", "--members", "4:6")
+    status, _, err = mpi(3, "generate", path, "--out", tmp_path / "resumed.zarr")
+    assert status == 0, err
+    assert len(hashes | {content(tmp_path / "resumed.zarr")}) == 1
+
+
+def test_several_ranks_share_a_unit(tmp_path):
+    heat = {
+        "problem": {"name": f"{HERE}/decomposed.py:Heat"},
+        "solver": {"name": f"{HERE}/decomposed.py:ByRows"},
+        "parameters": {"diffusivity": {"uniform": [0.1, 0.2]}},
+    }
+    hashes = set()
+    for name, ranks, start_on in (("one", 1, 1), ("two", 2, 2), ("pairs", 2, 4), ("three", 3, 3)):
+        (tmp_path / name).mkdir()
+        path = card(tmp_path / name, **heat, ranks=ranks)
+        status, _, err = mpi(start_on, "generate", path, "--out", tmp_path / name / "s.zarr")
+        assert status == 0, err
+        store = TrajectoryStore.open(tmp_path / name / "s.zarr")
+        hashes.add(b"".join(store.frames(m).tobytes() for m in range(6)))
+    assert len(hashes) == 1
+
+
+def test_an_error_on_one_rank_ends_all_with_one_clear_line(tmp_path):
+    status, _, err = mpi(2, "generate", card(tmp_path, grid__shape=[8, 8]), "--out", tmp_path / "s.zarr")
+    assert status != 0
+    assert "keeps wavenumbers up to 2" in err
+    assert "Traceback" not in err
+
+
+def test_a_killed_rank_loses_only_what_was_in_flight(tmp_path):
+    slow = {"grid__shape": [96, 96], "times__frames": 12, "samples__count": 12, "splits": {"train": [0, 12]}}
+    path, out = card(tmp_path, **slow), tmp_path / "killed.zarr"
+    run = start(2, "generate", path, "--out", out)
+    while not list(out.glob("vorticity/c.*.0.0.0")) and run.poll() is None:
+        time.sleep(0.01)
+    victim = next(iter(out.glob("vorticity/*.partial")), None)
+    if victim is not None:
+        os.kill(int(victim.name.split(".")[-2]), signal.SIGKILL)
+    run.communicate(timeout=60)
+    assert run.returncode != 0
+    assert TrajectoryStore.open(out).missing().size
+    status, _, err = mpi(2, "generate", path, "--out", out)
+    assert status == 0, err
+    assert mpi(1, "generate", path, "--out", tmp_path / "whole.zarr")[0] == 0
+    assert content(out) == content(tmp_path / "whole.zarr")
+    assert not list(out.rglob("*.partial"))

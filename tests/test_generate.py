@@ -1,0 +1,155 @@
+"""Generation: resumable, the same bits however it was interrupted, failures kept with their reason."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+from specs import tiny_card, tiny_spec
+
+from pdebench import solve
+from pdebench.errors import CardError
+from pdebench.generate import generate
+from pdebench.problem import Frame, Outcome
+from pdebench.solvers.spectral.navier_stokes import NavierStokes2D
+from pdebench.store import TrajectoryStore
+
+
+def content(path):
+    return TrajectoryStore.open(path).content_hash()
+
+
+def test_a_resumed_run_has_the_bits_of_a_whole_one(tmp_path):
+    generate(tiny_spec(), tmp_path / "whole.zarr")
+    summary = generate(tiny_spec(), tmp_path / "parts.zarr", members=range(3, 4))
+    assert (summary.done, summary.missing) == (2, 0)  # the whole unit that holds member 3
+    assert TrajectoryStore.open(tmp_path / "parts.zarr").missing().tolist() == [0, 1, 4, 5]
+    assert content(tmp_path / "parts.zarr") != content(tmp_path / "whole.zarr")
+    generate(tiny_spec(), tmp_path / "parts.zarr")
+    assert content(tmp_path / "parts.zarr") == content(tmp_path / "whole.zarr")
+
+
+def test_a_finished_store_is_not_touched_again(tmp_path):
+    generate(tiny_spec(), tmp_path / "s.zarr")
+    shards = {p: p.stat().st_mtime_ns for p in (tmp_path / "s.zarr" / "vorticity").iterdir()}
+    generate(tiny_spec(), tmp_path / "s.zarr")
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "s.zarr" / "vorticity").iterdir()} == shards
+
+
+def test_the_hash_sees_every_frame_and_parameter(tmp_path):
+    generate(tiny_spec(), tmp_path / "a.zarr")
+    for change in ({"samples__seed": 2}, {"parameters__viscosity__value": 0.011}, {"times__step": 0.26}):
+        path = tmp_path / f"{next(iter(change))}.zarr"
+        generate(tiny_spec(**change), path)
+        assert content(path) != content(tmp_path / "a.zarr")
+
+
+def test_frames_of_each_member_end_with_its_outcome():
+    events = list(solve.trajectories(tiny_spec(solver__batch=1), np.array([0, 1])))
+    assert [type(e) for e in events] == ([Frame] * 5 + [Outcome]) * 2
+    assert [e.member for e in events if isinstance(e, Outcome)] == [0, 1]
+    assert all(e.cost.steps > 0 and e.wall_seconds > 0 for e in events if isinstance(e, Outcome))
+
+
+class FirstMemberBlowsUp(NavierStokes2D):
+    """Every second member starts at a speed that no step can follow."""
+
+    def initial(self, grid, params, rng):
+        return super().initial(grid, params, rng) * (1e9 if rng.bytes(1)[0] % 2 else 1.0)
+
+
+def test_a_member_that_fails_is_kept_with_its_reason_and_the_rest_goes_on(tmp_path):
+    problem = tiny_card()["problem"] | {"name": f"{__file__}:FirstMemberBlowsUp"}
+    spec = tiny_spec(problem=problem, solver__max_steps=1000)
+    summary = generate(spec, tmp_path / "s.zarr")
+    store = TrajectoryStore.open(tmp_path / "s.zarr")
+    assert 0 < summary.failed < 6
+    assert summary.done == 6 - summary.failed
+    for member, status in enumerate(store.status()):
+        frames = store.frames(member)
+        assert np.isfinite(frames[0]).all()
+        assert np.isfinite(frames[1:]).all() == (status == 1)
+        if status == 2:
+            assert np.isnan(frames[1:]).all()
+            assert "needs more than 1000 steps" in store.reasons()[member]
+            assert member in summary.reasons
+    assert set(store.members()) == set(np.flatnonzero(store.status() == 1))
+    ran = _command("generate", _card(tmp_path, spec), "--out", str(tmp_path / "s.zarr"))
+    assert ran.returncode == 3
+    assert f"{summary.failed} failed" in ran.stdout
+
+
+def test_nothing_is_written_for_a_card_that_cannot_be_followed(tmp_path):
+    with pytest.raises(CardError, match=r"keeps wavenumbers up to 2 after dealiasing.*at least 13 points"):
+        generate(tiny_spec(grid__shape=[8, 8]), tmp_path / "s.zarr")
+    with pytest.raises(CardError, match="do not lie in 0:6"):
+        generate(tiny_spec(), tmp_path / "s.zarr", members=range(4, 9))
+    with pytest.raises(CardError, match="a multiple of that"):
+        generate(tiny_spec(ranks=2), tmp_path / "s.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+SLOW = {"grid__shape": [96, 96], "times__frames": 12, "samples__count": 12, "splits": {"train": [0, 12]}}
+
+
+def test_killed_at_random_and_resumed_gives_the_same_bits(tmp_path):
+    spec = tiny_spec(**SLOW)
+    generate(spec, tmp_path / "whole.zarr")
+    card, out = _card(tmp_path, spec), tmp_path / "killed.zarr"
+    rng, kills = np.random.default_rng(5), 0
+    for _ in range(30):
+        run = subprocess.Popen([sys.executable, "-m", "pdebench", "generate", card, "--out", str(out)])
+        _wait_for_work(out, run)
+        time.sleep(rng.uniform(0.0, 0.3))
+        run.send_signal(signal.SIGKILL)
+        kills += run.wait() == -signal.SIGKILL
+        if run.returncode == 0:
+            break
+        if kills == 4:
+            assert _command("generate", card, "--out", str(out)).returncode == 0
+    assert kills >= 2
+    assert content(out) == content(tmp_path / "whole.zarr")
+    assert not list(out.rglob("*.partial"))
+
+
+def test_an_interrupt_leaves_no_litter_and_says_so(tmp_path):
+    spec = tiny_spec(**SLOW)
+    card, out = _card(tmp_path, spec), tmp_path / "s.zarr"
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pdebench", "generate", card, "--out", str(out)], stderr=subprocess.PIPE, text=True
+    )
+    _wait_for_work(out, run)
+    run.send_signal(signal.SIGTERM)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "repeat the command" in said
+    assert "Traceback" not in said
+    assert not list(out.rglob("*.partial"))
+
+
+def _wait_for_work(out, run):
+    """Until a shard is being written, or the run is over."""
+    while run.poll() is None and not list(out.glob("vorticity/*.partial")):
+        time.sleep(0.01)
+
+
+def _card(folder, spec):
+    path = folder / "card.yaml"
+    path.write_text(yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True)))
+    return str(path)
+
+
+def _command(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "pdebench", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.path.dirname(__file__)},
+    )
