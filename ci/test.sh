@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Everything that must hold, the quick first; the last line is pytest's. Arguments go to the main suite.
+set -euo pipefail
+. "$(dirname "$0")/env.sh"
+failed=()
+for step in lint layers types wheel mpi; do
+    started=$SECONDS
+    echo "== $step"
+    "ci/$step.sh" || failed+=("$step")
+    echo "   $((SECONDS - started)) s"
+done
+[ ${#failed[@]} = 0 ] || echo "== FAILED: ${failed[*]}"
+echo "== tests"
+status=0
+pytest -n "${PYTEST_WORKERS:-2}" --ignore=tests/mpi "$@" || status=$?
+[ ${#failed[@]} = 0 ] || status=1
+exit "$status"

@@ -1,0 +1,212 @@
+"""Commands that make, inspect and draw datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from ..parallel import world
+from .terminal import CardName, Changes, Meter, StorePath, abort_together, app, changes_of, console, range_of
+
+if TYPE_CHECKING:
+    from ..generate import Summary
+
+Member = Annotated[int, typer.Option(help="Number of the member.")]
+
+FAILED_MEMBERS = 3  # exit status of a run that ended in order, but in which some members failed
+
+
+@app.command("list")
+def list_everything() -> None:
+    """Cards, tasks, models, solvers and metrics that this installation knows."""
+    from ..metrics import metrics
+    from ..model import models
+    from ..problem import problems, solvers
+
+    home = Path(__file__).parent.parent
+    table = Table("kind", "names", box=None)
+    for kind, folder, file in (("datasets", "datasets", "card.yaml"), ("tasks", "leaderboards", "task.yaml")):
+        table.add_row(kind, ", ".join(sorted(path.parent.name for path in (home / folder).glob(f"*/{file}"))))
+    for registry in (problems, solvers, models, metrics):
+        table.add_row(f"{registry.kind}s", ", ".join(registry))
+    console.print(table)
+
+
+@app.command()
+def generate(
+    card: CardName,
+    out: Annotated[Path | None, typer.Option(help="The store to make, or to finish; by default NAME.zarr.")] = None,
+    members: Annotated[
+        str | None, typer.Option(metavar="A:B", help="Only the units of work that hold these members.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Another seed than the card's: other members, same statistics.")
+    ] = None,
+    changes: Changes = None,
+) -> None:
+    """Make a dataset. Runs alone or under mpiexec; repeat the command to finish an interrupted run.
+
+    The bits depend on the card alone: not on ranks, interruptions or order. Exit status 3: some members failed.
+    """
+    from ..generate import generate as run
+    from ..spec import load_spec
+
+    comm = world()
+    with abort_together(comm), Meter("members", shown=comm.rank == 0) as meter:
+        more = {"samples.seed": seed} if seed is not None else {}
+        spec = load_spec(card, changes_of(changes) | more)
+        summary = run(spec, out or Path(f"{spec.name}.zarr"), members=range_of(members), comm=comm, progress=meter)
+    if comm.rank == 0:
+        _tell(summary)
+    if summary.failed:
+        raise typer.Exit(FAILED_MEMBERS)
+
+
+def _tell(summary: Summary) -> None:
+    console.print(
+        f"{summary.store}: {summary.done} members done, {summary.failed} failed, {summary.missing} missing "
+        f"({summary.seconds:.1f} s)"
+    )
+    for member, why in list(summary.reasons.items())[:10]:
+        console.print(f"  member {member} failed: {why}", style="red", markup=False)
+
+
+@app.command()
+def describe(
+    card: CardName,
+    write: Annotated[bool, typer.Option(help="Write README.md and its picture beside the card.")] = False,
+) -> None:
+    """Explain a card: its physics, numbers, size and source, as the README of its folder."""
+    from ..describe import PICTURE, readme
+    from ..spec import find_card, load_spec
+
+    spec = load_spec(card)
+    if write:
+        from ..plot import plot_initial
+
+        folder = find_card(card, "datasets", "card.yaml").parent
+        (folder / "README.md").write_text(readme(spec))
+        plot_initial(spec, folder / PICTURE)
+        console.print(f"wrote {folder / 'README.md'}")
+    else:
+        console.print(readme(spec), markup=False)
+
+
+@app.command()
+def info(store: StorePath) -> None:
+    """What a store holds, how it was made, and the hash of its content."""
+    from ..layout import DONE, FAILED
+    from ..store import TrajectoryStore
+
+    data = TrajectoryStore.open(store)
+    status, card = data.status(), data.spec
+    files = [path for path in store.rglob("*") if path.is_file()]
+    certified = (data.truth_error() == data.truth_error()).any(axis=(1, 2)).sum()
+    table = Table(show_header=False, box=None)
+    for key, value in {
+        "title": card.title,
+        "card": f"{card.name}, version {card.version}, digest {card.digest}",
+        "fields": f"{', '.join(data.fields)} at {' × '.join(map(str, data.grid.shape))}, {card.store.dtype}",
+        "times": f"{len(data.times)} frames, {data.times[0]:g} … {data.times[-1]:g}, every {card.times.step:g}",
+        "parameters": ", ".join(
+            f"{name} {law.bounds[0]:g} … {law.bounds[1]:g}" for name, law in card.parameters.items()
+        ),
+        "members": f"{(status == DONE).sum()} done, {(status == FAILED).sum()} failed, {(status == 0).sum()} missing",
+        "splits": ", ".join(f"{name} {low}:{high}" for name, (low, high) in card.splits.items()),
+        "certified": f"{certified} members",
+        "solver": f"{card.solver.name} at {' × '.join(map(str, card.grid.shape))}, {card.solver.options}",
+        "on disk": f"{len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB",
+        "licence": card.licence,
+        "source": card.source.strip(),
+        "content": data.content_hash(),
+    }.items():
+        table.add_row(key, value)
+    console.print(table)
+
+
+@app.command()
+def check(
+    store: StorePath,
+    repair: Annotated[
+        bool, typer.Option(help="Drop units with damaged shards, so that `generate` makes them again.")
+    ] = False,
+) -> None:
+    """Look for every defect that published data has had. Exit status 1 when something is wrong."""
+    from ..check import check as run
+    from ..store import TrajectoryStore
+
+    data = TrajectoryStore.open(store)
+    if repair and (damaged := {unit for unit, _ in data.damaged()}):
+        data.forget(damaged)
+        console.print(f"dropped {len(damaged)} damaged units: repeat `pdebench generate` to make them again")
+    with console.status("checking"):
+        findings = run(data)
+    style = {"ok": "green", "warning": "yellow", "error": "red"}
+    for finding in findings:
+        console.print(f"[{style[finding.severity]}]{finding.severity:8}[/]", end="")
+        console.print(f"{finding.check}: {finding.message}", markup=False)
+    if any(finding.severity == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def certify(
+    store: StorePath,
+    members: Annotated[
+        str | None, typer.Option(metavar="A:B", help="These members instead of a spread over the splits.")
+    ] = None,
+    refine: Annotated[float, typer.Option(help="How much finer the second solution is, in space and in time.")] = 2.0,
+) -> None:
+    """Solve some members again, finer in space and time, and store the difference as the truth's error bar."""
+    import numpy as np
+
+    from ..certify import certify as run
+    from ..store import TrajectoryStore
+
+    chosen = range_of(members)
+    with Meter("members") as meter:
+        summary = run(
+            TrajectoryStore.open(store),
+            None if chosen is None else np.arange(chosen.start, chosen.stop),
+            refine=refine,
+            progress=meter,
+        )
+    console.print(str(summary), markup=False)
+
+
+@app.command()
+def verify(store: StorePath, member: Member = 0) -> None:
+    """Solve a member again and compare it with the store bit by bit. Exit status 1 when they differ."""
+    from ..certify import verify as run
+    from ..store import TrajectoryStore
+
+    with console.status(f"solving member {member} again"):
+        result = run(TrajectoryStore.open(store), member)
+    console.print(str(result), markup=False)
+    if not result.equal:
+        raise typer.Exit(1)
+
+
+@app.command()
+def plot(
+    store: StorePath,
+    out: Annotated[Path, typer.Option(help="A picture (.png, .svg, .pdf) or a film (.mp4, .gif).")],
+    member: Member = 0,
+    spectra: Annotated[bool, typer.Option(help="Draw spectra instead of fields.")] = False,
+) -> None:
+    """Draw a member: its frames, a film of them, or spectra, by the ending of --out."""
+    from ..plot import film, plot_member, plot_spectra
+    from ..store import TrajectoryStore
+
+    data = TrajectoryStore.open(store)
+    with console.status("drawing"):
+        if spectra:
+            path = plot_spectra(data, out, member=member)
+        elif out.suffix in {".mp4", ".gif"}:
+            path = film(data, member, out)
+        else:
+            path = plot_member(data, member, out)
+    console.print(f"drew {path}")

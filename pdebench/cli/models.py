@@ -1,0 +1,163 @@
+"""Commands that train models, score them and rank them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from .terminal import Meter, Options, TaskName, app, changes_of, console
+
+if TYPE_CHECKING:
+    from ..board import Standing
+    from ..task import Record, Task
+    from ..train import Progress
+
+ModelName = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A registered name, my.module:Class, or path/to/file.py:Class.")
+]
+Store = Annotated[
+    Path | None, typer.Option(metavar="STORE", help="The task's dataset; by default DATASET.zarr in this folder.")
+]
+Root = Annotated[Path, typer.Option(help="The folder that holds leaderboards/.")]
+
+
+@app.command()
+def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
+    model: ModelName,
+    store: Annotated[
+        Path, typer.Argument(metavar="STORE", help="Trained on its train split, chosen on its valid split.")
+    ],
+    out: Annotated[Path, typer.Option(help="The weights to make, or to go on with (.safetensors).")],
+    epochs: Annotated[int | None, typer.Option(help="End after so many passes over the data.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="End after so much time.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Windows per step.")] = 16,
+    learning_rate: Annotated[float, typer.Option(help="Peak of the cycle.")] = 3e-3,
+    unroll: Annotated[int, typer.Option(help="Steps that the loss looks ahead.")] = 1,
+    history: Annotated[int, typer.Option(help="Frames that the model sees.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the initial weights and the order of the data.")] = 0,
+    threads: Annotated[int | None, typer.Option(help="By default as many as torch takes.")] = None,
+    options: Options = None,
+) -> None:
+    """Train a model. Repeat the command to go on after an interruption; the best weights are always on disk."""
+    from ..store import TrajectoryStore
+    from ..train import Recipe
+    from ..train import train as run
+
+    recipe = Recipe(
+        epochs=epochs if epochs or seconds else 100,
+        seconds=seconds,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        unroll=unroll,
+        history=history,
+        seed=seed,
+        threads=threads,
+    )
+    last: list[Progress] = []
+    with Meter("training") as meter:
+
+        def report(progress: Progress) -> None:
+            last[:] = [progress]
+            note = f"epoch {progress.epoch}, error: train {progress.train_error:.3g}, valid {progress.valid_error:.3g}"
+            meter(100 * progress.done, 100, note)
+
+        path = run(model, TrajectoryStore.open(store), out, recipe, options=changes_of(options), report=report)
+    told = (
+        f" after {last[0].epoch} epochs, {last[0].seconds:.0f} s: valid error {last[0].best_error:.3g}" if last else ""
+    )
+    console.print(f"{path}{told or ' is finished already'}")
+
+
+@app.command()
+def evaluate(
+    model: ModelName,
+    task: TaskName,
+    store: Store = None,
+    out: Annotated[Path | None, typer.Option(help="The record to write; by default TASK-LABEL.json.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Trained weights (.safetensors).")] = None,
+    label: Annotated[str | None, typer.Option(help="How the leaderboard calls the model.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples per call.")] = None,
+    options: Options = None,
+) -> None:
+    """Score a model on a task; the record holds every sample's errors and can be submitted."""
+    from ..task import load_task
+
+    card = load_task(task)
+    record = _score(model, card, store, options=changes_of(options), weights=weights, label=label, batch=batch)
+    _tell(record, record.save(out or Path(f"{card.name}-{_slug(record.label)}.json")))
+
+
+@app.command()
+def baselines(
+    task: TaskName,
+    store: Store = None,
+    out: Annotated[Path, typer.Option(help="The folder for the records.")] = Path("."),
+) -> None:
+    """Score the models that every board of this task must show: persistence and the classical solvers."""
+    from ..task import load_task
+
+    card = load_task(task)
+    for named in card.baselines:
+        record = _score(named.name, card, store, options=named.options)
+        _tell(record, record.save(out / f"{card.name}-{_slug(record.label)}.json"))
+
+
+def _score(model: str, card: Task, store: Path | None, **how: Any) -> Record:
+    from ..evaluate import evaluate as run
+    from ..store import TrajectoryStore
+
+    data = TrajectoryStore.open(store or Path(f"{card.dataset}.zarr"))
+    with Meter("samples") as meter:
+        return run(model, data, card, progress=meter, **how)
+
+
+def _tell(record: Record, path: Path) -> None:
+    seconds = min(record.expense.inference_seconds, record.expense.inference_seconds_batched)
+    scores = ", ".join(f"{name} {value:.4g}" for name, value in list(record.scores.items())[:4])
+    console.print(f"{record.label}: {scores}; {seconds:.3g} s per trajectory → {path}", markup=False)
+
+
+def _slug(label: str) -> str:
+    return "-".join("".join(c if c.isalnum() else " " for c in label.lower()).split())
+
+
+@app.command()
+def submit(
+    records: Annotated[list[Path], typer.Argument(metavar="RECORD...", help="Records made by `pdebench evaluate`.")],
+    root: Root = Path("."),
+) -> None:
+    """Check records against their tasks and put them on the boards (in git: commit what it says and open a request)."""
+    from ..board import submit as run
+
+    for record in records:
+        console.print(f"accepted: {run(record, root)}")
+
+
+@app.command()
+def board(root: Root = Path(".")) -> None:
+    """Write every leaderboard from its records: README.md and a page that opens from disk."""
+    from ..board import board as run
+    from ..board import task_standing
+
+    pages = run(root)
+    for page in pages:
+        if page.suffix == ".html":
+            console.print(_ranking(task_standing(page.parent.name, root)))
+        console.print(f"wrote {page}")
+    if not pages:
+        console.print(f"no records under {root / 'leaderboards'}: make some with `pdebench evaluate` and `submit`")
+
+
+def _ranking(standing: Standing) -> Table:
+    """Place, model, primary score and cost, best first."""
+    task = standing.task
+    table = Table("", "model", task.primary, "s per trajectory", title=task.title, box=None, title_justify="left")
+    for entry in standing.entries:
+        place = "diverged" if entry.place is None else f"={entry.place}" if entry.tied else str(entry.place)
+        table.add_row(place, entry.record.label, f"{entry.score:.4g}", f"{entry.seconds:.3g}")
+    if standing.floor_score is not None:
+        table.add_row("", "error of the truth itself", f"{standing.floor_score:.2g}", "", style="dim")
+    return table

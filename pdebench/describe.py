@@ -1,0 +1,52 @@
+"""A dataset's README, written from its card: never edited by hand."""
+
+from __future__ import annotations
+
+from math import prod
+
+from . import solve
+from .spec import DatasetSpec, Distribution
+
+PICTURE = "picture.png"
+
+
+def readme(spec: DatasetSpec) -> str:
+    """Markdown: what the set is, its numbers, how to make it, where it comes from."""
+    problem, _ = solve.prepare(spec)
+    times, output = spec.times.values(), spec.output
+    members = spec.samples.count
+    size = members * len(times) * len(problem.fields) * prod(output.shape) * (4 if spec.store.dtype == "float32" else 8)
+    units = "" if spec.units == "SI" else ", non-dimensional"
+    facts = {
+        "fields": ", ".join(f"`{f.name}` ({f.long_name})" for f in problem.fields) + units,
+        "stored grid": f"{_shape(output.shape)} over {_shape(output.lengths)}, {spec.store.dtype}",
+        "times": f"{len(times)} frames from {times[0]:g} to {times[-1]:g}, every {spec.times.step:.10g}",
+        **{f"`{name}`": _law(law) for name, law in spec.parameters.items()},
+        "members": f"{members}: " + ", ".join(f"{k} {low} … {high - 1}" for k, (low, high) in spec.splits.items()),
+        "size": f"{size / 1e9:.3g} GB in units of {spec.samples.unit} members",
+        "solver": f"{spec.solver.name} at {_shape(spec.grid.shape)}"
+        + "".join(f", {key} {value}" for key, value in spec.solver.options.items()),
+        "verified by": ", ".join(f"`{case}`" for case in spec.validation),
+        "version, digest": f"{spec.version}, `{spec.digest}`",
+        "licence of the data": spec.licence,
+    }
+    rows = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
+    return (
+        f"# {spec.title}\n\n{spec.description.strip()}\n\n![Member 0]({PICTURE})\n\n| | |\n|---|---|\n{rows}\n\n"
+        f"Make it, on one core or under `mpiexec`:\n\n```\npdebench generate {spec.name} --out {spec.name}.zarr\n```\n\n"
+        f"Source: {spec.source.strip()}\n\n"
+        f"Written from `card.yaml` by `pdebench describe {spec.name} --write`.\n"
+    )
+
+
+def _shape(numbers: tuple[float, ...]) -> str:
+    return " × ".join(f"{n:.6g}" for n in numbers)
+
+
+def _law(law: Distribution) -> str:
+    if law.value is not None:
+        return f"{law.value:g}"
+    if law.choice is not None:
+        return "one of " + ", ".join(f"{value:g}" for value in law.choice)
+    low, high = law.bounds
+    return f"{'log-uniform' if law.log_uniform else 'uniform'} in {low:g} … {high:g}"
