@@ -231,18 +231,18 @@ def load_spec(card: str | Path, changes: Mapping[str, Any] | None = None) -> Dat
 
 
 def find_card(card: str | Path, folder: str, file: str) -> Path:
-    """Path of a card given as a path, or as the name of a folder that ships with the package."""
+    """Path of a card given as a path, or as the name of a folder under `./datasets` (or the like), here or shipped."""
     path = Path(card)
     if path.suffix in {".yaml", ".yml"} or path.exists():
         path = path / file if path.is_dir() else path
         if not path.is_file():
             raise CardError(f"no card at {path}")
         return path
-    home = Path(__file__).parent / folder
-    known = [entry.parent.name for entry in home.glob(f"*/{file}")]
+    homes = (Path(folder), Path(__file__).parent / folder)  # what lies here comes before what ships
+    known = {entry.parent.name: entry for home in reversed(homes) for entry in home.glob(f"*/{file}")}
     if str(card) not in known:
         raise CardError(f"no card named {str(card)!r} in {folder}{suggest(str(card), known)}")
-    return home / str(card) / file
+    return known[str(card)]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import signal
 import sys
 from typing import Annotated, NoReturn
 
-import click
 import typer
 
 from ..errors import PdebenchError
@@ -35,9 +34,6 @@ def main() -> None:
         if status == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
         sys.exit(status)
-    except click.ClickException as error:  # a wrong option: the usage, and which one
-        error.show()
-        sys.exit(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         _stop("interrupted; what was committed is safe, repeat the command to go on", INTERRUPTED)
     except PdebenchError as error:
@@ -48,6 +44,11 @@ def main() -> None:
         if debug:
             raise
         _stop(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
+    except Exception as error:  # a wrong option shows itself, with the usage; anything else is ours to mend
+        if not (hasattr(error, "show") and hasattr(error, "exit_code")):
+            raise
+        error.show()
+        sys.exit(error.exit_code)
 
 
 def _stop(message: str, status: int) -> NoReturn:

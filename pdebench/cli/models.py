@@ -42,20 +42,22 @@ def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
     options: Options = None,
 ) -> None:
     """Train a model. Repeat the command to go on after an interruption; the best weights are always on disk."""
+    from ..spec import parse
     from ..store import TrajectoryStore
     from ..train import Recipe
     from ..train import train as run
 
-    recipe = Recipe(
-        epochs=epochs if epochs or seconds else 100,
-        seconds=seconds,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        unroll=unroll,
-        history=history,
-        seed=seed,
-        threads=threads,
-    )
+    said = {
+        "epochs": epochs if epochs is not None or seconds is not None else 100,
+        "seconds": seconds,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "unroll": unroll,
+        "history": history,
+        "seed": seed,
+        "threads": threads,
+    }
+    recipe = parse(Recipe, said, where="train")
     last: list[Progress] = []
     with Meter("training") as meter:
 
