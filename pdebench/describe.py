@@ -22,7 +22,7 @@ def readme(spec: DatasetSpec) -> str:
         "stored grid": f"{_shape(output.shape)} over {_shape(output.lengths)}, {spec.store.dtype}",
         "times": f"{len(times)} frames from {times[0]:g} to {times[-1]:g}, every {spec.times.step:.10g}",
         **{f"`{name}`": _law(law) for name, law in spec.parameters.items()},
-        "members": f"{members}: " + ", ".join(f"{k} {low} … {high - 1}" for k, (low, high) in spec.splits.items()),
+        "members": f"{members}: " + ", ".join(f"{k} {a} … {b - 1}" for k, (a, b) in spec.splits.items()),
         "size": f"{size / 1e9:.3g} GB in units of {spec.samples.unit} members",
         "solver": f"{spec.solver.name} at {_shape(spec.grid.shape)}"
         + "".join(f", {key} {value}" for key, value in spec.solver.options.items()),

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pdebench.generate import generate
 from pdebench.spec import DatasetSpec, parse
+from pdebench.store import TrajectoryStore
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -42,3 +47,23 @@ def tiny_card(**changes: Any) -> dict[str, Any]:
 def tiny_spec(**changes: Any) -> DatasetSpec:
     """The dataset of `tiny_card(**changes)`."""
     return parse(DatasetSpec, tiny_card(**changes), where="tiny")
+
+
+def tiny_store(path: Path, **changes: Any) -> TrajectoryStore:
+    """A finished store of `tiny_spec(**changes)`."""
+    generate(tiny_spec(**changes), path)
+    return TrajectoryStore.open(path)
+
+
+def shard_path(store: TrajectoryStore, member: int) -> Path:
+    """The file that holds the first field of a member."""
+    unit = member // store.spec.samples.unit
+    return store.path / store.fields[0] / ".".join(["c", str(unit), "0", *["0"] * len(store.grid.shape)])
+
+
+def exposed(store: TrajectoryStore, member: int) -> Any:
+    """Frames `(t, *space)` of a member's first field, writable behind the store's back."""
+    unit, row = divmod(member, store.spec.samples.unit)
+    present = min(store.spec.samples.unit, store.spec.samples.count - unit * store.spec.samples.unit)
+    shape = (present, len(store.times), *store.grid.shape)
+    return np.memmap(shard_path(store, member), store.spec.store.dtype, "r+", shape=shape)[row]

@@ -20,7 +20,7 @@ def test_every_card_that_ships_can_be_followed(name):
     spec = load_spec(name)
     assert spec.name == name
     problem, _ = solve.prepare(spec)
-    small = spec.grid.with_shape((3 * problem.band() + 1,) * 2)
+    small = spec.grid.with_shape((3 * max(problem.band(), problem.initial_state.modes) + 1,) * 2)
     state = sample.initial(spec, problem, 0, small)
     assert state.shape == (1, *small.shape)
     assert np.isfinite(state).all()

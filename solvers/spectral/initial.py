@@ -51,7 +51,7 @@ class FilteredVelocity(Card):
     """A random solenoidal velocity with a log-normal E(k) whose mode is `peak`, scaled to the top speed.
 
     The variance of ln k is 1/4 (after the initial state of Kochkov et al. 2021, PNAS 118 e2101784118; ours in detail).
-    k counts waves per box. The top speed is taken on a grid of four points per shortest wave.
+    k counts waves per box. The top speed is taken on a grid of 16 points per shortest wave.
     """
 
     kind: Literal["filtered_velocity"]
@@ -64,7 +64,7 @@ class FilteredVelocity(Card):
         k = np.where(box.number > 0, box.number, 1.0)
         log_normal = np.exp(-2 * (np.log(k / self.peak) - 0.25) ** 2) / k
         vorticity = box.noise(rng) * np.sqrt(box.squared * log_normal / k)
-        fine = grid.with_shape((4 * self.modes,) * 2)
+        fine = grid.with_shape((16 * self.modes,) * 2)
         u, v = (box.values(fine, part) for part in box.velocity(vorticity))
         return box.values(grid, vorticity * (self.max_speed / np.sqrt(u**2 + v**2).max()))
 

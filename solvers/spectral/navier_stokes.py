@@ -38,15 +38,15 @@ class NavierStokes2D(Card):
     )
 
     def band(self) -> int:
-        return max([self.initial_state.modes, *(max(abs(w.kx), abs(w.ky)) for w in self.forcing)])
+        return max((max(abs(w.kx), abs(w.ky)) for w in self.forcing), default=0)
 
     def initial(self, grid: Grid, params: Params, rng: np.random.Generator) -> Array:
         if len(grid.shape) != 2:
             raise CardError(f"navier_stokes_2d lives on a 2D grid, not on {grid.shape}")
-        if (held := largest_mode(min(grid.shape))) < self.band():
+        if (held := largest_mode(min(grid.shape))) < (reached := self.initial_state.modes):
             raise CardError(
-                f"a grid of {grid.shape} keeps wavenumbers up to {held} after dealiasing, but the initial state or "
-                f"the forcing reaches {self.band()}: use at least {3 * self.band() + 1} points, or fewer modes"
+                f"a grid of {grid.shape} keeps wavenumbers up to {held} after dealiasing, but the initial state "
+                f"reaches {reached}: use at least {3 * reached + 1} points, or fewer modes"
             )
         return self.initial_state.vorticity(grid, rng)[None]
 

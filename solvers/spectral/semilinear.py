@@ -26,5 +26,5 @@ class Semilinear(Problem, Protocol):
         ...
 
     def band(self) -> int:
-        """Largest wavenumber (per axis) in the initial states and the forcing: what a grid must hold."""
+        """Largest wavenumber (per axis) of the forcing, in waves per box: what every grid must hold."""
         ...

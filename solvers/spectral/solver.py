@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from pdebench.problem import BatchParams, Cost, Problem
 from pdebench.resample import resize
 from pdebench.spec import Card, Count, Grid, Positive
 
-from .fourier import Modes
+from .fourier import Modes, largest_mode
 from .ifrk4 import COURANT_LIMIT, advance
 from .semilinear import Semilinear
 
@@ -24,12 +25,14 @@ class SpectralCard(Card):
     """Options of the Fourier pseudo-spectral solver.
 
     `cfl` is the Courant number Δt Σ|uᵢ|/hᵢ that each step aims for; 0.5 leaves the time error below the space error.
+    `min_steps` and `max_steps` bound the steps in one output interval.
     """
 
     cfl: Positive = 0.5
     precision: Literal["float64", "float32"] = "float64"
     batch: Count = 16
-    max_steps: Count = 100_000  # in one output interval
+    min_steps: Count = 1
+    max_steps: Count = 100_000
 
     @field_validator("cfl")
     @classmethod
@@ -43,12 +46,17 @@ class SpectralCard(Card):
             raise SolverError(f"the spectral solver needs an equation in semilinear form; {problem} has no symbol")
         if comm.size > 1:
             raise SolverError(f"the spectral solver runs on one rank per unit of work: set ranks to 1, not {comm.size}")
+        if (held := largest_mode(min(grid.shape))) < problem.band():
+            raise SolverError(
+                f"a grid of {grid.shape} keeps wavenumbers up to {held} after dealiasing, but the forcing reaches "
+                f"{problem.band()}: use at least {3 * problem.band() + 1} points"
+            )
         if grid.points != "nodes":
             raise SolverError("the spectral solver needs grid.points: nodes")
         return SpectralSolver(problem, grid, output, self)
 
     def refined(self, factor: float) -> SpectralCard:
-        return self.model_copy(update={"cfl": self.cfl / factor})
+        return self.model_copy(update={"cfl": self.cfl / factor, "min_steps": ceil(self.min_steps * factor)})
 
 
 class SpectralSolver:
@@ -74,10 +82,11 @@ class SpectralSolver:
         state = self._modes.forward(states.astype(self._modes.dtype)) * self._modes.kept
         for lost in np.flatnonzero(~np.isfinite(states).all(axis=tuple(range(1, states.ndim)))):
             self._reasons[lost] = "the initial state is not finite"
+        rate = self._rate(state, params)
         now = 0.0
         for time in times:
             if time > now:
-                state = self._interval(state, params, now, float(time))
+                state, rate = self._interval(state, rate, params, now, float(time))
                 now = float(time)
             yield self._values(state)
 
@@ -88,11 +97,12 @@ class SpectralSolver:
         values[[i for i, why in enumerate(self._reasons) if why]] = np.nan
         return values
 
-    def _interval(self, state: Complex, params: BatchParams, start: float, end: float) -> Complex:
-        """Every living sample from `start` to `end`, in as many equal steps as its speed demands."""
-        length, out = end - start, state.copy()
+    def _interval(
+        self, state: Complex, rate: Array, params: BatchParams, start: float, end: float
+    ) -> tuple[Complex, Array]:
+        """Every living sample from `start` to `end`, in as many equal steps as its speed demands; and its new rate."""
+        length, out, rate = end - start, state.copy(), rate.copy()
         todo: Index = np.array([i for i, why in enumerate(self._reasons) if not why], int)
-        _, rate = self._equation.nonlinear(self._modes, state, params)
         steps = self._needed(rate, length)
         while todo.size:
             for lost in todo[steps[todo] > self._card.max_steps]:
@@ -102,17 +112,23 @@ class SpectralSolver:
                 )
             todo = todo[steps[todo] <= self._card.max_steps]
             own = {name: values[todo] for name, values in params.items()}
-            new, peak = advance(self._equation, self._modes, state[todo], own, length=length, steps=steps[todo])
+            with np.errstate(over="ignore", invalid="ignore"):  # a blow-up is told by its reason
+                new, peak = advance(self._equation, self._modes, state[todo], own, length=length, steps=steps[todo])
             self._steps[todo] += steps[todo]
+            rate[todo] = self._rate(new, own)
             finite = np.isfinite(new).all(axis=tuple(range(1, new.ndim)))
-            good = finite & (peak * length <= self._ceiling * steps[todo])
+            fastest = np.where(finite, np.fmax(peak, rate[todo]), np.inf)
+            good = finite & (fastest * length <= self._ceiling * steps[todo])
             out[todo[good]] = new[good]
-            rate[todo] = np.where(finite, peak, np.inf)
-            todo = todo[~good]
-            steps[todo] = np.maximum(self._needed(rate[todo], length), 2 * steps[todo])
-        return out
+            todo, fastest = todo[~good], fastest[~good]
+            steps[todo] = np.maximum(self._needed(fastest, length), 2 * steps[todo])
+        return out, rate
+
+    def _rate(self, state: Complex, params: BatchParams) -> Array:
+        with np.errstate(over="ignore", invalid="ignore"):  # a blow-up is told by its reason
+            return self._equation.nonlinear(self._modes, state, params)[1]
 
     def _needed(self, rate: Array, length: float) -> Index:
         """Steps that keep each sample at the card's Courant number; one too many for a flow that is not finite."""
         wanted = np.nan_to_num(np.ceil(rate * length / self._card.cfl), nan=np.inf, posinf=np.inf)
-        return np.asarray(np.clip(wanted, 1, self._card.max_steps + 1), int)
+        return np.asarray(np.clip(wanted, self._card.min_steps, self._card.max_steps + 1), int)

@@ -1,0 +1,355 @@
+"""(model, store, task) -> Record: every test sample predicted, scored and kept, one batch in memory at a time."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from math import prod
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from . import __version__
+from .arrays import Array, Index
+from .errors import CardError, ModelError, PdebenchError, StoreError
+from .metrics import Context, mean_score, metrics, score
+from .model import Guarded, NeuralSolver, build_model
+from .problem import problems
+from .spec import DatasetSpec, load_spec
+from .store import TrajectoryStore
+from .task import Curves, Expense, Picture, Record, Task, load_task
+
+Kind = Literal["neural", "classical", "reference"]
+Progress = Callable[[float, float], None]
+
+KINDS: tuple[Kind, ...] = ("neural", "classical", "reference")
+BATCH, BATCH_BYTES = 16, 2**28  # default: at most so many samples, and so many bytes of predictions
+REPEATS, PATIENCE = 5, 2.0  # timed calls of one trajectory; no further one after so many seconds
+
+
+def evaluate(
+    model: str | NeuralSolver,
+    store: TrajectoryStore,
+    task: Task | str | Path,
+    *,
+    label: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    weights: str | Path | None = None,
+    batch: int | None = None,
+    progress: Progress | None = None,
+) -> Record:
+    """Score a model on a task: its answers to every sample of the task's split, and what they cost.
+
+    `model` is a registered name, `module:attribute`, `path.py:Class`, or an object with `predict`. A sample with
+    values that are not finite scores as badly as its metrics allow; a model with no finite sample is an error.
+    The task's time limit holds for the scoring calls together, and for each of the few others; see
+    `model.time_limit` for what it cannot stop. Timing: median wall-clock seconds per trajectory after a warm-up.
+    """
+    task = task if isinstance(task, Task) else load_task(task)
+    members = _members(store, task)
+    for name in task.metrics:
+        metrics[name]  # an unknown name is an error before the work, not after it
+    entrant = _entrant(model, store.spec, label, dict(options or {}), None if weights is None else Path(weights))
+    guarded, asked = Guarded(entrant.model, entrant.name), _Question(store, task)
+    single = _seconds_alone(guarded, asked, members)
+    answers = _answers(guarded, asked, members, _batch(asked, len(members), batch), progress)
+    return _record(entrant, asked, members, single, answers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entrant:
+    """A model and what its record says about it."""
+
+    model: NeuralSolver
+    name: str
+    label: str
+    kind: Kind
+    options: dict[str, Any]
+    weights: Path | None
+
+
+def _entrant(
+    model: str | NeuralSolver, spec: DatasetSpec, label: str | None, options: dict[str, Any], weights: Path | None
+) -> _Entrant:
+    if isinstance(model, str):
+        name, made = model, build_model(model, spec, weights, **options)
+    else:
+        name, made = f"{type(model).__module__}:{type(model).__qualname__}", model
+    kind = getattr(made, "kind", "neural")
+    if kind not in KINDS:
+        raise ModelError(f"model {name} says it is of kind {kind!r}: expected one of {', '.join(KINDS)}")
+    return _Entrant(made, name, label or _label(name, options), kind, options, weights)
+
+
+def _label(name: str, options: Mapping[str, Any]) -> str:
+    """How a table calls a model that was given no label: `classical, shape 32×32`."""
+    said = [
+        f"{key} {'×'.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        for key, value in options.items()
+    ]
+    return ", ".join([name.rpartition(":")[2], *said])
+
+
+def _members(store: TrajectoryStore, task: Task) -> Index:
+    """The samples to score. Raises unless the store is the task's dataset, and whole where the task looks."""
+    card = load_spec(task.dataset)
+    if store.spec.digest != card.digest:
+        raise StoreError(
+            f"{store.path} holds {store.spec.name} with digest {store.spec.digest}, but task {task.name} is about "
+            f"{card.name} with digest {card.digest}: `pdebench generate {task.dataset} --out STORE` makes it"
+        )
+    if task.frames[-1] >= len(store.times):
+        raise CardError(
+            f"task {task.name} uses frames up to {task.frames[-1]}, but {store.spec.name} has {len(store.times)}: "
+            "lower first, history, horizon or stride"
+        )
+    split = store.spec.split(task.split)
+    if gone := int((store.status()[split.start : split.stop] == 0).sum()):
+        raise StoreError(
+            f"{gone} of the {len(split)} {task.split} samples are missing from {store.path}: "
+            f"`pdebench generate {task.dataset} --out {store.path}` finishes it"
+        )
+    members = store.members(task.split)
+    if not len(members):
+        raise StoreError(f"every {task.split} sample of {store.path} failed to be solved: there is nothing to score")
+    return members
+
+
+class _Question:
+    """What a model is asked on this task, and the truth that it never sees."""
+
+    def __init__(self, store: TrajectoryStore, task: Task) -> None:
+        self.store, self.task = store, task
+        self.given, self.wanted = task.frames[: task.history], task.frames[task.history :]
+        self.times: Array = store.times[self.wanted] - store.times[self.given[-1]]
+        problem = problems[store.spec.problem.name](**store.spec.problem.options)
+        self._invariants = getattr(problem, "invariants", None)
+
+    def put(self, guarded: Guarded, members: Index, limit: float) -> tuple[Array, Array, float]:
+        """The history that some samples were asked with, the answer, and the seconds it took."""
+        history = self._frames(members, self.given)
+        return history, *guarded.predict(history, self.store.params(members), self.times, seconds=limit)
+
+    def truth(self, members: Index) -> Array:
+        truth = self._frames(members, self.wanted)
+        if not np.isfinite(truth).all():
+            path = self.store.path
+            raise StoreError(f"{path} holds values that are not finite: `pdebench check {path}` says where")
+        return truth
+
+    def context(self, members: Index, start: Array) -> Context:
+        declared, params, grid = self._invariants, self.store.params(members), self.store.grid
+        if declared is None:
+            return Context(grid, self.times, start)
+
+        def invariants(states: Array) -> dict[str, Array]:
+            each = [
+                declared(state, grid, dict(zip(self.store.parameter_names, row, strict=True)))
+                for state, row in zip(states, params, strict=True)
+            ]
+            return {name: np.stack([one[name] for one in each]) for name in each[0]}
+
+        return Context(grid, self.times, start, invariants)
+
+    def _frames(self, members: Index, frames: range) -> Array:
+        return np.stack([self.store.frames(int(m), frames[0], frames[-1] + 1, frames.step) for m in members])
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    values: dict[str, Array]  # (sample, time or 1, field or 1), rounded as the record keeps them
+    picture: Picture | None
+    batch: int
+    seconds: float  # per trajectory
+
+
+def _answers(guarded: Guarded, asked: _Question, members: Index, batch: int, progress: Progress | None) -> _Answers:
+    """Predict and score all samples; of a batch, only its scores outlive it, and of the first a picture."""
+    left, done = asked.task.time_limit, 0
+    parts: list[_Part] = []
+    for group in _groups(members, batch):
+        parts.append(_part(guarded, asked, group, left, pictured=not parts))
+        left, done = max(left - parts[-1].seconds, 0.0), done + len(group)
+        if progress:
+            progress(done, len(members))
+    if sum(part.diverged for part in parts) == len(members):
+        raise ModelError(f"the model predicted NaN or infinite values in all {done} samples: there is nothing to rank")
+    seconds = [part.seconds / batch for part in parts if part.size == batch]
+    if len(seconds) == 1:  # that call was the warm-up
+        seconds.append(asked.put(guarded, members[:batch], asked.task.time_limit)[2] / batch)
+    values = {name: _rounded(np.concatenate([part.values[name] for part in parts])) for name in asked.task.metrics}
+    return _Answers(values, parts[0].picture, batch, float(np.median(seconds[1:])))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is kept of one batch."""
+
+    values: dict[str, Array]
+    size: int
+    diverged: int
+    seconds: float
+    picture: Picture | None
+
+
+def _part(guarded: Guarded, asked: _Question, group: Index, limit: float, *, pictured: bool) -> _Part:
+    history, pred, seconds = asked.put(guarded, group, limit)
+    truth = asked.truth(group)  # read only now: there is nothing to peep at
+    values = score(asked.task.metrics, pred, truth, asked.context(group, history[:, -1]))
+    diverged = int((~np.isfinite(pred).all(axis=tuple(range(1, pred.ndim)))).sum())
+    picture = _picture(int(group[0]), asked.times, truth[0], pred[0]) if pictured else None
+    return _Part(values, len(group), diverged, seconds, picture)
+
+
+def _seconds_alone(guarded: Guarded, asked: _Question, members: Index) -> float:
+    """Median seconds of one trajectory at a time, after a warm-up."""
+    seconds: list[float] = []
+    while len(seconds) < 2 or (len(seconds) <= REPEATS and sum(seconds) < PATIENCE):
+        one = members[len(seconds) % len(members) :][:1]
+        seconds.append(asked.put(guarded, one, asked.task.time_limit)[2])
+    return float(np.median(seconds[1:]))
+
+
+def _batch(asked: _Question, count: int, batch: int | None) -> int:
+    """The batch asked for, or as many samples as help and as memory allows; no more than there are."""
+    if batch is not None and batch < 1:
+        raise PdebenchError(f"batch must be at least 1, got {batch}")
+    nbytes = 8 * len(asked.times) * len(asked.store.fields) * prod(asked.store.grid.shape)
+    return min(count, batch or max(1, min(BATCH, BATCH_BYTES // nbytes)))
+
+
+def _groups(members: Index, batch: int) -> Iterator[Index]:
+    for low in range(0, len(members), batch):
+        yield members[low : low + batch]
+
+
+def _picture(member: int, times: Array, truth: Array, pred: Array, *, frames: int = 4, points: int = 64) -> Picture:
+    """A few frames of `(t, field, *space)`, at most `points` per axis; of a box, the middle slice along z."""
+    chosen = np.unique(np.linspace(0, len(times) - 1, frames).round().astype(int))
+    thin = tuple(slice(None, None, -(-n // points)) for n in truth.shape[2:])
+    middle = (truth.shape[2] // 2,) if len(thin) == 3 else ()
+    where = (slice(None), slice(None), *middle, *thin[len(middle) :])
+    half = np.finfo(np.float16)
+    small = [np.clip(values[chosen][where], half.min, half.max).astype("<f2") for values in (truth, pred)]
+    coded = [b64encode(values.tobytes()).decode() for values in small]
+    return Picture(
+        member=member,
+        times=_rounded(times[chosen]).tolist(),
+        shape=small[0].shape,
+        truth=coded[0],
+        prediction=coded[1],
+    )
+
+
+def _truth_error(store: TrajectoryStore, asked: _Question) -> list[list[float]] | None:
+    """Mean over the certified members at the predicted frames, `[time][field]`."""
+    errors = store.truth_error()[:, asked.wanted]
+    errors = errors[np.isfinite(errors).all(axis=(1, 2))]
+    return cast(list[list[float]], _rounded(errors.mean(axis=0)).tolist()) if len(errors) else None
+
+
+def _generation_seconds(store: TrajectoryStore) -> float | None:
+    """Mean over the members that are done."""
+    seconds = store.wall_seconds()[store.members()]
+    return float(_rounded(seconds.mean())) if np.isfinite(seconds).all() else None
+
+
+def _record(entrant: _Entrant, asked: _Question, members: Index, single: float, answers: _Answers) -> Record:
+    task, store = asked.task, asked.store
+    return Record(
+        task=task.name,
+        task_version=task.version,
+        dataset=store.spec.name,
+        dataset_version=store.spec.version,
+        dataset_digest=store.spec.digest,
+        model=entrant.name,
+        label=entrant.label,
+        kind=entrant.kind,
+        options=entrant.options,
+        weights_sha256=None if entrant.weights is None else sha256(entrant.weights.read_bytes()).hexdigest(),
+        fields=list(store.fields),
+        times=_rounded(asked.times).tolist(),
+        members=[int(m) for m in members],
+        scores={name: float(_rounded(np.array(mean_score(values)))) for name, values in answers.values.items()},
+        values={name: cast(Curves, values.tolist()) for name, values in answers.values.items()},
+        truth_error=_truth_error(store, asked),
+        generation_seconds=_generation_seconds(store),
+        expense=_expense(entrant.model, single, answers),
+        picture=answers.picture,
+        hardware=_hardware(),
+        versions=_versions(),
+        commit=_commit(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _expense(model: object, single: float, answers: _Answers) -> Expense:
+    return Expense(
+        parameters=int(getattr(model, "parameter_count", 0)),
+        training_seconds=float(getattr(model, "training_seconds", 0.0)),
+        inference_seconds=float(_rounded(np.array(single))),
+        inference_seconds_batched=float(_rounded(np.array(answers.seconds))),
+        batch=answers.batch,
+        threads=_threads(),
+        peak_memory_bytes=_peak_memory(),
+    )
+
+
+def _threads() -> int:
+    """Threads that a model may compute with."""
+    if torch := sys.modules.get("torch"):
+        return int(torch.get_num_threads())
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return max(1, int(asked)) if asked.isdigit() else os.cpu_count() or 1
+
+
+def _peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes."""
+    import resource  # POSIX only, like the time limit
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _hardware() -> str:
+    """The CPU's name and how many logical cores there are."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        name = names[0] if names else name
+    return f"{name}, {os.cpu_count()} logical cores"
+
+
+def _versions() -> dict[str, str]:
+    found = {"pdebench": __version__, "python": platform.python_version(), "numpy": np.__version__}
+    if torch := sys.modules.get("torch"):
+        found["torch"] = str(torch.__version__)
+    return found
+
+
+def _commit() -> str:
+    """The checkout's commit, marked if it was changed since; the version where there is no checkout."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return __version__
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--tags"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):  # no git, or no commit yet
+        return __version__
+    return said or __version__
+
+
+def _rounded(values: Array) -> Array:
+    """To six significant digits: all that a record keeps."""
+    out = np.array([float(f"{v:.6g}") for v in np.ravel(values)])
+    return out.reshape(np.shape(values))
