@@ -1,0 +1,139 @@
+"""Which records belong to a task, and how one gets onto its board."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import CardError, RecordError
+from ..metrics import mean_score, metrics
+from ..registry import suggest
+from ..spec import DatasetSpec, load_spec
+from ..task import Record, Task, load_record, load_task
+from .samples import decode
+from .standing import values_of
+
+DIGITS = 1e-4  # records keep six significant digits of each value
+
+
+def submit(record_path: Path, root: Path) -> Path:
+    """Put a record in place: `leaderboards/<task>/records/<label>.json` under `root`.
+
+    Raises `RecordError` for one that was changed, does not answer the task, or would replace another model's.
+    """
+    record = load_record(record_path)
+    task = find_task(record.task, root)
+    check_record(record, task, find_spec(task, root))
+    slug = re.sub(r"[^a-z0-9]+", "_", record.label.lower()).strip("_") or record.digest[:12]
+    place = root / "leaderboards" / task.name / "records" / f"{slug}.json"
+    if place.exists():
+        other = load_record(place)
+        if (other.model, other.options, other.label) != (record.model, record.options, record.label):
+            raise RecordError(
+                f"{place} holds {other.label!r} ({other.model}, options {other.options}), another model than "
+                f"{record.label!r} ({record.model}, options {record.options}): evaluate yours with another --label"
+            )
+    return record.save(place)
+
+
+def find_task(name: str, root: Path) -> Task:
+    """The task of that name under `root`."""
+    folder = root / "leaderboards"
+    known = sorted(path.parent.name for path in folder.glob("*/task.yaml"))
+    if name not in known:
+        raise RecordError(f"the record answers task {name!r}, which {folder} does not have{suggest(name, known)}")
+    return load_task(folder / name / "task.yaml")
+
+
+def find_spec(task: Task, root: Path) -> DatasetSpec:
+    """The card of the task's dataset: under `root` if it is there, else the one that ships with pdebench."""
+    here = root / "datasets" / task.dataset / "card.yaml"
+    return load_spec(here if here.is_file() else task.dataset)
+
+
+def check_record(record: Record, task: Task, spec: DatasetSpec) -> None:
+    """Raises `RecordError` with the first reason why the record is no answer to the task."""
+    _check_identity(record, task, spec)
+    _check_extent(record, task, spec)
+    _check_scores(record, task)
+    if record.picture is not None:
+        truth, _ = decode(record.picture)
+        if truth.shape[1] != len(record.fields):
+            raise RecordError(f"picture shows {truth.shape[1]} fields, the record has {len(record.fields)}")
+
+
+def _check_identity(record: Record, task: Task, spec: DatasetSpec) -> None:
+    expected = {
+        "task": (record.task, task.name),
+        "task_version": (record.task_version, task.version),
+        "dataset": (record.dataset, spec.name),
+        "dataset_version": (record.dataset_version, spec.version),
+        "dataset_digest": (record.dataset_digest, spec.digest),
+    }
+    for key, (got, wanted) in expected.items():
+        if got != wanted:
+            raise RecordError(
+                f"{key} is {got!r}, task {task.name} now has {wanted!r}: generate {spec.name} and evaluate again"
+            )
+    if not record.label.strip():
+        raise RecordError("label is empty: evaluate with --label")
+
+
+def _check_extent(record: Record, task: Task, spec: DatasetSpec) -> None:
+    """Members, times and the shape of every value."""
+    members = spec.split(task.split)
+    if record.members != list(members):
+        raise RecordError(
+            f"members are {_some(record.members)}, the {task.split} split of {spec.name} is {_some(list(members))}: "
+            "every one counts, once and in order"
+        )
+    stored = spec.times.values()
+    if task.frames[-1] >= len(stored):
+        raise CardError(f"task {task.name} uses frame {task.frames[-1]}, {spec.name} has {len(stored)} frames")
+    used = stored[list(task.frames)]
+    times = used[task.history :] - used[task.history - 1]
+    if len(record.times) != len(times) or not np.allclose(record.times, times, rtol=DIGITS):
+        raise RecordError(f"times are {_some(record.times)}, the task predicts {_some(times.tolist())}")
+    if missing := [name for name in task.metrics if name not in record.values or name not in record.scores]:
+        raise RecordError(f"values or scores lack {', '.join(missing)}: the task asks for {', '.join(task.metrics)}")
+    for name in record.values:
+        if name not in task.metrics:
+            raise RecordError(f"values has {name!r}, which the task does not ask for{suggest(name, task.metrics)}")
+        _check_shape(record, name)
+    if record.truth_error is not None and {len(row) for row in record.truth_error} != {len(record.fields)}:
+        raise RecordError(f"truth_error must have one value per field ({', '.join(record.fields)}) at each time")
+    if record.truth_error is not None and len(record.truth_error) != len(times):
+        raise RecordError(f"truth_error has {len(record.truth_error)} times, the task predicts {len(times)}")
+
+
+def _check_shape(record: Record, name: str) -> None:
+    """One value per member and time (or one per trajectory) and field (or one for the whole state)."""
+    steps = len(record.times) if metrics[name].curve else 1
+    try:
+        shape = values_of(record, name).shape
+    except ValueError:  # rows of unequal length
+        shape = ()
+    if shape not in {(len(record.members), steps, fields) for fields in (1, len(record.fields))}:
+        raise RecordError(
+            f"values.{name} has shape {shape or 'ragged'}, expected {(len(record.members), steps, len(record.fields))} "
+            "(sample, time, field)"
+        )
+
+
+def _check_scores(record: Record, task: Task) -> None:
+    if extra := sorted(set(record.scores) - set(task.metrics)):
+        raise RecordError(f"scores has {extra[0]!r}, which the task does not ask for{suggest(extra[0], task.metrics)}")
+    for name, said in record.scores.items():
+        follows = mean_score(values_of(record, name))
+        if not np.isclose(said, follows, rtol=DIGITS, atol=1e-12, equal_nan=True):
+            raise RecordError(
+                f"scores.{name} is {said:g}, but its values give {follows:g}: scores are made by `pdebench evaluate`, "
+                "never by hand"
+            )
+
+
+def _some(items: list[float] | list[int]) -> str:
+    words = [f"{item:g}" for item in items]
+    return ", ".join(words if len(words) <= 6 else [*words[:3], "…", words[-1]]) + f" ({len(words)})"

@@ -1,0 +1,79 @@
+"""What a reader must know beside the table: the dataset, how to read the numbers, how to repeat them."""
+
+from __future__ import annotations
+
+from .standing import Standing, rises
+from .tables import number
+
+
+def dataset_facts(standing: Standing) -> dict[str, str]:
+    """Name of the fact -> fact."""
+    spec = standing.spec
+    times = spec.times
+    return {
+        "title": spec.title,
+        "card": f"{spec.name}, version {spec.version}",
+        "digest": spec.digest,
+        "licence": spec.licence,
+        "source": " ".join(spec.source.split()),
+        "truth": f"{spec.solver.name} at {_shape(spec.grid.shape)}",
+        "stored": f"{_shape(spec.store.shape)}, {spec.store.dtype}",
+        "frames": f"{times.frames}, every {times.step:g} from {times.start:g} ({spec.units})",
+        "members": ", ".join(f"{len(spec.split(name))} {name}" for name in spec.splits),
+    }
+
+
+def task_facts(standing: Standing) -> dict[str, str]:
+    task, spec = standing.task, standing.spec
+    return {
+        "task": f"{task.name}, version {task.version}",
+        "given": f"{task.history} {'frame' if task.history == 1 else 'frames'}",
+        "predicted": f"{task.horizon} frames, {task.stride * spec.times.step:g} apart",
+        "scored on": f"{len(spec.split(task.split))} members of the {task.split} split",
+    }
+
+
+def commands(standing: Standing) -> list[str]:
+    """From nothing to a place on this table."""
+    data = standing.spec.name
+    return [
+        f"pdebench generate {data} --out {data}.zarr",
+        f"pdebench evaluate MODEL {standing.task.name} --store {data}.zarr --out record.json",
+        "pdebench submit record.json",
+    ]
+
+
+def notes(standing: Standing) -> list[str]:
+    """How to read the table, one paragraph each."""
+    task = standing.task
+    floor = standing.floor_score
+    said = [
+        f"Ranked by {task.primary}, {'more' if rises(task.primary) else 'less'} is better: the mean over samples of "
+        "the mean over times and fields. Brackets: 95 % percentile bootstrap interval over the samples.",
+    ]
+    if floor is not None:
+        said.append(
+            f"The truth itself is uncertain by {number(floor)}: the relative L² difference from a solution that is "
+            "finer in space and time. Models below it are tied at the truth’s error bar and are listed by name."
+        )
+    else:
+        said.append("The error of the truth itself is not known in this metric: no tie with it can be shown.")
+    said += [
+        "Seconds per trajectory: wall clock, at the better of one trajectory at a time and batches, on the hardware "
+        "that the record names. Models are compared only with classical solvers timed on the same hardware.",
+        "Speed-up: the classical solvers’ seconds at equal error over the model’s. Equal error is read off the "
+        "best classical points, "
+        + ("linear in the score" if rises(task.primary) else "interpolated linearly in log error and log seconds")
+        + ". Outside their range only a bound is known: ≤ where even the cheapest classical point is more accurate, "
+        "≥ where the model is more accurate than the dearest. An error below the truth’s own counts "
+        "as the truth’s own.",
+        "Break-even N*: the least number of solves N with C_data + C_train + N·C_infer < N·C_classical, all in "
+        "seconds; C_data is the generation of the training split, C_classical the classical solver of equal error. "
+        "∞ where the model never wins.",
+        "Diverged: the score is not finite. Such models come last.",
+    ]
+    return said
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))

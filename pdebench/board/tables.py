@@ -1,0 +1,175 @@
+"""The standing as rows of words, for the README and for the page alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite, isinf
+
+from ..metrics import mean_score
+from .cost import Bound
+from .standing import Entry, Standing, rises, values_of
+
+ABSENT = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What is read, what it is sorted by (None sorts last either way), and a word or two below it."""
+
+    text: str
+    order: float | str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    title: str
+    meaning: str
+    cell: Callable[[Entry], Cell]
+    descending: bool = False  # the order that a first click gives
+
+
+def columns(standing: Standing) -> list[Column]:
+    """Place, model, primary score first; then the other metrics; then what it all costs."""
+    task = standing.task
+    others = [name for name in task.metrics if name != task.primary]
+    return [
+        Column("#", "place by the primary metric", _place),
+        Column("Model", "name and kind", lambda e: Cell(e.record.label, e.record.label.lower(), e.record.kind)),
+        Column(
+            task.primary,
+            f"{_direction(task.primary)}; mean over samples, times and fields, with its 95 % bootstrap interval",
+            _primary,
+            rises(task.primary),
+        ),
+        Column("time / trajectory", "to predict one trajectory, at the better batch size", _seconds),
+        Column("speed-up", "against classical solvers at equal error on the same machine", _speed_up, True),
+        Column("break-even N*", "solves after which data, training and inference have paid off", _break_even),
+        *(Column(name, _direction(name), _metric(name), rises(name)) for name in others),
+        Column("parameters", "trained numbers", lambda e: _amount(e.record.expense.parameters, count)),
+        Column(
+            "training", "wall-clock time of training", lambda e: _amount(e.record.expense.training_seconds, duration)
+        ),
+    ]
+
+
+def headlines(standing: Standing) -> list[str]:
+    """What the table says, in sentences."""
+    task, entries = standing.task, standing.entries
+    ranked = [e for e in entries if e.place is not None]
+    if not ranked:
+        return ["Every model diverged." if entries else "No record answers this version of the task yet."]
+    said = []
+    if tied := [e for e in ranked if e.tied]:
+        bar = f"the truth’s error bar ({task.primary} {number(standing.floor_score or 0)})"
+        said.append(
+            f"{tied[0].record.label} is at {bar}; the data cannot resolve less."
+            if len(tied) == 1
+            else f"{len(tied)} models are at {bar}; the data cannot tell them apart."
+        )
+    if untied := [e for e in ranked if not e.tied]:
+        best = untied[0]
+        low, high = best.interval
+        said.append(
+            f"{'Best' if not tied else 'Best above it'}: {best.record.label}, {task.primary} {number(best.score)} "
+            f"[{number(low)}, {number(high)}]."
+        )
+    if judged := [e for e in ranked if e.speed_up is not None]:
+        wins = [e for e in judged if e.speed_up and e.speed_up.value > 1 and e.speed_up.relation != "≤"]
+        losses = [e for e in judged if e.speed_up and e.speed_up.value <= 1 and e.speed_up.relation != "≥"]
+        said.append(
+            f"At equal error, {len(wins)} of {len(judged)} neural {'model' if len(judged) == 1 else 'models'} beat the "
+            f"classical solvers in seconds per trajectory and {len(losses)} lose."
+        )
+    if lost := len(entries) - len(ranked):
+        said.append(f"{lost} {'model' if lost == 1 else 'models'} diverged.")
+    return said
+
+
+def number(value: float) -> str:
+    """Three significant digits."""
+    if not isfinite(value):
+        return "∞" if value > 0 else "−∞" if isinf(value) else "undefined"
+    if value and not 1e-3 <= abs(value) < 1e4:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    digits = f"{value:.0f}" if abs(value) >= 999.5 else f"{value:#.3g}".rstrip(".")
+    return digits.replace("-", "−")
+
+
+def duration(seconds: float) -> str:
+    """
+    >>> duration(0.0123), duration(75.0), duration(150.0), duration(9000.0)
+    ('12.3 ms', '75.0 s', '2.50 min', '2.50 h')
+    """
+    for unit, size, least in (("h", 3600.0, 3600.0), ("min", 60.0, 100.0), ("s", 1.0, 1.0), ("ms", 1e-3, 1e-3)):
+        if seconds >= least:
+            return f"{number(seconds / size)} {unit}"
+    return f"{number(seconds / 1e-6)} µs"
+
+
+def count(value: float) -> str:
+    """
+    >>> count(950.0), count(1_234_567.0)
+    ('950', '1.23 M')
+    """
+    for unit, size, least in ((" G", 1e9, 1e9), (" M", 1e6, 1e6), (" k", 1e3, 1e4)):
+        if value >= least:
+            return f"{number(value / size)}{unit}"
+    return f"{value:.0f}"
+
+
+def _direction(metric: str) -> str:
+    return "more is better" if rises(metric) else "less is better"
+
+
+def _place(entry: Entry) -> Cell:
+    if entry.place is None:
+        return Cell(ABSENT)
+    return Cell(f"={entry.place}" if entry.tied else str(entry.place), entry.place)
+
+
+def _primary(entry: Entry) -> Cell:
+    if entry.place is None:
+        return Cell("diverged")
+    low, high = entry.interval
+    note = "at the truth’s error bar" if entry.tied else f"[{number(low)}, {number(high)}]"
+    return Cell(number(entry.score), entry.score, note)
+
+
+def _metric(name: str) -> Callable[[Entry], Cell]:
+    def cell(entry: Entry) -> Cell:
+        value = mean_score(values_of(entry.record, name))
+        return Cell(number(value), value if isfinite(value) else None)
+
+    return cell
+
+
+def _seconds(entry: Entry) -> Cell:
+    return Cell(duration(entry.seconds), entry.seconds)
+
+
+def _bound(bound: Bound, text: str) -> str:
+    return text if bound.relation == "=" else f"{bound.relation} {text}"
+
+
+def _speed_up(entry: Entry) -> Cell:
+    gain = entry.speed_up
+    if gain is None:
+        return Cell(ABSENT)
+    note = "slower" if gain.value < 1 and gain.relation != "≥" else ""
+    return Cell(_bound(gain, f"{number(gain.value)}×"), gain.value, note)
+
+
+def _break_even(entry: Entry) -> Cell:
+    if entry.break_even is None:
+        return Cell("unknown" if entry.speed_up is not None else ABSENT)
+    value = entry.break_even.value
+    if isinf(value):
+        return Cell("∞", value, "never wins")
+    return Cell(_bound(entry.break_even, count(value)), value)
+
+
+def _amount(value: float, words: Callable[[float], str]) -> Cell:
+    return Cell(words(value), value) if value else Cell(ABSENT)
