@@ -39,8 +39,9 @@ class Parameter:
 class Problem(Protocol):
     """The equations, without numerics. Built from the card's `problem` options.
 
-    Optional: `exact(grid, params, t) -> Array`, `(field, *space)`, and
-    `invariants(states, grid, params) -> dict[str, Array]`, `(..., field, *space)` -> `(...)` each.
+    Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params) -> dict[str, Array]`,
+    `(..., field, *space)` -> `(...)` each; `laws() -> dict[str, str]`, how each of those goes with this problem's
+    options, "constant" or "falling" (never growing).
     """
 
     @property

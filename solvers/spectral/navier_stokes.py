@@ -96,6 +96,10 @@ class NavierStokes2D(Card):
             "enstrophy": np.sum(density, axis=(-2, -1)),
         }
 
+    def laws(self) -> dict[str, str]:
+        """How the invariants go: viscosity and drag only take energy and enstrophy, a forcing may give."""
+        return {"circulation": "constant"} | ({} if self.forcing else {"energy": "falling", "enstrophy": "falling"})
+
 
 def _column(values: Array) -> Array:
     """`(b,)` shaped to broadcast over `(b, field, y, x)`."""

@@ -1,0 +1,175 @@
+"""Pictures show the data: the right panels, colours, curves and number of frames."""
+
+from __future__ import annotations
+
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image, ImageSequence
+from specs import exposed, tiny_spec, tiny_store
+from toys import heat_card
+
+from pdebench import plot
+from pdebench.errors import PdebenchError, StoreError
+from pdebench.store import TrajectoryStore
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> TrajectoryStore:
+    return tiny_store(tmp_path_factory.mktemp("plot") / "store", samples__count=2, splits={"test": [0, 2]})
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that were saved."""
+    figures: list[Figure] = []
+    save = Figure.savefig
+
+    def remember(self: Figure, *args: Any, **kwargs: Any) -> None:
+        figures.append(self)
+        save(self, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", remember)
+    return figures
+
+
+def pixels(path: Path) -> Any:
+    return matplotlib.image.imread(path)[..., :3]
+
+
+def test_a_member_is_drawn_at_the_times_that_are_written_above(
+    store: TrajectoryStore, tmp_path: Path, drawn: list[Figure]
+) -> None:
+    path = plot.plot_member(store, 1, tmp_path / "new" / "member.png", count=3)
+    assert path == tmp_path / "new" / "member.png"
+    *panels, bar = drawn[0].axes
+    assert [axes.get_title() for axes in panels] == ["t = 0", "t = 0.5", "t = 1"]
+    for axes, frame in zip(panels, (0, 2, 4), strict=True):
+        assert np.array_equal(axes.images[0].get_array(), store.frames(1)[frame, 0])
+        low, high = axes.images[0].get_clim()
+        assert low == -high, "zero is white"
+    assert bar.get_ylabel().split() == ["vertical", "component", "of", "vorticity"]
+    image = pixels(path)
+    assert image.shape[1] > 2 * image.shape[0]
+    assert image.std() > 0.1, "a blank picture"
+
+
+def test_the_picture_is_not_upside_down(tmp_path: Path) -> None:
+    store = tiny_store(tmp_path / "store", samples__count=1, samples__unit=1, splits={"test": [0, 1]})
+    frames = exposed(store, 0)
+    frames[:] = -1.0
+    frames[:, 12:, :] = 1.0  # large y is warm
+    image = pixels(plot.plot_member(store, 0, tmp_path / "member.png", count=1))
+    red = (image[..., 0] > 0.3) & (image[..., 2] < 0.3)
+    blue = (image[..., 2] > 0.3) & (image[..., 0] < 0.3)
+    left = slice(0, image.shape[1] * 3 // 4)  # without the colour bar
+    assert np.nonzero(red[:, left])[0].mean() < np.nonzero(blue[:, left])[0].mean()
+
+
+@pytest.mark.parametrize("shape", [(24,), (12, 18), (8, 12, 16)], ids=["1D", "2D", "3D"])
+def test_fields_of_any_dimension_are_drawn(tmp_path: Path, drawn: list[Figure], shape: tuple[int, ...]) -> None:
+    store = tiny_store(tmp_path / "store", **heat_card(shape))
+    path = plot.plot_member(store, 0, tmp_path / "member.png", count=4)
+    frames = store.frames(0)[[0, 1, 3, 4]]
+    panels = np.reshape(np.array([a for a in drawn[0].axes if a.images or a.lines], object), (2, 4))
+    for row, column in np.ndindex(2, 4):
+        values = frames[column, row]
+        axes = panels[row, column]
+        if len(shape) == 1:
+            assert np.array_equal(axes.lines[0].get_ydata(), values)
+        else:
+            middle = values[shape[0] // 2] if len(shape) == 3 else values
+            assert np.array_equal(axes.images[0].get_array(), middle)
+            assert axes.images[0].get_cmap().name == ("RdBu_r", "viridis")[row], "signed, then positive"
+    assert any(" ".join(a.get_ylabel().split()) == "temperature anomaly [K]" for a in drawn[0].axes)
+    assert pixels(path).std() > 0.02
+
+
+def test_an_initial_state_is_drawn_from_the_card_alone(tmp_path: Path, drawn: list[Figure]) -> None:
+    plot.plot_initial(tiny_spec(grid__shape=[48, 48]), tmp_path / "initial.png")
+    assert drawn[0].axes[0].images[0].get_array().shape == (48, 48)
+
+
+def test_spectra_have_the_power_of_the_field(store: TrajectoryStore, tmp_path: Path, drawn: list[Figure]) -> None:
+    plot.plot_spectra(store, tmp_path / "one.png", member=1, count=2)
+    (axes,) = drawn[0].axes
+    curves = [line for line in axes.lines if line.get_label().startswith("t =")]
+    assert [line.get_label() for line in curves] == ["t = 0", "t = 1"]
+    waves, first = (np.asarray(part) for part in curves[0].get_data())
+    assert waves.tolist() == list(range(1, 9))
+    # Everything at t = 0 lies below wavenumber √2·4.
+    assert np.nansum(first) == pytest.approx(np.mean(store.frames(1)[0] ** 2) / 2, rel=1e-5)
+    marked = sorted(line.get_xdata()[0] for line in axes.lines if line not in curves)
+    assert marked == [pytest.approx(16 / 3), 8.0]
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+
+
+def test_spectra_are_averaged_over_members(store: TrajectoryStore, tmp_path: Path, drawn: list[Figure]) -> None:
+    for member in (0, 1, None):
+        plot.plot_spectra(store, tmp_path / "spectra.svg", member=member)
+    first, second, both = (np.asarray(figure.axes[0].lines[-3].get_ydata()) for figure in drawn)
+    assert both == pytest.approx((first + second) / 2)
+    assert drawn[2].get_suptitle().endswith("mean of 2 members")
+    assert (tmp_path / "spectra.svg").read_text().count("<path") > 10
+
+
+def test_a_gif_has_a_frame_per_time(store: TrajectoryStore, tmp_path: Path) -> None:
+    path = plot.film(store, 0, tmp_path / "film.gif", seconds=1)
+    with Image.open(path) as image:
+        frames = [np.asarray(frame.convert("L"), float) for frame in ImageSequence.Iterator(image)]
+    assert len(frames) == len(store.times) == 5
+    assert all(np.abs(new - old).mean() > 0.5 for old, new in pairwise(frames)), "it moves"
+
+
+def test_an_mp4_has_a_frame_per_time(store: TrajectoryStore, tmp_path: Path) -> None:
+    path = plot.film(store, 0, tmp_path / "film.mp4", seconds=1)
+    copied = subprocess.run(
+        [plot._ffmpeg(), "-i", str(path), "-f", "framemd5", "-"], capture_output=True, text=True, check=True
+    )
+    sums = [line.split(",")[-1] for line in copied.stdout.splitlines() if not line.startswith("#")]
+    assert len(sums) == 5
+    assert len(set(sums)) == 5
+
+
+def test_a_film_of_curves_moves(tmp_path: Path) -> None:
+    store = tiny_store(tmp_path / "store", **heat_card((24,)) | {"parameters": {"diffusivity": {"value": 0.1}}})
+    path = plot.film(store, 0, tmp_path / "film.gif", seconds=1)
+    with Image.open(path) as image:
+        frames = [np.asarray(frame.convert("L"), float) for frame in ImageSequence.Iterator(image)]
+    below = len(frames[0]) // 4  # without the title, which moves too
+    assert len(frames) == 5
+    assert all(np.abs(new - old)[below:].max() > 100 for old, new in pairwise(frames))
+
+
+@pytest.mark.parametrize("name", ["film.avi", "film"])
+def test_other_films_are_refused(store: TrajectoryStore, tmp_path: Path, name: str) -> None:
+    with pytest.raises(PdebenchError, match=r"ends in \.mp4 or \.gif"):
+        plot.film(store, 0, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_ffmpeg_the_way_out_is_told(
+    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plot.shutil, "which", lambda name: None)
+    monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
+    with pytest.raises(PdebenchError, match=r"pip install imageio-ffmpeg.*or write a \.gif"):
+        plot.film(store, 0, tmp_path / "film.mp4")
+
+
+def test_what_cannot_be_drawn_is_refused(store: TrajectoryStore, tmp_path: Path) -> None:
+    with pytest.raises(PdebenchError, match=r"ends in \.png, \.svg or \.pdf"):
+        plot.plot_member(store, 0, tmp_path / "member.bmp2")
+    with pytest.raises(StoreError, match="members 0 … 1, not 2"):
+        plot.plot_member(store, 2, tmp_path / "member.png")
+    failed = tiny_store(tmp_path / "failed", solver__max_steps=1)
+    with pytest.raises(StoreError, match="member 3 .* cannot be drawn: .*more than 1 steps"):
+        plot.film(failed, 3, tmp_path / "film.gif")
+    with pytest.raises(StoreError, match="no finished member"):
+        plot.plot_spectra(failed, tmp_path / "spectra.png")
