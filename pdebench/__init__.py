@@ -12,19 +12,41 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .certify import certify as certify
+    from .check import check as check
+    from .data import Windows as Windows
+    from .evaluate import evaluate as evaluate
     from .generate import generate as generate
     from .spec import load_spec as load_card
+    from .store import TrajectoryStore as TrajectoryStore
     from .store import open_store as open
+    from .train import train as train
 
 __version__ = "0.1.0"
 
 # Named above as well, for type checkers.
 _EXPORTS = {
+    "TrajectoryStore": "pdebench.store:TrajectoryStore",
+    "Windows": "pdebench.data:Windows",
+    "certify": "pdebench.certify:certify",
+    "check": "pdebench.check:check",
+    "evaluate": "pdebench.evaluate:evaluate",
     "generate": "pdebench.generate:generate",
     "load_card": "pdebench.spec:load_spec",
     "open": "pdebench.store:open_store",
+    "train": "pdebench.train:train",
 }
-__all__ = ["generate", "load_card", "open"]
+__all__ = [
+    "TrajectoryStore",
+    "Windows",
+    "certify",
+    "check",
+    "evaluate",
+    "generate",
+    "load_card",
+    "open",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -32,8 +32,10 @@ def readme(spec: DatasetSpec) -> str:
     }
     rows = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
     return (
-        f"# {spec.title}\n\n{spec.description.strip()}\n\n![Member 0]({PICTURE})\n\n| | |\n|---|---|\n{rows}\n\n"
-        f"Make it, on one core or under `mpiexec`:\n\n```\npdebench generate {spec.name} --out {spec.name}.zarr\n```\n\n"
+        f"# {spec.title}\n\n{spec.description.strip()}\n\n![Member 0]({PICTURE})\n\n"
+        f"| | |\n|---|---|\n{rows}\n\n"
+        "Make it, on one core or under `mpiexec`:\n\n"
+        f"```\npdebench generate {spec.name} --out {spec.name}.zarr\n```\n\n"
         f"Source: {spec.source.strip()}\n\n"
         f"Written from `card.yaml` by `pdebench describe {spec.name} --write`.\n"
     )

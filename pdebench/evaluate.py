@@ -37,7 +37,7 @@ REPEATS, PATIENCE = 5, 2.0  # timed calls of one trajectory; no further one afte
 
 def evaluate(
     model: str | NeuralSolver,
-    store: TrajectoryStore,
+    store: TrajectoryStore | str | Path,
     task: Task | str | Path,
     *,
     label: str | None = None,
@@ -54,6 +54,7 @@ def evaluate(
     `model.time_limit` for what it cannot stop. Timing: median wall-clock seconds per trajectory after a warm-up.
     """
     task = task if isinstance(task, Task) else load_task(task)
+    store = store if isinstance(store, TrajectoryStore) else TrajectoryStore.open(store)
     members = _members(store, task)
     for name in task.metrics:
         metrics[name]  # an unknown name is an error before the work, not after it

@@ -17,7 +17,7 @@ from .errors import CardError
 from .layout import DONE, FAILED
 from .parallel import Comm, Serial
 from .problem import Event, Frame
-from .spec import DatasetSpec
+from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Summary:
 
 
 def generate(
-    spec: DatasetSpec,
+    spec: DatasetSpec | str,
     out: str | Path,
     *,
     members: range | None = None,
@@ -53,6 +53,7 @@ def generate(
     A member whose run fails is recorded with its reason, and the rest goes on.
     """
     comm = comm or Serial()
+    spec = spec if isinstance(spec, DatasetSpec) else load_spec(spec)
     wanted = _wanted(spec, members)
     if comm.rank == 0:
         _rehearse(spec, int(wanted[0][0]))

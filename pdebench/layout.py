@@ -15,7 +15,7 @@ import zarr.errors
 
 from . import sample
 from .journal import Entry
-from .problem import Field, Outcome, Parameter, problems
+from .problem import Field, Outcome, Parameter, problems, solvers
 from .spec import DatasetSpec
 
 SCHEMA_VERSION = 1
@@ -85,14 +85,16 @@ def _attributes(spec: DatasetSpec, fields: Iterable[Field]) -> dict[str, Any]:
         "card": spec.model_dump(mode="json"),
         "digest": spec.digest,
         "fields": [field.name for field in fields],
-        "versions": versions(),
+        "versions": versions(spec),
     }
 
 
-def versions() -> dict[str, str]:
+def versions(spec: DatasetSpec) -> dict[str, str]:
     """What the bits may depend on besides the card."""
+    solver: object = solvers[spec.solver.name](**spec.solver.options)
+    own: dict[str, str] = getattr(solver, "provenance", dict)()
     packages = {name: version(name) for name in ("numpy", "scipy", "zarr")}
-    return {"pdebench": version("pdebench-foundry"), "machine": platform.machine(), **packages}
+    return {"pdebench": version("pdebench-foundry"), "machine": platform.machine(), **packages, **own}
 
 
 _COLUMN_ATTRIBUTES: dict[str, dict[str, Any]] = {

@@ -39,9 +39,9 @@ class Parameter:
 class Problem(Protocol):
     """The equations, without numerics. Built from the card's `problem` options.
 
-    Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params) -> dict[str, Array]`,
-    `(..., field, *space)` -> `(...)` each; `laws() -> dict[str, str]`, how each of those goes with this problem's
-    options, "constant" or "falling" (never growing).
+    Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of
+    `(..., field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options,
+    "constant" or "falling" (never growing).
     """
 
     @property
@@ -83,7 +83,10 @@ class Solver(Protocol):
 
 
 class SolverCard(Protocol):
-    """A solver's options, from the card, before there is anything to solve."""
+    """A solver's options, from the card, before there is anything to solve.
+
+    Optional: `provenance() -> dict[str, str]`, what on this machine may change a solution's last bits.
+    """
 
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> Solver:
         """Raises `SolverError` for what this solver cannot do."""

@@ -239,7 +239,7 @@ class TrajectoryStore:
                 f"{spec.digest} ({'; '.join(_differences(self.spec, spec))}): choose another --out, or remove the store"
             )
         made_by = _mapping(self._group.attrs["versions"])
-        if (now := versions()) != made_by:
+        if (now := versions(self.spec)) != made_by:
             changed = ", ".join(f"{k} {made_by.get(k)} → {now[k]}" for k in now if now[k] != made_by.get(k))
             log.warning("%s was begun with other versions (%s): new units may differ in round-off", self.path, changed)
 

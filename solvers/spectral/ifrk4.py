@@ -6,7 +6,7 @@ Spectral Methods: Fundamentals in Single Domains, §D.3).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,14 +14,20 @@ from pdebench.arrays import Array, Complex, Index
 from pdebench.problem import BatchParams
 
 from .fourier import Modes
-from .semilinear import Semilinear
 
 # |λ|Δt ≤ 2√2 on the imaginary axis; with |k| ≤ (2π/h)/3 this bounds Δt Σ|uᵢ|/hᵢ.
 COURANT_LIMIT = 2 * np.sqrt(2) * 3 / (2 * np.pi)
 
 
+class Sides(Protocol):
+    """The two sides of uₜ = ℒu + 𝒩(u); see `Semilinear`."""
+
+    def symbol(self, modes: Modes, params: BatchParams) -> Array: ...
+    def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]: ...
+
+
 def advance(
-    equation: Semilinear, modes: Modes, state: Complex, params: BatchParams, *, length: float, steps: Index
+    equation: Sides, modes: Modes, state: Complex, params: BatchParams, *, length: float, steps: Index
 ) -> tuple[Complex, Array]:
     """The state one interval later, and the largest advection rate met on the way, `(b,)`.
 
@@ -44,7 +50,7 @@ def advance(
 
 
 def _step(
-    equation: Semilinear, modes: Modes, u: Complex, params: BatchParams, half: Array, h: np.floating[Any]
+    equation: Sides, modes: Modes, u: Complex, params: BatchParams, half: Array, h: np.floating[Any]
 ) -> tuple[Complex, Array]:
     k1, rate = equation.nonlinear(modes, u, params)
     decayed = half * u

@@ -16,8 +16,9 @@ from pdebench.problem import BatchParams, Cost, Problem
 from pdebench.resample import resize
 from pdebench.spec import Card, Count, Grid, Positive
 
+from .engine import Engine, NumpyEngine, Precision, compiled, fastest
 from .fourier import Modes, largest_mode
-from .ifrk4 import COURANT_LIMIT, advance
+from .ifrk4 import COURANT_LIMIT
 from .semilinear import Semilinear
 
 
@@ -29,7 +30,8 @@ class SpectralCard(Card):
     """
 
     cfl: Positive = 0.5
-    precision: Literal["float64", "float32"] = "float64"
+    precision: Precision = "float64"
+    engine: Literal["fastest", "numpy"] = "fastest"
     batch: Count = 16
     min_steps: Count = 1
     max_steps: Count = 100_000
@@ -53,7 +55,11 @@ class SpectralCard(Card):
             )
         if grid.points != "nodes":
             raise SolverError("the spectral solver needs grid.points: nodes")
-        return SpectralSolver(problem, grid, output, self)
+        choose = fastest if self.engine == "fastest" else NumpyEngine
+        return SpectralSolver(choose(problem, grid, self.precision), output, self)
+
+    def provenance(self) -> dict[str, str]:
+        return {"spectral engine": compiled() if self.engine == "fastest" else "numpy"}
 
     def refined(self, factor: float) -> SpectralCard:
         return self.model_copy(update={"cfl": self.cfl / factor, "min_steps": ceil(self.min_steps * factor)})
@@ -66,10 +72,10 @@ class SpectralSolver:
     interval is refused and done again in more steps; a sample that cannot be saved so is NaN from there on.
     """
 
-    def __init__(self, equation: Semilinear, grid: Grid, output: Grid, card: SpectralCard) -> None:
+    def __init__(self, engine: Engine, output: Grid, card: SpectralCard) -> None:
         self.batch = card.batch
-        self._equation, self._card, self._output = equation, card, output
-        self._modes = Modes(grid, card.precision)
+        self._engine, self._card, self._output = engine, card, output
+        self._modes = engine.modes
         self._ceiling = min(1.5 * card.cfl, COURANT_LIMIT)
         self._steps = np.zeros(0, int)
         self._reasons: list[str] = []
@@ -113,7 +119,7 @@ class SpectralSolver:
             todo = todo[steps[todo] <= self._card.max_steps]
             own = {name: values[todo] for name, values in params.items()}
             with np.errstate(over="ignore", invalid="ignore"):  # a blow-up is told by its reason
-                new, peak = advance(self._equation, self._modes, state[todo], own, length=length, steps=steps[todo])
+                new, peak = self._engine.advance(state[todo], own, length=length, steps=steps[todo])
             self._steps[todo] += steps[todo]
             rate[todo] = self._rate(new, own)
             finite = np.isfinite(new).all(axis=tuple(range(1, new.ndim)))
@@ -126,7 +132,7 @@ class SpectralSolver:
 
     def _rate(self, state: Complex, params: BatchParams) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):  # a blow-up is told by its reason
-            return self._equation.nonlinear(self._modes, state, params)[1]
+            return self._engine.rate(state, params)
 
     def _needed(self, rate: Array, length: float) -> Index:
         """Steps that keep each sample at the card's Courant number; one too many for a flow that is not finite."""

@@ -1,4 +1,4 @@
-"""One right-hand side and one step of the spectral solver, per batch of 16 samples; divide by 16 for a sample's cost."""
+"""One right-hand side and one step of the NumPy reference, for 16 samples; divide by 16 for a sample's cost."""
 
 from __future__ import annotations
 

@@ -34,8 +34,9 @@ def test_write_shard(benchmark, tmp_path):
 
 def test_write_with_zarr_python(benchmark, tmp_path):
     benchmark.group = f"write {VALUES.nbytes / 1e6:.0f} MB"
-    shape = dict(shape=VALUES.shape, chunks=(1, 1, *SPACE), shards=VALUES.shape, compressors=None, dtype="<f4")
-    array = zarr.create_array(tmp_path / "a", **shape)
+    array = zarr.create_array(
+        tmp_path / "a", shape=VALUES.shape, chunks=(1, 1, *SPACE), shards=VALUES.shape, compressors=None, dtype="<f4"
+    )
     benchmark(array.__setitem__, slice(None), VALUES)
 
 

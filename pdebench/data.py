@@ -1,0 +1,189 @@
+"""Windows of stored trajectories -> batches. NumPy only; a torch `DataLoader` takes `Windows` as it is.
+
+windows = Windows(store, "train", history=1, horizon=4)
+loader = torch.utils.data.DataLoader(windows, batch_size=16, shuffle=True, num_workers=2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from .arrays import Array, Index
+from .errors import StoreError
+from .spec import DatasetSpec
+
+
+class Trajectories(Protocol):
+    """What windows need of a store."""
+
+    @property
+    def spec(self) -> DatasetSpec: ...
+    @property
+    def fields(self) -> tuple[str, ...]: ...
+    @property
+    def times(self) -> Array: ...
+    def members(self, split: str | None = None) -> Index: ...
+    def params(self, members: Index) -> Array: ...
+    def frames(self, member: int, start: int = 0, stop: int | None = None, step: int = 1) -> Array: ...
+
+
+class Window(NamedTuple):
+    """One piece of a trajectory, writable and owned by the caller."""
+
+    history: Array  # (h, field, *space)
+    future: Array  # (t, field, *space)
+    params: Array  # (p,)
+    times: Array  # (t,) of the future, from the last frame of the history
+    member: int
+    start: int  # stored frame at which the history begins
+
+
+class Batch(NamedTuple):
+    """Windows side by side: the fields of `Window` with a leading axis b."""
+
+    history: Array
+    future: Array
+    params: Array
+    times: Array
+    member: Index
+    start: Index
+
+
+class Windows:
+    """Every window of a split's finished members, in order of member, then start.
+
+    A window is `history + horizon` frames, each `stride` stored frames after the last; the next one begins
+    `start_every` frames later. Frames are read when asked for, one member at a time.
+    """
+
+    def __init__(
+        self,
+        store: Trajectories,
+        split: str | None = "train",
+        *,
+        history: int = 1,
+        horizon: int = 1,
+        stride: int = 1,
+        start_every: int = 1,
+    ) -> None:
+        if min(history, horizon, stride, start_every) < 1:
+            raise ValueError("history, horizon, stride and start_every must be 1 or more")
+        self.store, self.history, self.horizon, self.stride = store, history, horizon, stride
+        self._span = (history + horizon - 1) * stride + 1
+        self._members = store.members(split)
+        self._params = store.params(self._members)
+        self._starts = range(0, len(store.times) - self._span + 1, start_every)
+        name = f"split {split!r}" if split else "the store"
+        if not len(self._members):
+            raise StoreError(f"{name} has no finished member to read: generate some first")
+        if not self._starts:
+            raise StoreError(
+                f"a window of {history} + {horizon} frames, {stride} apart, spans {self._span} frames, but "
+                f"{name} has {len(store.times)} per member: ask for fewer, or a smaller stride"
+            )
+
+    def __len__(self) -> int:
+        return len(self._members) * len(self._starts)
+
+    def __getitem__(self, index: int) -> Window:
+        row, start = self._place(index)
+        frames = np.require(self._read(row, start), requirements="W")  # a copy, where the store lends its own
+        h = self.history
+        return Window(
+            frames[:h],
+            frames[h:],
+            self._params[row].copy(),
+            self._times(np.array(start)),
+            int(self._members[row]),
+            start,
+        )
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Window]:
+        """Several windows; torch's fetcher looks for this name."""
+        return [self[index] for index in indices]
+
+    def batches(
+        self, batch_size: int, *, seed: int = 0, epoch: int = 0, shuffle: bool = True, drop_last: bool = False
+    ) -> Iterator[Batch]:
+        """One pass over all windows, in an order that (seed, epoch) alone decides."""
+        order = np.random.default_rng([seed, epoch]).permutation(len(self)) if shuffle else np.arange(len(self))
+        end = len(order) - len(order) % batch_size if drop_last else len(order)
+        for low in range(0, end, batch_size):
+            yield self.batch(order[low : low + batch_size])
+
+    def batch(self, indices: Sequence[int] | Index) -> Batch:
+        """The windows `indices` side by side."""
+        places = [self._place(int(index)) for index in indices]
+        rows, starts = (np.array(column, int) for column in zip(*places, strict=True))
+        first = self._read(*places[0])
+        frames = np.empty((len(places), *first.shape), first.dtype)
+        for out, place in zip(frames, places, strict=True):
+            out[...] = self._read(*place)
+        h = self.history
+        return Batch(frames[:, :h], frames[:, h:], self._params[rows], self._times(starts), self._members[rows], starts)
+
+    def _place(self, index: int) -> tuple[int, int]:
+        """Row among the members, and first frame."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"window {index} of {len(self)}")
+        row, start = divmod(index % len(self), len(self._starts))
+        return row, self._starts[start]
+
+    def _read(self, row: int, start: int) -> Array:
+        return self.store.frames(int(self._members[row]), start, start + self._span, self.stride)
+
+    def _times(self, starts: Index) -> Array:
+        """Times of the future, `(..., t)`, from the last frame of the history."""
+        frames = self.store.times[starts[..., None] + np.arange(0, self._span, self.stride)]
+        return np.asarray(frames[..., self.history :] - frames[..., self.history - 1 : self.history])
+
+
+@dataclass(frozen=True, slots=True)
+class Normaliser:
+    """Statistics that bring a split's fields, changes and parameters to order one; float64, one entry per column."""
+
+    mean: Array  # (field,)
+    std: Array  # (field,)
+    change: Array  # (field,) root mean square of the change over one stride
+    param_log: Array  # (p,) 1 where the logarithm is taken: positive and spread over more than a factor of three
+    param_mean: Array  # (p,)
+    param_std: Array  # (p,) 1 for a constant parameter
+
+    @classmethod
+    def measure(cls, store: Trajectories, split: str = "train", *, stride: int = 1, frames: int = 512) -> Normaliser:
+        """Statistics over at most `frames` frames spread evenly over the split, read one pair at a time."""
+        windows = Windows(store, split, stride=stride)
+        picked = np.unique(np.linspace(0, len(windows) - 1, max(frames // 2, 1)).astype(int))
+        space = tuple(range(1, 1 + len(store.spec.store.shape)))
+        means, variances, changes = [], [], []
+        for index in picked:
+            window = windows[int(index)]
+            for frame in (window.history[-1].astype(float), window.future[0].astype(float)):
+                means.append(frame.mean(axis=space))
+                variances.append(frame.var(axis=space))
+            changes.append(((window.future[0].astype(float) - window.history[-1]) ** 2).mean(axis=space))
+        std = np.sqrt(np.mean(variances, axis=0) + np.var(means, axis=0))
+        change = np.sqrt(np.mean(changes, axis=0))
+        params = store.params(store.members(split))
+        return cls(np.mean(means, axis=0), _nonzero(std), _nonzero(change), *_param_statistics(params))
+
+
+def _param_statistics(params: Array) -> tuple[Array, Array, Array]:
+    """Which columns of `(member, p)` are better in logarithms, and mean and std after that."""
+    low, high = params.min(axis=0), params.max(axis=0)
+    logs = (low > 0) & (high > 3 * low)
+    columns = np.where(logs, np.log(np.where(logs, params, 1.0)), params)
+    mean, std = columns.mean(axis=0), columns.std(axis=0)
+    return (
+        logs.astype(float),
+        mean,
+        _nonzero(np.where(std > 1e-12 * np.abs(mean), std, 0.0)),
+    )  # std of a constant: noise
+
+
+def _nonzero(scale: Array) -> Array:
+    return np.where(scale > 0, scale, 1.0)

@@ -1,0 +1,296 @@
+"""`train`: a model, a store and a recipe -> a weights file. One loop for every torch model.
+
+A model joins by its class, registered under `pdebench.models`: a `TorchModel` whose `network(spec, history=…,
+**options)` builds the untrained network (see `pdebench.baselines.torch_model`). Nothing here knows more of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import cos, inf, isfinite, pi
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, cast
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from .baselines.torch_model import Passport, Stepper, TorchModel, dump, load
+from .data import Batch, Normaliser, Trajectories, Windows
+from .errors import ModelError
+from .model import models
+from .spec import Card, Count, Positive
+
+
+class Recipe(Card):
+    """How a model is trained. It ends after `epochs` or `seconds`, whichever comes first; the learning rate follows.
+
+    **Good values** for an FNO on turbulence: `learning_rate` 2e-3 to 5e-3, `batch_size` 8 to 32, `unroll` 1; 2 makes
+    long roll-outs steadier and epochs twice as long.
+    """
+
+    epochs: Count | None = None
+    seconds: Positive | None = None  # wall-clock, validation included
+    batch_size: Count = 16
+    learning_rate: Positive = 3e-3  # the peak of the cycle
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    seed: Annotated[int, Field(ge=0)] = 0
+    history: Count = 1  # frames that the model sees
+    stride: Count = 1  # stored frames in one step of the model
+    unroll: Count = 1  # steps that the loss looks ahead
+    noise: Annotated[float, Field(ge=0)] = 0.0  # added to the history in training, in units of the fields' std
+    threads: Count | None = None  # None: as many as torch would take
+    device: str = "cpu"
+
+    @model_validator(mode="after")
+    def _ends(self) -> Recipe:
+        if self.epochs is None and self.seconds is None:
+            raise ValueError("give epochs, seconds, or both: training must end")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The state of a training at the end of an epoch. Errors are mean relative L², normalised fields together."""
+
+    epoch: int
+    done: float  # share of the budget, 1 at the end
+    seconds: float
+    train_error: float
+    valid_error: float
+    best_error: float
+
+
+def train(
+    model: str,
+    store: Trajectories,
+    out: Path | str,
+    recipe: Recipe,
+    *,
+    options: Mapping[str, Any] | None = None,
+    resume: bool = True,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Path:
+    """Train the registered `model` on the store's *train* split and keep the weights best on *valid* at `out`.
+
+    After each epoch all that a killed run needs lies on disk: repeat the call to go on. A finished run returns at
+    once. Raises `ModelError` where `out` holds another training, unless `resume` is off.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(recipe.threads or threads)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            run = _Run(_trainable(model), store, Path(out), recipe, dict(options or {}))
+            if not (resume and run.resume()):
+                while run.done < 1:
+                    report(run.epoch())
+                run.finish()
+    finally:
+        torch.set_num_threads(threads)
+    return Path(out)
+
+
+def _trainable(name: str) -> type[TorchModel]:
+    def has_network(factory: object) -> bool:
+        return isinstance(factory, type) and issubclass(factory, TorchModel)
+
+    found: object = models[name]
+    if not has_network(found):
+        known = [each for each in models if has_network(models[each])]
+        raise ModelError(f"model {name!r} has nothing to train; these have: {', '.join(known)}")
+    return cast(type[TorchModel], found)
+
+
+class _Run:
+    """One training: what is fixed, and the state that a checkpoint holds."""
+
+    def __init__(
+        self, kind: type[TorchModel], store: Trajectories, out: Path, recipe: Recipe, options: dict[str, Any]
+    ) -> None:
+        self.out, self.state_path = out, out.with_name(f"{out.stem}.resume{out.suffix}")
+        self.recipe, self._device = recipe, torch.device(recipe.device)
+        look = {"history": recipe.history, "horizon": recipe.unroll, "stride": recipe.stride}
+        self._train, self._valid = Windows(store, "train", **look), Windows(store, "valid", **look)
+        spec = store.spec
+        self._passport = Passport(
+            model=kind.__name__,
+            options=_json(options),
+            fields=list(store.fields),
+            parameters=list(spec.parameters),
+            lengths=list(spec.grid.lengths),
+            step=recipe.stride * spec.times.step,
+            history=recipe.history,
+            dataset=spec.name,
+            dataset_digest=spec.digest,
+            seed=recipe.seed,
+            training={"recipe": recipe.model_dump(mode="json"), "train_windows": len(self._train), "curve": []},
+        )
+        torch.manual_seed(recipe.seed)
+        normaliser = Normaliser.measure(store, "train", stride=recipe.stride)
+        self._stepper: Stepper = kind.stepper(spec, self._passport, normaliser).to(self._device)
+        self._optimiser = torch.optim.AdamW(
+            self._stepper.parameters(), lr=0.0, weight_decay=recipe.weight_decay, fused=True
+        )
+        self._epoch, self._seconds, self._best = 0, 0.0, inf
+
+    @property
+    def done(self) -> float:
+        """Share of the budget that is spent."""
+        return self._done(0.0, self._seconds)
+
+    def _done(self, within: float, seconds: float) -> float:
+        """The same, `within` the current epoch (0 … 1) and at a time."""
+        by_epochs = (self._epoch + within) / self.recipe.epochs if self.recipe.epochs else 0.0
+        by_seconds = seconds / self.recipe.seconds if self.recipe.seconds else 0.0
+        return min(max(by_epochs, by_seconds), 1.0)
+
+    def epoch(self) -> Progress:
+        """One pass over the training windows (less where the time is up), validation, checkpoint."""
+        began = perf_counter() - self._seconds
+        torch.manual_seed(self.recipe.seed + 1_000_003 * (self._epoch + 1))  # for networks that draw numbers
+        batches = -(-len(self._train) // self.recipe.batch_size)
+        total, seen = 0.0, 0
+        for number, batch in enumerate(self._batches(self._train, shuffle=True)):
+            done = self._done(number / batches, perf_counter() - began)
+            if seen and done >= 1:
+                break
+            total += self._update(batch, learning_rate=self.recipe.learning_rate * one_cycle(done))
+            seen += len(batch.start)
+        train_error, valid_error = total / seen, self._validate()
+        self._finite(valid_error)
+        self._epoch += 1
+        self._seconds = perf_counter() - began
+        return self._keep(train_error, valid_error)
+
+    def _update(self, batch: Batch, learning_rate: float) -> float:
+        """One step of the optimiser; the summed error of the batch."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = learning_rate
+        self._optimiser.zero_grad(set_to_none=True)
+        errors = self._errors(batch, noise=self.recipe.noise)
+        total = self._finite(float(errors.detach().sum()))
+        errors.mean().backward()  # type: ignore[no-untyped-call]  # torch has it untyped
+        torch.nn.utils.clip_grad_norm_(self._stepper.parameters(), 1.0)
+        self._optimiser.step()
+        return total
+
+    def _errors(self, batch: Batch, noise: float = 0.0) -> Tensor:
+        """Relative L² of each window, over fields, steps and space at once, normalised: `(b,)`."""
+        history, future, params = (
+            torch.as_tensor(part, dtype=torch.float32, device=self._device)
+            for part in (batch.history, batch.future, batch.params)
+        )
+        if noise:
+            history = history + noise * self._stepper.std * torch.randn_like(history)
+        predicted = torch.stack(self._stepper.roll_out(history, params, self.recipe.unroll), dim=1)
+        error, truth = (predicted - future) / self._stepper.std, (future - self._stepper.mean) / self._stepper.std
+        relative: Tensor = error.flatten(1).norm(dim=1) / truth.flatten(1).norm(dim=1)
+        return relative
+
+    def _validate(self) -> float:
+        self._stepper.eval()
+        with torch.inference_mode():
+            total = sum(float(self._errors(batch).sum()) for batch in self._batches(self._valid, shuffle=False))
+        self._stepper.train()
+        return total / len(self._valid)
+
+    def _finite(self, error: float) -> float:
+        if not isfinite(error):
+            raise ModelError(
+                f"the training diverged in epoch {self._epoch + 1}: choose a lower learning_rate than "
+                f"{self.recipe.learning_rate:g}; the best weights so far, if any, are in {self.out}"
+            )
+        return error
+
+    def _batches(self, windows: Windows, *, shuffle: bool) -> Iterator[Batch]:
+        recipe = self.recipe
+        return windows.batches(recipe.batch_size, seed=recipe.seed, epoch=self._epoch, shuffle=shuffle)
+
+    # -- what is on disk ------------------------------------------------------------------------------------------
+
+    def _keep(self, train_error: float, valid_error: float) -> Progress:
+        """The best weights and the checkpoint, each replaced whole."""
+        better = valid_error < self._best
+        self._best = min(self._best, valid_error)
+        curve = [*self._passport.training["curve"], [self._seconds, train_error, valid_error]]
+        self._passport = replace(
+            self._passport,
+            training_seconds=self._seconds,
+            epochs=self._epoch,
+            valid_error=valid_error,
+            training=self._passport.training | {"curve": curve, "best_error": self._best},
+        )
+        if better:
+            dump(self.out, self._passport, self._stepper.state_dict())
+        dump(self.state_path, self._passport, self._state())
+        return Progress(self._epoch, self.done, self._seconds, train_error, valid_error, self._best)
+
+    def _state(self) -> dict[str, Tensor]:
+        """Weights, and the optimiser's moments under `optimiser.<parameter>.<name>`."""
+        moments = self._optimiser.state_dict()["state"]
+        flat = {f"optimiser.{i}.{name}": value for i, group in moments.items() for name, value in group.items()}
+        return self._stepper.state_dict() | flat
+
+    def resume(self) -> bool:
+        """Take up the checkpoint of the same training, if there is one; true when nothing is left to do."""
+        if self.out.exists() and self._same(self.out)[0].training.get("finished"):
+            return True
+        if not self.state_path.exists():
+            return False
+        self._passport, tensors = self._same(self.state_path)
+        weights = self._stepper.state_dict().keys()
+        self._stepper.load_state_dict({name: tensors[name] for name in weights})
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key in tensors.keys() - weights:
+            _, number, name = key.split(".")
+            moments.setdefault(int(number), {})[name] = tensors[key]
+        self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": moments})
+        self._epoch, self._seconds = self._passport.epochs, self._passport.training_seconds
+        self._best = self._passport.training["best_error"]
+        return False
+
+    def _same(self, path: Path) -> tuple[Passport, dict[str, Tensor]]:
+        """A file of this very training; `ModelError` for another's."""
+        there, tensors = load(path)
+        old, new = _aims(there), _aims(self._passport)
+        for key in new:
+            if old.get(key) != new[key]:
+                raise ModelError(
+                    f"{path} belongs to another training ({key} was {old.get(key)}, now {new[key]}): "
+                    "choose another --out, or start afresh with resume off"
+                )
+        return there, tensors
+
+    def finish(self) -> None:
+        """Write into the best weights that the training is over and what it took; drop the checkpoint."""
+        best, tensors = load(self.out)
+        training = self._passport.training | {"finished": True}
+        dump(self.out, replace(best, training_seconds=self._seconds, training=training), tensors)
+        self.state_path.unlink(missing_ok=True)
+
+
+def one_cycle(done: float, warm_up: float = 0.1) -> float:
+    """Factor of the peak learning rate: up linearly over the first tenth, down to 0 along a cosine."""
+    if done < warm_up:
+        return max(done / warm_up, 0.01)
+    return 0.5 * (1 + cos(pi * (done - warm_up) / (1 - warm_up)))
+
+
+def _aims(passport: Passport) -> dict[str, Any]:
+    """What makes two trainings the same one."""
+    facts: dict[str, Any] = {"model": passport.model, "options": passport.options, "dataset": passport.dataset_digest}
+    facts["training windows"] = passport.training.get("train_windows")
+    facts |= passport.training.get("recipe", {})
+    return {key: value for key, value in facts.items() if key not in {"threads", "device"}}
+
+
+def _json(options: dict[str, Any]) -> dict[str, Any]:
+    """Options as they come back from a file: lists for tuples."""
+    try:
+        back: dict[str, Any] = json.loads(json.dumps(options))
+    except TypeError as error:
+        raise ModelError(f"options must be plain values, lists or mappings: {error}") from error
+    return back

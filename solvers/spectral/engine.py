@@ -1,0 +1,103 @@
+"""Who evaluates the equation: the compiled lane kernels where they know it, NumPy for every other one."""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal, Protocol
+
+import numpy as np
+
+from pdebench.arrays import Array, Complex, Index
+from pdebench.problem import BatchParams
+from pdebench.solvers import kernels
+from pdebench.spec import Grid
+
+from . import ifrk4
+from .fourier import Modes
+from .navier_stokes import NavierStokes2D
+from .semilinear import Semilinear
+
+log = logging.getLogger(__name__)
+
+# "mixed": the state in float64, 𝒩 in float32.
+Precision = Literal["float64", "float32", "mixed"]
+
+
+class Engine(Protocol):
+    """Advances batches of modes `(b, field, *k)`, laid out by `modes`."""
+
+    modes: Modes
+
+    def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
+        """See `ifrk4.advance`."""
+        ...
+
+    def rate(self, state: Complex, params: BatchParams) -> Array:
+        """The advection rate `(b,)`; see `Semilinear.nonlinear`."""
+        ...
+
+
+class NumpyEngine:
+    """Any semilinear equation, by the reference code."""
+
+    def __init__(self, equation: Semilinear, grid: Grid, precision: Precision) -> None:
+        self._equation = equation
+        self.modes = Modes(grid, "float64" if precision == "mixed" else precision)
+        self._inner = Modes(grid, "float32") if precision == "mixed" else self.modes
+
+    def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
+        return ifrk4.advance(self, self.modes, state, params, length=length, steps=steps)
+
+    def rate(self, state: Complex, params: BatchParams) -> Array:
+        return self.nonlinear(self.modes, state, params)[1]
+
+    def symbol(self, modes: Modes, params: BatchParams) -> Array:
+        return self._equation.symbol(modes, params)
+
+    def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]:
+        """𝒩 in the inner precision."""
+        if self._inner is modes:
+            return self._equation.nonlinear(modes, state, params)
+        out, rate = self._equation.nonlinear(self._inner, state.astype(np.complex64), params)
+        return out.astype(state.dtype), rate
+
+
+class LaneEngine:
+    """2D Navier–Stokes, one sample per SIMD lane."""
+
+    def __init__(self, equation: NavierStokes2D, grid: Grid, precision: Precision) -> None:
+        self._equation, self._precision = equation, precision
+        self.modes = Modes(grid, "float32" if precision == "float32" else "float64")
+
+    def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
+        return kernels.navier_stokes_2d_advance(
+            self._equation, self.modes, state, params, length=length, steps=steps, precision=self._precision
+        )
+
+    def rate(self, state: Complex, params: BatchParams) -> Array:
+        return kernels.navier_stokes_2d_nonlinear(self._equation, self.modes, state, params, precision=self._precision)[
+            1
+        ]
+
+
+def compiled() -> str:
+    """The instruction set of the compiled kernels, which decides the last bits; "numpy" where they are missing."""
+    lanes = kernels._lanes
+    return "numpy" if lanes is None else lanes.kernels("float64")[0]
+
+
+def fastest(equation: Semilinear, grid: Grid, precision: Precision) -> Engine:
+    """The lane kernels where they are compiled, know the equation and can transform the grid; else NumPy, said so."""
+    if not (
+        isinstance(equation, NavierStokes2D)
+        and type(equation).nonlinear is NavierStokes2D.nonlinear
+        and type(equation).symbol is NavierStokes2D.symbol
+    ):
+        return NumpyEngine(equation, grid, precision)
+    if not kernels.available():
+        log.warning("the compiled kernels are missing, so NumPy solves, many times slower: install with a C++ compiler")
+        return NumpyEngine(equation, grid, precision)
+    if not all(kernels.can_transform(n) for n in grid.shape):
+        log.warning("no compiled transform for %s points, so NumPy solves; sizes 2ᵃ 3ᵇ 5ᶜ are faster", grid.shape)
+        return NumpyEngine(equation, grid, precision)
+    return LaneEngine(equation, grid, precision)
