@@ -72,7 +72,7 @@ python=$(find_python) || stop "needs Python 3.11 or newer. Debian 12: apt-get in
     "elsewhere: conda env create -f ci/environment.yml && conda activate pdebench"
 
 # .venv is current when it was made from these files, here, with this interpreter.
-stamp=$({ cat setup.cfg pyproject.toml ci/constraints.txt ci/setup.sh; echo "$PWD $python"; } | sha256sum | cut -c1-64)
+stamp=$({ cat setup.cfg setup.py pyproject.toml ci/constraints.txt ci/setup.sh solvers/kernels/*.[ch]pp; echo "$PWD $python"; } | sha256sum | cut -c1-64)
 if [ -x .venv/bin/pdebench ] && [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ]; then
     rm -f "$log"
     say "ready"
@@ -88,7 +88,7 @@ if [ "$(readlink -f .venv/bin/python 2>/dev/null)" != "$(readlink -f "$python")"
         stop "$python cannot make a virtual environment (Debian: apt-get install python3-venv); see $log"
 fi
 
-say "installing Python packages into .venv (a minute or two)"
+say "installing Python packages into .venv and compiling the kernels (a minute or two)"
 constraints=(-c ci/constraints.txt)
 if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
     say "Python is newer than 3.12: taking the newest packages instead of ci/constraints.txt"

@@ -1,0 +1,138 @@
+// Complex transforms of any length 2^a 3^b 5^c, every lane its own, in place and without reordering.
+//
+// A way there (decimation in frequency) takes natural order to a scrambled one; the way back (decimation in time) runs
+// the same passes backwards, scrambled to natural (Van Loan 1992, Computational Frameworks for the FFT, §1.9). What
+// happens in between — squaring, or transforms along the other axis — does not care about the order.
+//
+// A pass of radix R cuts each of its `blocks` of n points into R, with m = n/R = `groups`:
+//     there   y[p + k m] = w^(pk) Σ_j exp(+2πi jk/R) x[p + j m],      w = exp(2πi/n),  p < m
+//     back    its conjugate transpose
+// The first pass there may read and the last pass back may write through any function of the index: so the 2/3 rule and
+// the strides of columns cost no sweep of their own. The innermost pass (m = 1) turns round in registers.
+#pragma once
+
+#include "butterfly.hpp"
+#include "kernel.hpp"
+
+namespace lanes::LANES_ISA {
+
+template <class V> struct Gather {
+    const Complex<V>* source;
+    const int* place;
+    LANES_INLINE Complex<V> operator()(int i) const { return source[place[i]]; }
+};
+
+template <class V> struct Scatter {
+    Complex<V>* target;
+    const int* place;
+    LANES_INLINE void operator()(int i, Complex<V> value) const { target[place[i]] = value; }
+};
+
+template <int Radix, class V> LANES_INLINE void multiply_roots(Complex<V>* a, const ScalarOf<V>* root, bool back) {
+    for (int k = 1; k < Radix; ++k) {
+        const ScalarOf<V> cosine = root[2 * k - 2], sine = root[2 * k - 1];
+        a[k] = back ? times_root<-1>(a[k], cosine, sine) : times_root<+1>(a[k], cosine, sine);
+    }
+}
+
+template <int Radix, class V, class Read> void first_there(const Pass<ScalarOf<V>>& pass, Read read, Complex<V>* out) {
+    const int m = pass.groups;
+    const ScalarOf<V>* root = pass.roots;
+    for (int p = 0; p < m; ++p, root += 2 * (Radix - 1)) {
+        Complex<V> a[Radix];
+        for (int j = 0; j < Radix; ++j) a[j] = read(p + j * m);
+        butterfly<Radix, +1>(a);
+        multiply_roots<Radix>(a, root, false);
+        for (int k = 0; k < Radix; ++k) out[p + k * m] = a[k];
+    }
+}
+
+template <int Radix, class V, class Write> void last_back(const Pass<ScalarOf<V>>& pass, const Complex<V>* in, Write write) {
+    const int m = pass.groups;
+    const ScalarOf<V>* root = pass.roots;
+    for (int p = 0; p < m; ++p, root += 2 * (Radix - 1)) {
+        Complex<V> a[Radix];
+        for (int j = 0; j < Radix; ++j) a[j] = in[p + j * m];
+        multiply_roots<Radix>(a, root, true);
+        butterfly<Radix, -1>(a);
+        for (int k = 0; k < Radix; ++k) write(p + k * m, a[k]);
+    }
+}
+
+template <int Radix, bool Back, bool Roots, class V>
+LANES_INLINE void middle_group(const Pass<ScalarOf<V>>& pass, Complex<V>* x, const ScalarOf<V>* root) {
+    const int m = pass.groups;
+    for (int block = 0; block < pass.blocks; ++block, x += Radix * m) {
+        Complex<V> a[Radix];
+        for (int j = 0; j < Radix; ++j) a[j] = x[j * m];
+        if constexpr (Roots && Back) multiply_roots<Radix>(a, root, true);
+        butterfly<Radix, Back ? -1 : +1>(a);
+        if constexpr (Roots && !Back) multiply_roots<Radix>(a, root, false);
+        for (int k = 0; k < Radix; ++k) x[k * m] = a[k];
+    }
+}
+
+template <int Radix, bool Back, class V> void middle_pass(const Pass<ScalarOf<V>>& pass, Complex<V>* x) {
+    middle_group<Radix, Back, false>(pass, x, pass.roots);  // p = 0: all roots are one
+    for (int p = 1; p < pass.groups; ++p) {
+        middle_group<Radix, Back, true>(pass, x + p, pass.roots + 2 * (Radix - 1) * p);
+    }
+}
+
+// Turns: what the innermost pass does with R neighbouring points. What a turn gathers, it gives back.
+struct Arrive {
+    template <int Radix, class V> LANES_INLINE void operator()(Complex<V>* a) { butterfly<Radix, +1>(a); }
+};
+struct Depart {
+    template <int Radix, class V> LANES_INLINE void operator()(Complex<V>* a) { butterfly<Radix, -1>(a); }
+};
+
+template <int Radix, class V, class Turn> Turn innermost(const Pass<ScalarOf<V>>& pass, Complex<V>* x, Turn turn) {
+    for (int block = 0; block < pass.blocks; ++block, x += Radix) {
+        Complex<V> a[Radix];
+        for (int j = 0; j < Radix; ++j) a[j] = x[j];
+        turn.template operator()<Radix>(a);
+        for (int k = 0; k < Radix; ++k) x[k] = a[k];
+    }
+    return turn;
+}
+
+// The radix is known at run time only: it picks one of the functions above.
+#define LANES_BY_RADIX(radix, call)                     \
+    switch (radix) {                                    \
+        case 2: { constexpr int R = 2; call; break; }   \
+        case 3: { constexpr int R = 3; call; break; }   \
+        case 4: { constexpr int R = 4; call; break; }   \
+        case 5: { constexpr int R = 5; call; break; }   \
+        case 8: { constexpr int R = 8; call; break; }   \
+    }
+
+// Natural order, through `read`, to the threshold of the innermost pass in x.
+template <class V, class Read> void go_there(const Plan<ScalarOf<V>>& plan, Read read, Complex<V>* x) {
+    const Pass<ScalarOf<V>>* pass = plan.passes;
+    LANES_BY_RADIX(pass->radix, (first_there<R, V>(*pass, read, x)))
+    for (int i = 1; i < plan.count - 1; ++i) {
+        ++pass;
+        LANES_BY_RADIX(pass->radix, (middle_pass<R, false>(*pass, x)))
+    }
+}
+
+template <class V, class Turn> Turn turn_round(const Plan<ScalarOf<V>>& plan, Complex<V>* x, Turn turn) {
+    const Pass<ScalarOf<V>>& pass = plan.passes[plan.count - 1];
+    LANES_BY_RADIX(pass.radix, (turn = innermost<R, V>(pass, x, turn)))
+    return turn;
+}
+
+// From the threshold of the innermost pass to natural order, through `write`. Overwrites x.
+template <class V, class Write> void come_back(const Plan<ScalarOf<V>>& plan, Complex<V>* x, Write write) {
+    for (int i = plan.count - 2; i > 0; --i) {
+        const Pass<ScalarOf<V>>& pass = plan.passes[i];
+        LANES_BY_RADIX(pass.radix, (middle_pass<R, true>(pass, x)))
+    }
+    const Pass<ScalarOf<V>>& pass = plan.passes[0];
+    LANES_BY_RADIX(pass.radix, (last_back<R, V>(pass, x, write)))
+}
+
+#undef LANES_BY_RADIX
+
+}  // namespace lanes::LANES_ISA

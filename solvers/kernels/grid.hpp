@@ -1,0 +1,141 @@
+// A complex field on the grid of a periodic rectangle, kept half transformed between two sweeps:
+//     rows      spectrum <-> (ky, x), a pair of rows ±ky at a time, in L1
+//     columns   (ky, x) -> (y, x) -> squared -> (ky, x), a column at a time, in L1
+// Only rows that the 2/3 rule keeps exist; the transforms along y read and write through tables that know it.
+#pragma once
+
+#include "arena.hpp"
+#include "fft.hpp"
+#include "layout.hpp"
+
+namespace lanes::LANES_ISA {
+
+inline const Plan<float>& plan_of(const Plans& plans, float) { return plans.single; }
+inline const Plan<double>& plan_of(const Plans& plans, double) { return plans.twofold; }
+
+// Turn of a column: z -> z² where the innermost pass has it in registers, noting the largest |Re z| a + |Im z| b.
+template <class V, bool Measured> struct Square {
+    V peak;
+    ScalarOf<V> a, b;
+
+    template <int Radix> LANES_INLINE void operator()(Complex<V>* z) {
+        butterfly<Radix, +1>(z);
+        for (int i = 0; i < Radix; ++i) {
+            if constexpr (Measured) peak = larger(absolute(z[i].re) * a + absolute(z[i].im) * b, peak);
+            z[i] = {z[i].re * z[i].re - z[i].im * z[i].im, (z[i].re + z[i].re) * z[i].im};
+        }
+        butterfly<Radix, -1>(z);
+    }
+};
+
+template <class Layout> class Grid {
+    using T = typename Layout::Scalar;
+    static constexpr int L = Layout::lanes;
+    using V = Vector<T, L>;
+
+    const int ny, nx, top_y, top_x, columns, row_length;
+    const int work_length = Layout::across_lines ? columns * L : 0;
+    const int zero_row, spare_row;  // read and written for the modes that are not kept
+    const Plan<T> along_y, along_x;
+    Complex<V>*field, *work;  // work: a column, or the rows of a tile before they are transposed
+    int *read_x, *write_x, *read_y, *write_y;
+
+  public:
+    // Rows +ky and −ky of a pair, ordered as a transform along x has them; `nx` long.
+    Complex<V>* line[2];
+
+    Grid(const Flow& flow, Arena& arena)
+        : ny(flow.ny), nx(flow.nx), top_y(flow.largest_ky()), top_x(flow.largest_kx()), columns(Layout::columns(nx)),
+          row_length(columns | 1),  // odd: a column's elements fall into different cache sets
+          zero_row(2 * top_y + 1), spare_row(zero_row + 1), along_y(plan_of(flow.y, T{})), along_x(plan_of(flow.x, T{})) {
+        for (auto*& row : line) row = arena.take<Complex<V>>(nx + 2);
+        work = arena.take<Complex<V>>(ny > work_length ? ny : work_length);
+        read_x = arena.take<int>(nx);
+        write_x = arena.take<int>(nx);
+        read_y = arena.take<int>(ny);
+        write_y = arena.take<int>(ny);
+        field = arena.take<Complex<V>>(size_t(spare_row + 1) * row_length);
+        if (arena.base) tabulate();
+    }
+
+    // line[0], line[1] -> their rows of (ky, x), x in scrambled order
+    void rows_to_grid(int pair) {
+        for (int sign = 0; sign < rows_of(pair); ++sign) {
+            Complex<V>* points = Layout::across_lines ? work : row(pair, 0, sign);
+            go_there<V>(along_x, Gather<V>{line[sign], read_x}, points);
+            turn_round<V>(along_x, points, Arrive{});
+            if (Layout::across_lines) turn_tiles<true>(pair, sign);
+        }
+    }
+
+    // (ky, x) -> line[0], line[1]; entries of modes that are not kept mean nothing
+    void rows_from_grid(int pair) {
+        for (int sign = 0; sign < rows_of(pair); ++sign) {
+            Complex<V>* points = Layout::across_lines ? work : row(pair, 0, sign);
+            if (Layout::across_lines) turn_tiles<false>(pair, sign);
+            turn_round<V>(along_x, points, Depart{});
+            come_back<V>(along_x, points, Scatter<V>{line[sign], write_x});
+        }
+        if (rows_of(pair) == 1) {
+            for (int i = 0; i < nx; ++i) line[1][i] = line[0][i];
+        }
+    }
+
+    // z -> z² on the grid. With Measured, gives the largest |Re z| a + |Im z| b.
+    template <bool Measured> V square(T a, T b) {
+        Square<V, Measured> squared{V{}, a, b};
+        for (int column = 0; column < columns; ++column) {
+            go_there<V>(along_y, Gather<V>{field + column, read_y}, work);
+            squared = turn_round<V>(along_y, work, squared);
+            come_back<V>(along_y, work, Scatter<V>{field + column, write_y});
+        }
+        return squared.peak;
+    }
+
+  private:
+    void tabulate() {
+        for (int i = 0; i < nx; ++i) {
+            const bool kept = i <= top_x || nx - i <= top_x;
+            read_x[i] = kept ? i : nx;
+            write_x[i] = kept ? i : nx + 1;
+        }
+        for (int i = 0; i < ny; ++i) {
+            const int row = i <= top_y ? i : ny - i <= top_y ? top_y + ny - i : -1;
+            read_y[i] = (row < 0 ? zero_row : row) * row_length;
+            write_y[i] = (row < 0 ? spare_row : row) * row_length;
+        }
+        for (auto* row : line) row[nx] = Complex<V>{};
+        for (int i = 0; i < row_length; ++i) field[zero_row * row_length + i] = Complex<V>{};
+        for (int i = nx; i < work_length; ++i) work[i] = Complex<V>{};
+    }
+
+    // Row 0 is its own mirror image.
+    static int rows_of(int pair) { return Layout::across_lines || pair ? 2 : 1; }
+
+    // Where row ±ky of a lane lies. Lanes beyond the last row hold zeros.
+    Complex<V>* row(int pair, int lane, int sign) const {
+        const int ky = Layout::ky(pair, lane);
+        const int index = ky > top_y ? zero_row : ky == 0 || sign == 0 ? ky : top_y + ky;
+        return field + size_t(index) * row_length;
+    }
+
+    // L rows of points between the rows' view (lane = row) in `work` and the columns' (lane = point) in `field`.
+    template <bool ToGrid> void turn_tiles(int pair, int sign) {
+        Complex<V>* rows[L];
+        for (int i = 0; i < L; ++i) rows[i] = row(pair, i, sign);
+        for (int column = 0; column < columns; ++column) {
+            Complex<V>* points = work + column * L;
+            V re[L], im[L];
+            for (int i = 0; i < L; ++i) {
+                const Complex<V> z = ToGrid ? points[i] : rows[i][column];
+                re[i] = z.re;
+                im[i] = z.im;
+            }
+            transpose(re);
+            transpose(im);
+            for (int i = 0; i < L; ++i) (ToGrid ? rows[i][column] : points[i]) = {re[i], im[i]};
+        }
+    }
+};
+
+}  // namespace lanes::LANES_ISA

@@ -1,0 +1,5 @@
+#define LANES_ISA baseline
+#define LANES_BYTES 16
+#include "isa.hpp"
+
+lanes::KernelList lanes::kernels_baseline() { return {"baseline", baseline::all, sizeof(baseline::all) / sizeof(Kernel)}; }
