@@ -33,6 +33,18 @@ def follow(document, folder):
     return commands
 
 
+def test_the_python_of_the_readme_runs(tmp_path):
+    script = "\n".join(
+        body for language, _, body in BLOCK.findall((ROOT / "README.md").read_text()) if language == "python"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    first, second = ran.stdout.splitlines()
+    assert "'sample': 64" in first
+    assert 0 < float(first.split()[-1]) < 0.1  # the classical solver at half the resolution
+    assert second == "torch.Size([16, 1, 1, 64, 64]) torch.Size([16, 4, 1, 64, 64]) torch.Size([16, 2])"
+
+
 def test_contributing_does_what_it_says(tmp_path):
     commands = follow("CONTRIBUTING.md", tmp_path)
     assert len(commands) == 5

@@ -215,6 +215,24 @@ def test_unroll_stride_and_history_reach_the_model(store: TrajectoryStore, tmp_p
         model.predict(frames, store.params([4]), np.array([0.25]))
 
 
+def test_noise_enters_training_but_not_validation(
+    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    errors = train_module._Run._errors
+
+    def watched(self: Any, batch: Any, noise: float = 0.0) -> Any:
+        asked.append(noise)
+        return errors(self, batch, noise)
+
+    monkeypatch.setattr(train_module._Run, "_errors", watched)
+    seen: list[Progress] = []
+    train("fno", store, tmp_path / "a.safetensors", recipe(epochs=1, noise=0.5), options=OPTIONS, report=seen.append)
+    assert asked == [0.5] * 3 + [0.0]
+    train("fno", store, tmp_path / "b.safetensors", recipe(epochs=1), options=OPTIONS, report=seen.append)
+    assert seen[0].train_error > 1.2 * seen[1].train_error
+
+
 def test_a_training_that_diverges_says_so_and_keeps_the_best(
     store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,7 +240,7 @@ def test_a_training_that_diverges_says_so_and_keeps_the_best(
     monkeypatch.setattr(
         train_module._Run,
         "_errors",
-        lambda self, batch: errors(self, batch) * (float("nan") if self._epoch else 1.0),
+        lambda self, batch, **kwargs: errors(self, batch, **kwargs) * (float("nan") if self._epoch else 1.0),
     )
     with pytest.raises(ModelError, match="diverged in epoch 2: choose a lower learning_rate"):
         train("fno", store, tmp_path / "fno.safetensors", recipe(), options=OPTIONS)
