@@ -23,12 +23,13 @@ for name in "${sets[@]}"; do
     pdebench plot "$store" --out "$root/$name-spectra.png" --spectra
 
     say "$name: train a Fourier neural operator for $train_seconds s"
-    OMP_NUM_THREADS=2 pdebench train fno "$store" --out "$root/$name-fno.safetensors" --seconds "$train_seconds"
+    OMP_NUM_THREADS=2 pdebench train fno "$store" --out "$root/$name-fno.safetensors" --seconds "$train_seconds" \
+        --set kernel=3
 
     say "$name: evaluate"
     pdebench baselines "$name" --store "$store" --out "$root/records"
-    pdebench evaluate fno "$name" --store "$store" --weights "$root/$name-fno.safetensors" --label FNO \
-        --out "$root/records/$name-fno.json"
+    pdebench evaluate fno "$name" --store "$store" --weights "$root/$name-fno.safetensors" \
+        --label "FNO, 3×3 local kernel" --out "$root/records/$name-fno.json"
 done
 pdebench plot "$root/ns2d_decaying_demo.zarr" --out "$root/ns2d_decaying_demo.mp4"
 

@@ -28,8 +28,8 @@ from .spec import Card, Count, Positive
 class Recipe(Card):
     """How a model is trained. It ends after `epochs` or `seconds`, whichever comes first; the learning rate follows.
 
-    **Good values** for an FNO on turbulence: the defaults, and `noise` near the one-step error that is hoped for (0.03
-    to 0.06): it keeps a long roll-out from drifting off, where `unroll` 2 does the same at twice the cost.
+    **Good values** for an FNO on turbulence: the defaults. `noise` near the one-step error that is hoped for keeps a
+    long roll-out from drifting off; `unroll` 2 does the same at twice the cost.
     """
 
     epochs: Count | None = None
@@ -41,7 +41,7 @@ class Recipe(Card):
     history: Count = 1  # frames that the model sees
     stride: Count = 1  # stored frames in one step of the model
     unroll: Count = 1  # steps that the loss looks ahead
-    noise: Annotated[float, Field(ge=0)] = 0.0  # added to the history in training, in units of the fields' std
+    noise: Annotated[float, Field(ge=0)] = 0.05  # added to the history in training, in units of the fields' std
     threads: Count | None = None  # None: as many as torch would take
     device: str = "cpu"
 

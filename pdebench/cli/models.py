@@ -33,8 +33,11 @@ def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
     out: Annotated[Path, typer.Option(help="The weights to make, or to go on with (.safetensors).")],
     epochs: Annotated[int | None, typer.Option(help="End after so many passes over the data.")] = None,
     seconds: Annotated[float | None, typer.Option(help="End after so much time.")] = None,
-    batch_size: Annotated[int, typer.Option(help="Windows per step.")] = 16,
-    learning_rate: Annotated[float, typer.Option(help="Peak of the cycle.")] = 3e-3,
+    batch_size: Annotated[int, typer.Option(help="Windows per step.")] = 8,
+    learning_rate: Annotated[float, typer.Option(help="Peak of the cycle.")] = 1e-2,
+    noise: Annotated[
+        float, typer.Option(help="Of the inputs, in standard deviations of a step: steadies roll-outs.")
+    ] = 0.05,
     unroll: Annotated[int, typer.Option(help="Steps that the loss looks ahead.")] = 1,
     history: Annotated[int, typer.Option(help="Frames that the model sees.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the initial weights and the order of the data.")] = 0,
@@ -52,6 +55,7 @@ def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
         "seconds": seconds,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
+        "noise": noise,
         "unroll": unroll,
         "history": history,
         "seed": seed,
