@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types layers mpi wheel bench board clean
+.PHONY: help setup demo test lint types layers mpi wheel sanitize bench board clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -13,7 +13,7 @@ demo: setup  ## generate, check, certify, train, evaluate, rank: a few minutes
 test: setup  ## everything that CI checks
 	@ci/test.sh
 
-lint types layers mpi wheel bench: setup
+lint types layers mpi wheel sanitize bench: setup
 	@ci/$@.sh
 
 lint:    ## ruff
@@ -21,6 +21,7 @@ types:   ## mypy --strict
 layers:  ## imports point down
 mpi:     ## tests under mpiexec
 wheel:   ## the wheel holds what it must
+sanitize: ## the compiled kernels under AddressSanitizer and UBSan
 bench:   ## benchmarks
 
 board: setup  ## leaderboard tables and pages from the records

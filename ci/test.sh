@@ -3,7 +3,7 @@
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 failed=()
-for step in lint layers types wheel mpi; do
+for step in lint layers types wheel sanitize mpi; do
     started=$SECONDS
     echo "== $step"
     "ci/$step.sh" || failed+=("$step")

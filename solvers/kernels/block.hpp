@@ -88,8 +88,10 @@ template <class Layout, class S> class Block {
                 Complex<State> next[2] = {plus[k], minus[k]};
                 if constexpr (Stage > 0) {
                     const State decay = decay_x[k] * decay_y[pair];
-                    next[0] = step.template stage<Stage>(plus[k], sum_plus[k], convert<State>(equation.plus()[k]), decay);
-                    next[1] = step.template stage<Stage>(minus[k], sum_minus[k], convert<State>(equation.minus()[k]), decay);
+                    const Complex<State> n[2] = {convert<State>(equation.plus()[k]),
+                                                 convert<State>(equation.minus()[k])};
+                    next[0] = step.template stage<Stage>(plus[k], sum_plus[k], n[0], decay);
+                    next[1] = step.template stage<Stage>(minus[k], sum_minus[k], n[1], decay);
                 }
                 equation.put_velocity(k, convert<V>(next[0]), convert<V>(next[1]));
             }
@@ -141,7 +143,7 @@ template <class Layout, class S> class Block {
         }
     }
 
-    // Calls visit(lane's own numbers in a row of `array`, its coefficients in the member's rfft2 array).
+    // Calls visit(a lane's numbers in a row of `array`, its member, where that row lies in the member's rfft2 array).
     template <class Visit> void each_row(Complex<State>* array, Visit visit) {
         for (int pair = 0; pair < pairs; ++pair) {
             for (int sign = 0; sign < 2; ++sign) {
@@ -174,7 +176,9 @@ template <class Layout, class S> class Block {
     void report_peak() {
         for (int i = 0; i < L; ++i) {
             const int own = Layout::member(i);
-            if (own < count && double(lane<T>(peak, i)) > members[own].peak_rate) members[own].peak_rate = lane<T>(peak, i);
+            if (own >= count) continue;
+            double& rate = members[own].peak_rate;
+            rate = fmax(rate, lane<T>(peak, i));
         }
     }
 };

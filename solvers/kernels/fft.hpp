@@ -47,7 +47,8 @@ template <int Radix, class V, class Read> void first_there(const Pass<ScalarOf<V
     }
 }
 
-template <int Radix, class V, class Write> void last_back(const Pass<ScalarOf<V>>& pass, const Complex<V>* in, Write write) {
+template <int Radix, class V, class Write>
+void last_back(const Pass<ScalarOf<V>>& pass, const Complex<V>* in, Write write) {
     const int m = pass.groups;
     const ScalarOf<V>* root = pass.roots;
     for (int p = 0; p < m; ++p, root += 2 * (Radix - 1)) {
@@ -97,42 +98,46 @@ template <int Radix, class V, class Turn> Turn innermost(const Pass<ScalarOf<V>>
     return turn;
 }
 
+template <int R> struct Chosen {
+    static constexpr int radix = R;
+};
+
 // The radix is known at run time only: it picks one of the functions above.
-#define LANES_BY_RADIX(radix, call)                     \
-    switch (radix) {                                    \
-        case 2: { constexpr int R = 2; call; break; }   \
-        case 3: { constexpr int R = 3; call; break; }   \
-        case 4: { constexpr int R = 4; call; break; }   \
-        case 5: { constexpr int R = 5; call; break; }   \
-        case 8: { constexpr int R = 8; call; break; }   \
+template <class Call> LANES_INLINE void with_radix(int radix, Call call) {
+    switch (radix) {
+        case 2: return call(Chosen<2>{});
+        case 3: return call(Chosen<3>{});
+        case 4: return call(Chosen<4>{});
+        case 5: return call(Chosen<5>{});
+        case 8: return call(Chosen<8>{});
     }
+}
 
 // Natural order, through `read`, to the threshold of the innermost pass in x.
 template <class V, class Read> void go_there(const Plan<ScalarOf<V>>& plan, Read read, Complex<V>* x) {
     const Pass<ScalarOf<V>>* pass = plan.passes;
-    LANES_BY_RADIX(pass->radix, (first_there<R, V>(*pass, read, x)))
+    with_radix(pass->radix, [&](auto chosen) { first_there<chosen.radix, V>(*pass, read, x); });
     for (int i = 1; i < plan.count - 1; ++i) {
         ++pass;
-        LANES_BY_RADIX(pass->radix, (middle_pass<R, false>(*pass, x)))
+        with_radix(pass->radix, [&](auto chosen) { middle_pass<chosen.radix, false>(*pass, x); });
     }
 }
 
 template <class V, class Turn> Turn turn_round(const Plan<ScalarOf<V>>& plan, Complex<V>* x, Turn turn) {
     const Pass<ScalarOf<V>>& pass = plan.passes[plan.count - 1];
-    LANES_BY_RADIX(pass.radix, (turn = innermost<R, V>(pass, x, turn)))
+    with_radix(pass.radix, [&](auto chosen) { turn = innermost<chosen.radix, V>(pass, x, turn); });
     return turn;
 }
 
 // From the threshold of the innermost pass to natural order, through `write`. Overwrites x.
 template <class V, class Write> void come_back(const Plan<ScalarOf<V>>& plan, Complex<V>* x, Write write) {
+    const Pass<ScalarOf<V>>* pass = plan.passes + plan.count - 1;
     for (int i = plan.count - 2; i > 0; --i) {
-        const Pass<ScalarOf<V>>& pass = plan.passes[i];
-        LANES_BY_RADIX(pass.radix, (middle_pass<R, true>(pass, x)))
+        --pass;
+        with_radix(pass->radix, [&](auto chosen) { middle_pass<chosen.radix, true>(*pass, x); });
     }
-    const Pass<ScalarOf<V>>& pass = plan.passes[0];
-    LANES_BY_RADIX(pass.radix, (last_back<R, V>(pass, x, write)))
+    --pass;
+    with_radix(pass->radix, [&](auto chosen) { last_back<chosen.radix, V>(*pass, x, write); });
 }
-
-#undef LANES_BY_RADIX
 
 }  // namespace lanes::LANES_ISA

@@ -10,8 +10,8 @@
 
 namespace lanes::LANES_ISA {
 
-inline const Plan<float>& plan_of(const Plans& plans, float) { return plans.single; }
-inline const Plan<double>& plan_of(const Plans& plans, double) { return plans.twofold; }
+inline const Plan<float>& plan_of(const Plans& plans, float) { return plans.float32; }
+inline const Plan<double>& plan_of(const Plans& plans, double) { return plans.float64; }
 
 // Turn of a column: z -> z² where the innermost pass has it in registers, noting the largest |Re z| a + |Im z| b.
 template <class V, bool Measured> struct Square {
@@ -34,10 +34,12 @@ template <class Layout> class Grid {
     using V = Vector<T, L>;
 
     const int ny, nx, top_y, top_x, columns, row_length;
-    const int work_length = Layout::across_lines ? columns * L : 0;
+    const int tile_length = Layout::across_lines ? columns * L : 0;
     const int zero_row, spare_row;  // read and written for the modes that are not kept
     const Plan<T> along_y, along_x;
-    Complex<V>*field, *work;  // work: a column, or the rows of a tile before they are transposed
+    Complex<V>* field;
+    Complex<V>* buffer;  // a column
+    Complex<V>* tile;  // L rows before they are transposed; beyond nx it holds zeros, which stay so through all sweeps
     int *read_x, *write_x, *read_y, *write_y;
 
   public:
@@ -47,9 +49,11 @@ template <class Layout> class Grid {
     Grid(const Flow& flow, Arena& arena)
         : ny(flow.ny), nx(flow.nx), top_y(flow.largest_ky()), top_x(flow.largest_kx()), columns(Layout::columns(nx)),
           row_length(columns | 1),  // odd: a column's elements fall into different cache sets
-          zero_row(2 * top_y + 1), spare_row(zero_row + 1), along_y(plan_of(flow.y, T{})), along_x(plan_of(flow.x, T{})) {
+          zero_row(2 * top_y + 1), spare_row(zero_row + 1), along_y(plan_of(flow.y, T{})),
+          along_x(plan_of(flow.x, T{})) {
         for (auto*& row : line) row = arena.take<Complex<V>>(nx + 2);
-        work = arena.take<Complex<V>>(ny > work_length ? ny : work_length);
+        buffer = arena.take<Complex<V>>(ny);
+        tile = arena.take<Complex<V>>(tile_length);
         read_x = arena.take<int>(nx);
         write_x = arena.take<int>(nx);
         read_y = arena.take<int>(ny);
@@ -61,7 +65,7 @@ template <class Layout> class Grid {
     // line[0], line[1] -> their rows of (ky, x), x in scrambled order
     void rows_to_grid(int pair) {
         for (int sign = 0; sign < rows_of(pair); ++sign) {
-            Complex<V>* points = Layout::across_lines ? work : row(pair, 0, sign);
+            Complex<V>* points = Layout::across_lines ? tile : row(pair, 0, sign);
             go_there<V>(along_x, Gather<V>{line[sign], read_x}, points);
             turn_round<V>(along_x, points, Arrive{});
             if (Layout::across_lines) turn_tiles<true>(pair, sign);
@@ -71,7 +75,7 @@ template <class Layout> class Grid {
     // (ky, x) -> line[0], line[1]; entries of modes that are not kept mean nothing
     void rows_from_grid(int pair) {
         for (int sign = 0; sign < rows_of(pair); ++sign) {
-            Complex<V>* points = Layout::across_lines ? work : row(pair, 0, sign);
+            Complex<V>* points = Layout::across_lines ? tile : row(pair, 0, sign);
             if (Layout::across_lines) turn_tiles<false>(pair, sign);
             turn_round<V>(along_x, points, Depart{});
             come_back<V>(along_x, points, Scatter<V>{line[sign], write_x});
@@ -85,9 +89,9 @@ template <class Layout> class Grid {
     template <bool Measured> V square(T a, T b) {
         Square<V, Measured> squared{V{}, a, b};
         for (int column = 0; column < columns; ++column) {
-            go_there<V>(along_y, Gather<V>{field + column, read_y}, work);
-            squared = turn_round<V>(along_y, work, squared);
-            come_back<V>(along_y, work, Scatter<V>{field + column, write_y});
+            go_there<V>(along_y, Gather<V>{field + column, read_y}, buffer);
+            squared = turn_round<V>(along_y, buffer, squared);
+            come_back<V>(along_y, buffer, Scatter<V>{field + column, write_y});
         }
         return squared.peak;
     }
@@ -106,7 +110,7 @@ template <class Layout> class Grid {
         }
         for (auto* row : line) row[nx] = Complex<V>{};
         for (int i = 0; i < row_length; ++i) field[zero_row * row_length + i] = Complex<V>{};
-        for (int i = nx; i < work_length; ++i) work[i] = Complex<V>{};
+        for (int i = nx; i < tile_length; ++i) tile[i] = Complex<V>{};
     }
 
     // Row 0 is its own mirror image.
@@ -119,12 +123,12 @@ template <class Layout> class Grid {
         return field + size_t(index) * row_length;
     }
 
-    // L rows of points between the rows' view (lane = row) in `work` and the columns' (lane = point) in `field`.
+    // L rows of points between the rows' view (lane = row) in `tile` and the columns' (lane = point) in `field`.
     template <bool ToGrid> void turn_tiles(int pair, int sign) {
         Complex<V>* rows[L];
         for (int i = 0; i < L; ++i) rows[i] = row(pair, i, sign);
         for (int column = 0; column < columns; ++column) {
-            Complex<V>* points = work + column * L;
+            Complex<V>* points = tile + column * L;
             V re[L], im[L];
             for (int i = 0; i < L; ++i) {
                 const Complex<V> z = ToGrid ? points[i] : rows[i][column];

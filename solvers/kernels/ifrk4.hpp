@@ -1,5 +1,5 @@
-// The four stages of the integrating-factor Runge–Kutta step on one Fourier coefficient, as solvers/spectral/ifrk4.py
-// has them, arranged so that `u` and one running `sum` are all that outlives a stage. With E = exp(ℒh/2), Nᵢ = 𝒩(uᵢ):
+// The stages of the integrating-factor Runge–Kutta step on one Fourier coefficient, those of solvers/spectral/ifrk4.py
+// arranged so that `u` and one running `sum` are all that outlives a stage. With E = exp(ℒh/2), Nᵢ = 𝒩(uᵢ):
 //     u₂ = E(u + h/2 N₁)      sum  = E²(u + h/6 N₁)
 //     u₃ = E u + h/2 N₂       sum += E h/3 N₂
 //     u₄ = E(E u + h N₃)      sum += E h/3 N₃

@@ -2,4 +2,6 @@
 #define LANES_BYTES 16
 #include "isa.hpp"
 
-lanes::KernelList lanes::kernels_baseline() { return {"baseline", baseline::all, sizeof(baseline::all) / sizeof(Kernel)}; }
+lanes::KernelList lanes::kernels_baseline() {
+    return {"baseline", baseline::all, sizeof(baseline::all) / sizeof(Kernel)};
+}

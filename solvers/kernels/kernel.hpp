@@ -18,8 +18,8 @@ template <class T> struct Plan {
 };
 
 struct Plans {
-    Plan<float> single;
-    Plan<double> twofold;
+    Plan<float> float32;
+    Plan<double> float64;
 };
 
 // A Fourier coefficient of the steady forcing, in the half plane kx ≥ 0. Mirror images are listed, too.

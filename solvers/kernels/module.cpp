@@ -60,7 +60,8 @@ class Box {
 
     Box(Shape shape, Pair lengths, Pair mean, const std::vector<WaveTuple>& forcing)
         : y(checked(shape.first)), x(checked(shape.second)) {
-        flow = {shape.first, shape.second, lengths.first, lengths.second, mean.first, mean.second, nullptr, 0, y.plans(), x.plans()};
+        flow = {shape.first, shape.second, lengths.first, lengths.second, mean.first, mean.second, nullptr,
+                0,           y.plans(),    x.plans()};
         for (const auto& [ky, kx, value] : forcing) {
             if (std::abs(ky) > flow.largest_ky() || kx < 0 || kx > flow.largest_kx()) {
                 throw py::value_error("forcing at (ky, kx) = (" + std::to_string(ky) + ", " + std::to_string(kx) +
@@ -88,13 +89,14 @@ struct Request {
 };
 
 template <class S>
-py::tuple run(Run action, const Flow& flow, const py::array& given, std::vector<Member> members, const Request& request) {
+py::tuple run(Run action, const Flow& flow, const py::array& given, std::vector<Member> members,
+              const Request& request) {
     using States = py::array_t<std::complex<S>, py::array::c_style | py::array::forcecast>;
     const States states(given);
     const int count = int(members.size()), row = flow.nx / 2 + 1;
     if (states.ndim() != 3 || states.shape(0) != count || states.shape(1) != flow.ny || states.shape(2) != row) {
-        throw py::value_error("states must have the shape (members, ny, nx // 2 + 1) = (" + std::to_string(count) + ", " +
-                              std::to_string(flow.ny) + ", " + std::to_string(row) + ")");
+        throw py::value_error("states must have the shape (members, ny, nx // 2 + 1) = (" + std::to_string(count) +
+                              ", " + std::to_string(flow.ny) + ", " + std::to_string(row) + ")");
     }
     States results({count, flow.ny, row});
     py::array_t<double> peaks(count);
@@ -124,15 +126,17 @@ py::tuple run(Run action, const Flow& flow, const py::array& given, std::vector<
     return py::make_tuple(results, peaks);
 }
 
-py::tuple dispatch(Run action, const Box& box, const py::array& states, std::vector<Member> members, const Request& request) {
+py::tuple dispatch(Run action, const Box& box, const py::array& states, std::vector<Member> members,
+                   const Request& request) {
     if (request.threads < 1) throw py::value_error("threads must be at least 1");
-    if (request.precision == Precision::float32) return run<float>(action, box.flow, states, std::move(members), request);
+    if (request.precision == Precision::float32)
+        return run<float>(action, box.flow, states, std::move(members), request);
     return run<double>(action, box.flow, states, std::move(members), request);
 }
 
-py::tuple advance(const py::array& states, Shape shape, Pair lengths, const Reals& viscosity, const Reals& drag, double length,
-                  const Counts& steps, const std::vector<WaveTuple>& forcing, Pair mean, const std::string& precision,
-                  int threads, const std::string& kernel) {
+py::tuple advance(const py::array& states, Shape shape, Pair lengths, const Reals& viscosity, const Reals& drag,
+                  double length, const Counts& steps, const std::vector<WaveTuple>& forcing, Pair mean,
+                  const std::string& precision, int threads, const std::string& kernel) {
     const Box box(shape, lengths, mean, forcing);
     if (viscosity.ndim() != 1 || drag.ndim() != 1 || steps.ndim() != 1 || drag.size() != viscosity.size() ||
         steps.size() != viscosity.size()) {
@@ -142,17 +146,19 @@ py::tuple advance(const py::array& states, Shape shape, Pair lengths, const Real
     for (py::ssize_t i = 0; i < steps.size(); ++i) {
         const long count = steps.at(i);
         if (count < 0) throw py::value_error("steps must not be negative");
-        members.push_back({nullptr, nullptr, viscosity.at(i), drag.at(i), count ? length / double(count) : 0, count, 0});
+        members.push_back(
+            {nullptr, nullptr, viscosity.at(i), drag.at(i), count ? length / double(count) : 0, count, 0});
     }
     return dispatch(&Kernel::advance, box, states, std::move(members), {precision_called(precision), kernel, threads});
 }
 
-py::tuple nonlinear(const py::array& states, Shape shape, Pair lengths, const std::vector<WaveTuple>& forcing, Pair mean,
-                    const std::string& precision, int threads, const std::string& kernel) {
+py::tuple nonlinear(const py::array& states, Shape shape, Pair lengths, const std::vector<WaveTuple>& forcing,
+                    Pair mean, const std::string& precision, int threads, const std::string& kernel) {
     const Box box(shape, lengths, mean, forcing);
     if (states.ndim() != 3) throw py::value_error("states must have three axes: (members, ny, nx // 2 + 1)");
     std::vector<Member> members(states.shape(0), Member{});
-    return dispatch(&Kernel::nonlinear, box, states, std::move(members), {precision_called(precision), kernel, threads});
+    return dispatch(&Kernel::nonlinear, box, states, std::move(members),
+                    {precision_called(precision), kernel, threads});
 }
 
 size_t memory(Shape shape, const std::string& precision, const std::string& kernel) {
@@ -164,12 +170,15 @@ size_t memory(Shape shape, const std::string& precision, const std::string& kern
 PYBIND11_MODULE(_lanes, module) {
     using py::arg;
     module.doc() = "2D Navier-Stokes with one sample per SIMD lane; see solvers/kernels/README.md.";
-    module.def("kernels", kernel_names, arg("precision"), "Names of the kernels that this processor can run, best first.");
+    module.def("kernels", kernel_names, arg("precision"),
+               "Names of the kernels that this processor can run, best first.");
     module.def("can_transform", can_transform, arg("size"), "Whether the passes can take so many points.");
-    module.def("memory", memory, arg("shape"), arg("precision"), arg("kernel"), "Bytes that one block of lanes works in.");
-    module.def("advance", advance, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("viscosity"), arg("drag"),
-               arg("length"), arg("steps"), arg("forcing"), arg("mean_velocity"), arg("precision"), arg("threads") = 1,
-               arg("kernel") = "", "States one interval later, and each member's largest advection rate on the way.");
+    module.def("memory", memory, arg("shape"), arg("precision"), arg("kernel"),
+               "Bytes that one block of lanes works in.");
+    module.def("advance", advance, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("viscosity"),
+               arg("drag"), arg("length"), arg("steps"), arg("forcing"), arg("mean_velocity"), arg("precision"),
+               arg("threads") = 1, arg("kernel") = "",
+               "States one interval later, and each member's largest advection rate on the way.");
     module.def("nonlinear", nonlinear, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("forcing"),
                arg("mean_velocity"), arg("precision"), arg("threads") = 1, arg("kernel") = "",
                "The right-hand side without its linear part, and the advection rates.");

@@ -30,7 +30,7 @@ template <class Layout> class NavierStokes {
         if (arena.base) tabulate(pairs);
     }
 
-    // Factors of one pair; call before the two functions below.
+    // The factors of one pair, for put_velocity and receive.
     void enter(int pair) {
         const Number y = ky[pair], *inverse = inverse_squared + size_t(pair) * modes;
         const T scale = T(1) / (T(flow.nx) * T(flow.ny));
@@ -53,6 +53,7 @@ template <class Layout> class NavierStokes {
         grid.line[1][k] = {minus.re * a + minus.im * d, minus.im * a - minus.re * d};
     }
 
+    // The velocities put, to the grid.
     void send(int pair) {
         if (pair == 0) {
             grid.line[0][0] = grid.line[0][0] + mean;
@@ -110,7 +111,8 @@ template <class Layout> class NavierStokes {
                 }
             }
         }
-        for (int i = 0; i < flow.wave_count; ++i) waves[i] = on_row(abs(flow.waves[i].ky), flow.waves[i].re, flow.waves[i].im);
+        for (int i = 0; i < flow.wave_count; ++i)
+            waves[i] = on_row(abs(flow.waves[i].ky), flow.waves[i].re, flow.waves[i].im);
         mean = on_row(0, flow.mean_u, flow.mean_v);
     }
 

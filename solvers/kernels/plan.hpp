@@ -40,7 +40,8 @@ inline std::string advice(int size) {
     std::string near;
     if (below > 1) near = std::to_string(below);
     if (above <= largest_size) near += (near.empty() ? "" : " and ") + std::to_string(above);
-    return std::to_string(size) + " points have a prime factor above 5, or are too few or too many; nearest sizes: " + near;
+    return std::to_string(size) +
+           " points have a prime factor above 5, or are too few or too many; nearest sizes: " + near;
 }
 
 template <class T> class PassList {
@@ -70,11 +71,11 @@ template <class T> class PassList {
 };
 
 struct PassLists {
-    PassList<float> single;
-    PassList<double> twofold;
+    PassList<float> float32;
+    PassList<double> float64;
 
-    explicit PassLists(int size) : single(size), twofold(size) {}
-    Plans plans() const { return {single.plan(), twofold.plan()}; }
+    explicit PassLists(int size) : float32(size), float64(size) {}
+    Plans plans() const { return {float32.plan(), float64.plan()}; }
 };
 
 }  // namespace lanes

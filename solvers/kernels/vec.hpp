@@ -13,10 +13,14 @@
 
 namespace lanes::LANES_ISA {
 
-template <class T, int L> struct VectorOf { typedef T type __attribute__((vector_size(L * sizeof(T)))); };
+template <class T, int L> struct VectorOf {
+    typedef T type __attribute__((vector_size(L * sizeof(T))));
+};
 template <class T, int L> using Vector = typename VectorOf<T, L>::type;
 
-template <class V> struct ScalarIn { using type = std::decay_t<decltype(V{}[0])>; };
+template <class V> struct ScalarIn {
+    using type = std::decay_t<decltype(V{}[0])>;
+};
 template <class V> using ScalarOf = typename ScalarIn<V>::type;
 
 // Two registers that act as one: the float64 lanes that go with twice as wide float32 lanes.
@@ -32,9 +36,7 @@ template <class V> struct Complex {
 };
 template <class V> LANES_INLINE Complex<V> operator+(Complex<V> a, Complex<V> b) { return {a.re + b.re, a.im + b.im}; }
 template <class V> LANES_INLINE Complex<V> operator-(Complex<V> a, Complex<V> b) { return {a.re - b.re, a.im - b.im}; }
-template <class V, class Real> LANES_INLINE Complex<V> operator*(Complex<V> a, Real b) {
-    return {a.re * b, a.im * b};
-}
+template <class V, class Real> LANES_INLINE Complex<V> operator*(Complex<V> a, Real b) { return {a.re * b, a.im * b}; }
 
 // a where `flag` is not zero, else b: bit for bit, so that a NaN in the lane not chosen stays out.
 template <class V> LANES_INLINE V select(V flag, V a, V b) { return flag != 0 ? a : b; }

@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <memory>
+#include <deque>
+#include <mutex>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -18,32 +19,71 @@
 
 namespace lanes {
 
-struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-};
-using Workspace = std::unique_ptr<void, Free>;
-
-inline Workspace workspace(size_t bytes) {
-    constexpr size_t huge_page = size_t(1) << 21;
+struct Workspace {
     void* memory = nullptr;
-    if (posix_memalign(&memory, bytes < huge_page ? 4096 : huge_page, bytes) != 0) throw std::bad_alloc();
+    size_t bytes = 0;
+};
+
+// Workspaces between calls: finding fresh pages takes as long as several right-hand sides. As many stay as threads were
+// ever at work at once.
+class Pool {
+    std::mutex door;
+    std::vector<Workspace> spare;
+
+  public:
+    Workspace take(size_t bytes) {
+        Workspace found;
+        {
+            const std::lock_guard<std::mutex> inside(door);
+            if (!spare.empty()) {
+                found = spare.back();
+                spare.pop_back();
+            }
+        }
+        if (found.bytes >= bytes) return found;
+        std::free(found.memory);
+        constexpr size_t huge_page = size_t(1) << 21;
+        if (posix_memalign(&found.memory, bytes < huge_page ? 4096 : huge_page, bytes) != 0) throw std::bad_alloc();
 #ifdef MADV_HUGEPAGE
-    // A column touches one page per row: with small pages most of the time on large grids goes into finding them.
-    madvise(memory, bytes, MADV_HUGEPAGE);
+        // A column touches one page per row: with small pages, large grids spend their time in finding them.
+        madvise(found.memory, bytes, MADV_HUGEPAGE);
 #endif
-    return Workspace(memory);
+        return {found.memory, bytes};
+    }
+
+    void give_back(Workspace one) {
+        const std::lock_guard<std::mutex> inside(door);
+        spare.push_back(one);
+    }
+};
+
+inline Pool& pool() {
+    static Pool all;
+    return all;
 }
+
+// A workspace for as long as this lives.
+class Loan {
+    Workspace own;
+
+  public:
+    explicit Loan(size_t bytes) : own(pool().take(bytes)) {}
+    Loan(const Loan&) = delete;
+    Loan& operator=(const Loan&) = delete;
+    ~Loan() { pool().give_back(own); }
+    void* memory() const { return own.memory; }
+};
 
 template <class Work> void run_tasks(const std::vector<Task>& tasks, int threads, const Flow& flow, Work work) {
     size_t bytes = 1;
     for (const Task& task : tasks) bytes = std::max(bytes, task.kernel->memory(flow));
     const int workers = std::max(1, std::min(threads, int(tasks.size())));
-    std::vector<Workspace> memory;
-    for (int i = 0; i < workers; ++i) memory.push_back(workspace(bytes));
+    std::deque<Loan> loans;
+    for (int i = 0; i < workers; ++i) loans.emplace_back(bytes);
 
     std::atomic<size_t> next{0};
     const auto serve = [&](int worker) {
-        for (size_t i = next++; i < tasks.size(); i = next++) work(tasks[i], memory[worker].get());
+        for (size_t i = next++; i < tasks.size(); i = next++) work(tasks[i], loans[worker].memory());
     };
     std::vector<std::thread> others;
     for (int i = 1; i < workers; ++i) {

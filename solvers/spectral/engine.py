@@ -81,9 +81,11 @@ class LaneEngine:
 
 
 def compiled() -> str:
-    """The instruction set of the compiled kernels, which decides the last bits; "numpy" where they are missing."""
-    lanes = kernels._lanes
-    return "numpy" if lanes is None else lanes.kernels("float64")[0]
+    """What decides the last bits: kernels with or without fused multiply-add, or NumPy where they are missing."""
+    if kernels._lanes is None:
+        return "numpy"
+    instructions = kernels._lanes.kernels("float64")[0].partition("/")[0]
+    return "lanes, fused multiply-add" if instructions in {"avx2", "avx512"} else f"lanes, {instructions}"
 
 
 def fastest(equation: Semilinear, grid: Grid, precision: Precision) -> Engine:
