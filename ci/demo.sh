@@ -18,7 +18,7 @@ for name in "${sets[@]}"; do
     say "$name: generate, check, certify"
     ranks pdebench generate "$name" --out "$store"
     pdebench check "$store"
-    pdebench certify "$store"
+    ranks pdebench certify "$store"
     pdebench plot "$store" --out "$root/$name.png"
     pdebench plot "$store" --out "$root/$name-spectra.png" --spectra
 

@@ -9,6 +9,10 @@ for step in lint layers types wheel sanitize mpi; do
     "ci/$step.sh" || failed+=("$step")
     echo "   $((SECONDS - started)) s"
 done
+if command -v g++ >/dev/null; then
+    python -c 'from pdebench.solvers import kernels; assert kernels.available(), "the kernels did not compile"' ||
+        failed+=("kernels")
+fi
 [ ${#failed[@]} = 0 ] || echo "== FAILED: ${failed[*]}"
 echo "== tests"
 status=0

@@ -10,6 +10,7 @@ import numpy as np
 from . import order, solve
 from .arrays import Array, Index
 from .errors import CardError, StoreError
+from .parallel import Comm, Serial
 from .problem import Frame
 from .store import TrajectoryStore
 
@@ -47,6 +48,7 @@ def certify(
     *,
     refine: float = 2,
     force: bool = False,
+    comm: Comm | None = None,
     progress: Callable[[float, float], None] | None = None,
 ) -> Certificate:
     """Solve some members again, finer in space and in time by `refine`, and keep the difference with the data.
@@ -58,6 +60,7 @@ def certify(
     nothing in common: the truth is one trajectory's up to `horizon`, and only its statistics beyond.
 
     Without `members`: a spread of four of each split. Members certified before are not solved again unless `force`.
+    The ranks of `comm` share the members; each rank solves its own alone.
     Each solve of 2D flow at twice the resolution costs some eight times the original one.
     """
     if not refine > 1:
@@ -65,14 +68,18 @@ def certify(
     chosen = _spread(store) if members is None else _known(store, members)
     certified = np.isfinite(store.truth_error()).all(axis=(1, 2))
     todo = chosen if force else chosen[~certified[chosen]]
+    comm = comm or Serial()
+    comm.Barrier()  # no rank writes before all have looked
     failed: dict[int, str] = {}
-    for low in range(0, len(todo), AT_ONCE):
-        batch = todo[low : low + AT_ONCE]
+    own = todo[comm.rank :: comm.size]
+    for low in range(0, len(own), AT_ONCE):
+        batch = own[low : low + AT_ONCE]
         values, reasons = _differences(store, batch, refine)
         store.set_truth_error(batch, values)
         failed |= reasons
-        if progress:
-            progress(low + len(batch), len(todo))
+        if progress and comm.rank == 0:
+            progress(min((low + len(batch)) * comm.size, len(todo)), len(todo))
+    failed = {member: why for reasons in comm.allgather(failed) for member, why in reasons.items()}
     errors = store.truth_error()[chosen]
     sound = errors[np.isfinite(errors).all(axis=(1, 2))]
     return Certificate(

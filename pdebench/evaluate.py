@@ -107,6 +107,11 @@ def _members(store: TrajectoryStore, task: Task) -> Index:
             f"{store.path} holds {store.spec.name} with digest {store.spec.digest}, but task {task.name} is about "
             f"{card.name} with digest {card.digest}: `pdebench generate {task.dataset} --out STORE` makes it"
         )
+    if store.spec.splits != card.splits:
+        raise StoreError(
+            f"{store.path} was made with other splits than {card.name} has now: `pdebench generate {task.dataset} "
+            f"--out {store.path}` takes them over and solves nothing again"
+        )
     if task.frames[-1] >= len(store.times):
         raise CardError(
             f"task {task.name} uses frames up to {task.frames[-1]}, but {store.spec.name} has {len(store.times)}: "
@@ -279,6 +284,7 @@ def _record(entrant: _Entrant, asked: _Question, members: Index, single: float, 
         fields=list(store.fields),
         times=_rounded(asked.times).tolist(),
         members=[int(m) for m in members],
+        failed=sorted(set(store.spec.split(task.split)) - set(members.tolist())),
         scores={name: float(_rounded(np.array(mean_score(values)))) for name, values in answers.values.items()},
         values={name: cast(Curves, values.tolist()) for name, values in answers.values.items()},
         truth_error=_truth_error(store, asked),

@@ -15,8 +15,8 @@ from . import order, sample, solve
 from .arrays import Index
 from .errors import CardError
 from .layout import DONE, FAILED
-from .parallel import Comm, Serial
-from .problem import Event, Frame
+from .parallel import Comm, Serial, together
+from .problem import Event, Frame, Sink
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
 
@@ -55,42 +55,52 @@ def generate(
     comm = comm or Serial()
     spec = spec if isinstance(spec, DatasetSpec) else load_spec(spec)
     wanted = _wanted(spec, members)
-    if comm.rank == 0:
-        _rehearse(spec, int(wanted[0][0]))
     if comm.size % spec.ranks:
         raise CardError(
             f"{spec.name} solves each unit on {spec.ranks} ranks: start a multiple of that, not {comm.size}"
         )
-    if comm.rank == 0:
-        TrajectoryStore.create(out, spec).sweep()
-    comm.Barrier()
-    store = TrajectoryStore.open(out)
-    lacking = set(comm.bcast(store.missing().tolist() if comm.rank == 0 else None))
-    todo = [unit for unit in wanted if lacking.intersection(unit.tolist())]
-    began = perf_counter()
-    group, groups = comm.Split(comm.rank // spec.ranks, comm.rank), comm.size // spec.ranks
-    watch = _Watch(store, todo, progress if comm.rank == 0 else None)
+    group = comm.Split(comm.rank // spec.ranks, comm.rank)
+    together(comm, lambda: _rehearse(spec, int(wanted[0][0]), group))
+    together(comm, lambda: TrajectoryStore.create(out, spec).sweep() if comm.rank == 0 else None)
+    store, began = TrajectoryStore.open(out), perf_counter()
     try:
-        for unit in todo[comm.rank // spec.ranks :: groups]:
-            events = watch.over(solve.trajectories(spec, unit, group))
-            if group.rank == 0:
-                store.write(unit, events)
-                log.info("members %d … %d written", unit[0], unit[-1])
-            else:
-                deque(events, maxlen=0)  # this rank only lends its hand
-        comm.Barrier()
-    finally:
+        fill(spec, store, wanted, comm=comm, group=group, progress=progress)
+    except BaseException:
         if comm.rank == 0:
-            store.publish()
+            store.publish_news()
+        raise
+    if comm.rank == 0:
+        store.publish()
     comm.Barrier()
     return _summary(store, wanted, perf_counter() - began)
 
 
-def _rehearse(spec: DatasetSpec, member: int) -> None:
+def fill(
+    spec: DatasetSpec,
+    sink: Sink,
+    units: list[Index],
+    *,
+    comm: Comm,
+    group: Comm,
+    progress: Progress | None = None,
+) -> None:
+    """Solve the units that `sink` lacks and write them there; `group` are the ranks of `comm` that share a unit."""
+    lacking = set(comm.bcast(sink.missing().tolist() if comm.rank == 0 else None))
+    todo = [unit for unit in units if lacking.intersection(unit.tolist())]
+    watch = _Watch(sink, todo, spec.times.frames, progress if comm.rank == 0 else None)
+    for unit in todo[comm.rank // spec.ranks :: comm.size // spec.ranks]:
+        events = watch.over(solve.trajectories(spec, unit, group))
+        if group.rank == 0:
+            sink.write(unit, events)
+            log.info("members %d … %d written", unit[0], unit[-1])
+        else:
+            deque(events, maxlen=0)  # this rank only lends its hand
+    comm.Barrier()
+
+
+def _rehearse(spec: DatasetSpec, member: int, group: Comm) -> None:
     """Refuse a card that cannot be followed before anything is written."""
-    problem, card = solve.prepare(spec)
-    if spec.ranks == 1:
-        card.build(problem, spec.grid, spec.output, Serial())
+    problem, _ = solve.build(spec, group)
     sample.initial(spec, problem, member)
 
 
@@ -108,25 +118,26 @@ def _wanted(spec: DatasetSpec, members: range | None) -> list[Index]:
 class _Watch:
     """Counts members as frames pass by, and those that other ranks commit."""
 
-    def __init__(self, store: TrajectoryStore, todo: list[Index], tell: Progress | None) -> None:
-        self._store, self._tell = store, tell
+    def __init__(self, sink: Sink, todo: list[Index], frames: int, tell: Progress | None) -> None:
+        self._sink, self._tell, self._frames = sink, tell, frames
         self._members = np.concatenate(todo) if todo else np.zeros(0, int)
-        self._told = perf_counter()
+        self._next = perf_counter()
 
     def over(self, events: Iterator[Event]) -> Iterator[Event]:
-        frames, flying = len(self._store.times), 0.0
+        flying = 0.0
         for event in events:
             if isinstance(event, Frame):
-                flying += len(event.members) / frames
-                self._report(flying)
+                flying += len(event.members) / self._frames
+                if self._tell and perf_counter() > self._next:
+                    self._report(self._tell, flying)
             yield event
 
-    def _report(self, flying: float) -> None:
+    def _report(self, tell: Progress, flying: float) -> None:
+        began = perf_counter()
+        missing = np.isin(self._members, self._sink.missing()).sum()
+        tell(len(self._members) - missing + flying, len(self._members))
         now = perf_counter()
-        if self._tell and now - self._told > 0.2:  # looking at the journal costs a listing
-            self._told = now
-            missing = np.isin(self._members, self._store.missing()).sum()
-            self._tell(len(self._members) - missing + flying, len(self._members))
+        self._next = now + max(0.2, 100 * (now - began))  # looking costs a listing: at most a hundredth of the time
 
 
 def _summary(store: TrajectoryStore, wanted: list[Index], seconds: float) -> Summary:

@@ -45,10 +45,22 @@ def lay_out(path: Path, spec: DatasetSpec) -> None:
     empty = np.full((len(members), spec.times.frames, len(problem.fields)), np.nan)
     about_error = {"long_name": "relative L2 difference to a finer solution", "units": "1"}
     _put_array(group, "truth_error", empty, ("sample", "time", "field"), about_error)
+    _consolidate(path)
+    (path / "journal").mkdir()
+
+
+def redescribe(path: Path, spec: DatasetSpec) -> None:
+    """Give an existing store the words and splits of a card that decides the same content."""
+    group = zarr.open_group(path, mode="r+", use_consolidated=False)
+    about = {"title": spec.title, "source": spec.source, "license": spec.licence}
+    group.attrs.update(about | {"card": spec.model_dump(mode="json")})
+    _consolidate(path)
+
+
+def _consolidate(path: Path) -> None:
     with warnings.catch_warnings():  # consolidated metadata is not in the v3 specification yet, but xarray wants it
         warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
         zarr.consolidate_metadata(path)
-    (path / "journal").mkdir()
 
 
 def _declare_field(group: zarr.Group, spec: DatasetSpec, field: Field) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, NoReturn, Protocol, cast
+
+from .errors import PdebenchError
 
 
 class Comm(Protocol):
@@ -17,7 +20,7 @@ class Comm(Protocol):
     def Barrier(self) -> None: ...
     def bcast(self, obj: Any, root: int = 0) -> Any: ...
     def gather(self, sendobj: Any, root: int = 0) -> list[Any] | None: ...
-    def allreduce(self, sendobj: Any) -> Any: ...
+    def allgather(self, sendobj: Any) -> list[Any]: ...
     def Split(self, color: int = 0, key: int = 0) -> Comm: ...
     def Abort(self, errorcode: int = 1) -> NoReturn: ...
 
@@ -36,8 +39,8 @@ class Serial:
     def gather(self, sendobj: Any, root: int = 0) -> list[Any] | None:
         return [sendobj]
 
-    def allreduce(self, sendobj: Any) -> Any:
-        return sendobj
+    def allgather(self, sendobj: Any) -> list[Any]:
+        return [sendobj]
 
     def Split(self, color: int = 0, key: int = 0) -> Comm:
         return self
@@ -59,6 +62,22 @@ def world() -> Comm:
     """`COMM_WORLD` under a launcher, else `Serial`; starts MPI, so call it in a command only."""
     if not launched():
         return Serial()
-    from mpi4py import MPI
-
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise PdebenchError(
+            "started by an MPI launcher, but mpi4py is missing: pip install 'pdebench-foundry[mpi]'"
+        ) from error
     return cast(Comm, MPI.COMM_WORLD)
+
+
+def together(comm: Comm, action: Callable[[], None]) -> None:
+    """Run `action` on every rank; an error on one of them is raised on all, so that none waits for ever."""
+    problem: PdebenchError | None = None
+    try:
+        action()
+    except PdebenchError as error:
+        problem = error
+    found = [error for error in comm.allgather(problem) if error is not None]
+    if found:
+        raise found[0]

@@ -8,7 +8,9 @@ frames lie in order, the file is also a plain array that can be mapped.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +24,7 @@ from .errors import StoreError
 
 _ABSENT = 2**64 - 1  # how the index marks a chunk that is not there
 _BLOCK = 1 << 24  # bytes per step when a whole file is read
+_COUNT = count()
 
 
 class ShardWriter:
@@ -32,7 +35,8 @@ class ShardWriter:
 
     def __init__(self, path: Path, *, slots: int, samples: int, frames: int, frame_bytes: int) -> None:
         self._path, self._shape, self._frame_bytes = path, (slots, samples, frames), frame_bytes
-        self._partial = path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.partial")
+        self._written = np.zeros((samples, frames), bool)
+        self._partial = partial_name(path)
         self._file = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
             os.posix_fallocate(self._file, 0, shard_bytes(slots, samples, frames, frame_bytes))
@@ -43,25 +47,40 @@ class ShardWriter:
     def put(self, sample: int, frame: int, values: Array) -> None:
         """Write one frame; `values` must already have the store's dtype and be contiguous."""
         _, _, frames = self._shape
-        os.pwrite(self._file, values.data, (sample * frames + frame) * self._frame_bytes)
+        if values.nbytes != self._frame_bytes:
+            raise StoreError(f"a frame of {self._path} has {self._frame_bytes} bytes, got {values.nbytes}")
+        self._write(values.data.cast("B"), (sample * frames + frame) * self._frame_bytes)
+        self._written[sample, frame] = True
 
     def commit(self) -> int:
-        """Make the shard appear, durably; its CRC-32C."""
+        """Make the shard appear, durably; its CRC-32C. Raises `StoreError` while a frame is missing."""
         slots, samples, frames = self._shape
+        if not self._written.all():
+            raise StoreError(f"{(~self._written).sum()} of the {samples * frames} frames of {self._path} never came")
         index = _index(slots, samples, frames, self._frame_bytes)
-        os.pwrite(self._file, index, samples * frames * self._frame_bytes)
+        self._write(memoryview(index), samples * frames * self._frame_bytes)
         os.fsync(self._file)
-        os.close(self._file)
+        self._close()
         checksum = checksum_of(self._partial)
         self._partial.replace(self._path)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
         return checksum
 
     def abort(self) -> None:
         """Leave nothing behind. Harmless after `commit`."""
-        if self._partial.exists():
-            os.close(self._file)
-            self._partial.unlink()
+        self._close()
+        self._partial.unlink(missing_ok=True)
+
+    def _write(self, rest: memoryview, offset: int) -> None:
+        """All of it: the kernel may take less than it is given, at most 2 GiB at a time."""
+        while rest:
+            taken = os.pwrite(self._file, rest, offset)
+            rest, offset = rest[taken:], offset + taken
+
+    def _close(self) -> None:
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     def __enter__(self) -> Self:
         return self
@@ -102,11 +121,16 @@ def checksum_of(path: Path) -> int:
     return checksum
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed writers of this host left in `folder`."""
-    for partial in folder.glob(f"*.{socket.gethostname()}.*.partial"):
-        if not _alive(int(partial.name.split(".")[-2])):
-            partial.unlink(missing_ok=True)
+def partial_name(path: Path) -> Path:
+    """A name beside `path` that no other writer uses: host, process, and a count within it."""
+    return path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.{next(_COUNT)}.partial")
+
+
+def sweep(folder: Path, names: str = "*") -> None:
+    """Remove what killed writers of this host left in `folder` under `partial_name`."""
+    for partial in folder.glob(f"{names}.{socket.gethostname()}.*.partial"):
+        if not _alive(int(partial.name.split(".")[-3])):
+            shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
 
 
 def _alive(process: int) -> bool:
@@ -128,7 +152,7 @@ def _index(slots: int, samples: int, frames: int, frame_bytes: int) -> bytes:
     return raw + checksum.to_bytes(4, "little")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from time import perf_counter
 from typing import TypeVar
 
@@ -67,11 +68,17 @@ def trajectories(spec: DatasetSpec, members: Index, comm: Comm | None = None, *,
         began = perf_counter()
         drawn = [sample.parameters(spec, int(m)) for m in batch]
         states = np.stack([sample.initial(spec, problem, int(m), grid) for m in batch])
-        for index, values in enumerate(solver.trajectories(states, stacked(drawn), times)):
+        march = solver.trajectories(states, stacked(drawn), times)
+        seconds = perf_counter() - began
+        for index in count():
+            began = perf_counter()
+            values = next(march, None)
+            seconds += perf_counter() - began  # and not what the receiver of the frames takes
+            if values is None:
+                break
             yield Frame(batch, index, values)
-        seconds = (perf_counter() - began) / len(batch)
         for member, cost in zip(batch, solver.costs(), strict=True):
-            yield Outcome(int(member), cost, seconds)
+            yield Outcome(int(member), cost, seconds / len(batch))
 
 
 def stacked(drawn: list[dict[str, float]]) -> dict[str, Array]:

@@ -15,20 +15,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 import zarr.errors
+from numpy.typing import NDArray
 
 from . import order, sample
 from .arrays import Array, Index
 from .errors import StoreError
 from .journal import Entry, Journal
-from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, lay_out, versions
-from .problem import Event, Frame, Outcome
-from .shard import ShardWriter, checksum_of, map_shard, sweep
+from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, lay_out, redescribe, versions
+from .problem import Cost, Event, Frame, Outcome
+from .shard import ShardWriter, checksum_of, map_shard, partial_name, sweep
 from .spec import DatasetSpec, Grid, parse
 
 if TYPE_CHECKING:
     import xarray
 
 log = logging.getLogger(__name__)
+
+OPEN_SHARDS = 256  # kept mapped; each holds a file descriptor, of which a process usually has 1024
 
 
 class TrajectoryStore:
@@ -51,7 +54,7 @@ class TrajectoryStore:
         """The store of `spec` at `path`, new or begun before. Raises `StoreError` where something else is."""
         path = Path(path)
         if not path.exists():
-            begun = path.with_name(f"{path.name}.{os.getpid()}.partial")
+            begun = partial_name(path)
             try:
                 lay_out(begun, spec)
                 begun.rename(path)
@@ -62,6 +65,10 @@ class TrajectoryStore:
                 shutil.rmtree(begun, ignore_errors=True)
         store = cls.open(path)
         store._expect(spec)
+        if store.spec != spec:  # the words or the splits have changed, not the content
+            with store._journal.lock():
+                redescribe(path, spec)
+            store = cls.open(path)
         return store
 
     @classmethod
@@ -81,8 +88,9 @@ class TrajectoryStore:
 
     def sweep(self) -> None:
         """Remove the temporary files of writers that were killed on this host."""
-        for folder in (self.path / name for name in self.fields):
-            sweep(folder)
+        sweep(self.path.parent, names=self.path.name)
+        for folder in ("journal", *self.fields):
+            sweep(self.path / folder)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_shards": {}}  # a map is cheap to open again and costly to send
@@ -100,33 +108,52 @@ class TrajectoryStore:
         unit = int(members.min()) // self.spec.samples.unit
         first, count = unit * self.spec.samples.unit, len(members)
         outcomes: dict[int, Outcome] = {}
+        finite = np.ones(count, bool)
         with ExitStack() as stack:
             writers = [stack.enter_context(self._writer(name, unit, count)) for name in self.fields]
             for event in events:
                 if isinstance(event, Outcome):
                     outcomes[event.member] = event
                 else:
-                    self._put(writers, event, first)
+                    rows = np.asarray(event.members) - first
+                    finite[rows] &= self._put(writers, event, rows)
             if set(outcomes) != {int(m) for m in members}:
                 raise StoreError(f"unit {unit} ended with outcomes of {len(outcomes)} of its {count} members")
             checksums = {name: writer.commit() for name, writer in zip(self.fields, writers, strict=True)}
-        self._journal.commit(unit, entry_of([outcomes[m] for m in sorted(outcomes)], checksums))
+        told = [_honest(outcomes[first + row], bool(finite[row])) for row in range(count)]
+        self._journal.commit(unit, entry_of(told, checksums))
 
     def _writer(self, name: str, unit: int, count: int) -> ShardWriter:
         size, frames = self.spec.samples.unit, len(self.times)
         nbytes = int(np.prod(self.grid.shape)) * np.dtype(self.spec.store.dtype).itemsize
         return ShardWriter(self._shard_path(name, unit), slots=size, samples=count, frames=frames, frame_bytes=nbytes)
 
-    def _put(self, writers: list[ShardWriter], frame: Frame, first: int) -> None:
+    def _put(self, writers: list[ShardWriter], frame: Frame, rows: Index) -> NDArray[np.bool_]:
+        """Write the frame of some rows of the unit; which of them are finite, `(b,)`."""
+        expected = (len(rows), len(self.fields), *self.grid.shape)
+        if frame.values.shape != expected or not 0 <= frame.index < len(self.times):
+            raise StoreError(
+                f"frame {frame.index} of shape {frame.values.shape} does not fit {self.path}: expected {expected} and "
+                f"{len(self.times)} frames; the solver must yield one state per output time, on the output grid"
+            )
         values = np.ascontiguousarray(frame.values, dtype=np.dtype(self.spec.store.dtype).newbyteorder("<"))
-        for row, member in enumerate(frame.members):
+        for place, row in enumerate(rows):
             for column, writer in enumerate(writers):
-                writer.put(int(member) - first, frame.index, values[row, column])
+                writer.put(int(row), frame.index, values[place, column])
+        return np.asarray(np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
 
     def publish(self) -> None:
         """Bring `status` and the costs that xarray users see up to date with the commits."""
         with self._journal.lock():
             self._publish(self._journal.fold())
+
+    def publish_news(self) -> None:
+        """`publish` where there is anything new and the store can be written; a reader goes on without."""
+        try:
+            if self._journal.loose() and os.access(self.path, os.W_OK):
+                self.publish()
+        except (StoreError, OSError) as error:
+            log.warning("%s: status and costs are not up to date: %s", self.path, error)
 
     def forget(self, units: Iterable[int]) -> None:
         """Drop units, shards and commits, so that the next `generate` makes them again."""
@@ -170,6 +197,8 @@ class TrajectoryStore:
 
     def frames(self, member: int, start: int = 0, stop: int | None = None, step: int = 1) -> Array:
         """A copy of frames `start:stop:step` of one member, `(t, field, *space)`."""
+        if not 0 <= member < self.spec.samples.count:
+            raise StoreError(f"{self.path} has members 0 … {self.spec.samples.count - 1}, and no {member}")
         unit, row = divmod(int(member), self.spec.samples.unit)
         return np.stack([self._shard(name, unit)[row, start:stop:step] for name in self.fields], axis=1)
 
@@ -194,7 +223,7 @@ class TrajectoryStore:
         seen.update("\n".join(map(str, columns["reason"])).encode())
         for unit in sorted(self._journal.entries()):
             for name in self.fields:
-                seen.update(np.ascontiguousarray(self._shard(name, unit)).data)
+                seen.update(np.ascontiguousarray(self._map(name, unit)).data)
         return seen.hexdigest()
 
     def damaged(self) -> list[tuple[int, str]]:
@@ -213,7 +242,9 @@ class TrajectoryStore:
         return found
 
     def _shard(self, name: str, unit: int) -> Array:
-        if (name, unit) not in self._shards:
+        if (name, unit) in self._shards:
+            self._shards[name, unit] = self._shards.pop((name, unit))  # the newest is the last to go
+        else:
             if unit not in self._journal.entries():
                 size = self.spec.samples.unit
                 raise StoreError(
@@ -221,6 +252,8 @@ class TrajectoryStore:
                     "repeat `pdebench generate` to finish the store"
                 )
             self._shards[name, unit] = self._map(name, unit)
+            if len(self._shards) > OPEN_SHARDS:
+                del self._shards[next(iter(self._shards))]
         return self._shards[name, unit]
 
     def _map(self, name: str, unit: int) -> Array:
@@ -244,6 +277,14 @@ class TrajectoryStore:
             log.warning("%s was begun with other versions (%s): new units may differ in round-off", self.path, changed)
 
 
+def _honest(outcome: Outcome, finite: bool) -> Outcome:
+    """A member with NaN or infinite values has failed, whatever its solver says."""
+    if finite or outcome.cost.reason:
+        return outcome
+    cost = Cost(outcome.cost.steps, outcome.cost.iterations, "the solver returned values that are not finite")
+    return Outcome(outcome.member, cost, outcome.wall_seconds)
+
+
 def open_store(path: str | Path) -> xarray.Dataset:
     """The store as a lazy xarray dataset: dims `(sample, time, [z, y,] x)`, one variable per field and parameter.
 
@@ -252,8 +293,7 @@ def open_store(path: str | Path) -> xarray.Dataset:
     import xarray
 
     store = TrajectoryStore.open(path)
-    if os.access(store.path, os.W_OK):
-        store.publish()
+    store.publish_news()
     whole = {"sample": store.spec.samples.unit, "time": -1}  # a shard at a time, not a frame
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The specified chunks separate")  # in `truth_error`, which is small

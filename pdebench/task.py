@@ -97,6 +97,7 @@ class Record(Card):
     fields: list[str]
     times: list[Finite]  # of the predicted frames, from the last frame of the history
     members: list[int]
+    failed: list[int] = []  # members of the split that the classical solver could not make: nobody is scored on them
     scores: dict[str, float]  # aggregates over samples, times and fields
     values: dict[str, Curves]  # per sample, before any averaging
     truth_error: list[list[float]] | None = None  # [time][field], relative L2 of the truth itself

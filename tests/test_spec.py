@@ -26,6 +26,15 @@ def test_every_card_that_ships_can_be_followed(name):
     assert np.isfinite(state).all()
 
 
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_that_ships_leaves_no_option_to_defaults(name):
+    """A default that changes must not change the bytes under an old digest."""
+    spec = load_spec(name)
+    problem, solver = solve.prepare(spec)
+    assert set(spec.problem.options) == set(type(problem).model_fields)
+    assert set(spec.solver.options) == set(type(solver).model_fields)
+
+
 def test_published_numbers():
     kolmogorov = load_spec("ns2d_kolmogorov")
     assert kolmogorov.times.step == 16 * 0.007012483601762931

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import resource
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -70,16 +72,12 @@ def test_our_own_open_gives_whole_trajectories_as_chunks(made):
 
 
 def test_a_thousand_members_make_fewer_than_200_files(tmp_path):
-    spec = tiny_spec(
-        samples__count=1000, samples__unit=16, times__frames=100, store__shape=[64, 64], grid__shape=[64, 64]
-    )
+    spec = tiny_spec(samples__count=1000, samples__unit=16, times__frames=100)  # the count of files knows no grid
     store = TrajectoryStore.create(tmp_path / "big.zarr", spec)
-    frame = np.ones((16, 1, 64, 64), np.float32)
+    frame = np.ones((16, 1, 16, 16), np.float32)
     for low in range(0, 1000, 16):
         members = np.arange(low, min(low + 16, 1000))
-        store.write(
-            members, _constant(members, frame, frames=2)
-        )  # the other frames stay holes: this test is about files
+        store.write(members, _constant(members, frame, frames=100))
     store.publish()
     assert sum(len(files) for _, _, files in os.walk(store.path)) < 200
     assert not store.missing().size
@@ -109,6 +107,76 @@ def test_a_unit_that_ends_early_never_counts(tmp_path):
     assert list((store.path / "vorticity").iterdir()) == [store.path / "vorticity" / "zarr.json"]
     with pytest.raises(StoreError, match=r"members 0 … 1 of .* are not there yet"):
         store.frames(0)
+
+
+def test_frames_that_do_not_fit_or_never_come_are_refused(tmp_path):
+    store, two = TrajectoryStore.create(tmp_path / "s.zarr", tiny_spec()), np.arange(2)
+    frame = np.ones((2, 1, 16, 16))
+    for events, words in [
+        (_constant(two, frame, frames=4), "2 of the 10 frames .* never came"),
+        (_constant(two, frame, frames=6), "frame 5 of shape .* and 5 frames"),
+        (_constant(two, frame[..., :12], frames=5), "does not fit"),
+        (_constant(two, np.ones((2, 2, 16, 16)), frames=5), "does not fit"),
+    ]:
+        with pytest.raises(StoreError, match=words):
+            store.write(two, events)
+    assert store.missing().tolist() == list(range(6))
+    assert [path.name for path in (store.path / "vorticity").iterdir()] == ["zarr.json"]
+
+
+def test_nan_without_a_reason_is_a_failure_all_the_same(tmp_path):
+    store, frame = TrajectoryStore.create(tmp_path / "s.zarr", tiny_spec()), np.ones((2, 1, 16, 16))
+    frame[1, 0, 3, 3] = np.nan
+    store.write(np.arange(2), _constant(np.arange(2), frame, frames=5))
+    assert store.status().tolist() == [1, 2, 0, 0, 0, 0]
+    assert store.reasons()[1] == "the solver returned values that are not finite"
+
+
+def test_short_writes_are_finished(tmp_path, monkeypatch):
+    whole = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, offset: whole(file, data[:100], offset))
+    generate(tiny_spec(), tmp_path / "s.zarr")
+    monkeypatch.undo()
+    generate(tiny_spec(), tmp_path / "whole.zarr")
+    whole_hash = TrajectoryStore.open(tmp_path / "whole.zarr").content_hash()
+    assert TrajectoryStore.open(tmp_path / "s.zarr").content_hash() == whole_hash
+
+
+def test_a_store_of_many_shards_needs_few_open_files(tmp_path):
+    generate(tiny_spec(samples__count=400, samples__unit=1, times__frames=1), tmp_path / "s.zarr")
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300)); "
+        "from pdebench.store import TrajectoryStore; store = TrajectoryStore.open(sys.argv[1]); "
+        "print(sum(store.frames(m).size for m in range(400)), len(store.content_hash()))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "s.zarr")], capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.split() == [str(400 * 256), "64"], ran.stderr
+
+
+def test_new_words_and_splits_are_taken_over_without_solving(tmp_path):
+    generate(tiny_spec(), tmp_path / "s.zarr")
+    shards = {p: p.stat().st_mtime_ns for p in (tmp_path / "s.zarr" / "vorticity").glob("c.*")}
+    generate(tiny_spec(title="Better words", splits__test=[4, 5]), tmp_path / "s.zarr")
+    store = TrajectoryStore.open(tmp_path / "s.zarr")
+    assert store.spec.title == "Better words"
+    assert store.members("test").tolist() == [4]
+    assert xarray.open_zarr(tmp_path / "s.zarr").attrs["title"] == "Better words"
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "s.zarr" / "vorticity").glob("c.*")} == shards
+
+
+def test_many_processes_may_create_the_same_store_at_once(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(lambda _: TrajectoryStore.create(tmp_path / "s.zarr", tiny_spec()), range(8)))
+    assert len({store.spec.digest for store in stores}) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["s.zarr"]
+
+
+def test_a_member_that_does_not_exist_is_named(made):
+    for member in (-1, 6):
+        with pytest.raises(StoreError, match=f"has members 0 … 5, and no {member}"):
+            TrajectoryStore.open(made).frames(member)
 
 
 def test_partial_files_of_the_dead_are_swept_and_of_the_living_kept(tmp_path):
@@ -198,7 +266,7 @@ def test_what_is_no_store_is_left_alone(tmp_path):
     assert (tmp_path / "precious" / "thesis.txt").read_text() == "years of work"
 
 
-def test_the_journal_keeps_every_commit_through_folds(tmp_path):
+def test_the_journal_keeps_every_commit_through_folds(tmp_path, caplog):
     journal = Journal(tmp_path)
     for unit in range(5):
         journal.commit(unit, {"value": unit * 1.5})
@@ -211,8 +279,15 @@ def test_the_journal_keeps_every_commit_through_folds(tmp_path):
         journal.forget([2, 7])
     assert sorted(journal.entries()) == [0, 1, 3, 4]
     assert {path.name for path in tmp_path.iterdir()} == {"folded.jsonl", "lock"}
-    (tmp_path / "000009.json").write_text('{"uni')
-    with pytest.raises(StoreError, match="000009.json is damaged"):
+    torn = (tmp_path / "folded.jsonl").read_text().replace('"unit": 3', '"unit')
+    (tmp_path / "folded.jsonl").write_text(torn)
+    with caplog.at_level(logging.WARNING):
+        assert sorted(Journal(tmp_path).entries()) == [0, 1, 4]  # unit 3 alone is made again
+    assert "line 3 of" in caplog.text
+    (tmp_path / "folded.jsonl").unlink()
+    (tmp_path / "lock").unlink()
+    tmp_path.rmdir()
+    with pytest.raises(StoreError, match="copy the store as a whole"):
         journal.entries()
 
 

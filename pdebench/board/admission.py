@@ -26,6 +26,13 @@ def submit(record_path: Path, root: Path) -> Path:
     record = load_record(record_path)
     task = find_task(record.task, root)
     check_record(record, task, find_spec(task, root))
+    for path in sorted((root / "leaderboards" / task.name / "records").glob("*.json")):
+        other = load_record(path)
+        if other.dataset_digest == record.dataset_digest and other.failed != record.failed:
+            raise RecordError(
+                f"the record leaves out members {record.failed} as failed, {path.name} leaves out {other.failed}: "
+                "the same dataset has the same failures; evaluate both on it again"
+            )
     slug = re.sub(r"[^a-z0-9]+", "_", record.label.lower()).strip("_") or record.digest[:12]
     place = root / "leaderboards" / task.name / "records" / f"{slug}.json"
     if place.exists():
@@ -84,10 +91,10 @@ def _check_identity(record: Record, task: Task, spec: DatasetSpec) -> None:
 def _check_extent(record: Record, task: Task, spec: DatasetSpec) -> None:
     """Members, times and the shape of every value."""
     members = spec.split(task.split)
-    if record.members != list(members):
+    if record.members != [m for m in members if m not in record.failed] or not set(record.failed) < set(members):
         raise RecordError(
             f"members are {_some(record.members)}, the {task.split} split of {spec.name} is {_some(list(members))}: "
-            "every one counts, once and in order"
+            "every one counts, once and in order, but for those that have failed in the dataset itself"
         )
     stored = spec.times.values()
     if task.frames[-1] >= len(stored):

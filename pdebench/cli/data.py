@@ -160,21 +160,26 @@ def certify(
     ] = None,
     refine: Annotated[float, typer.Option(help="How much finer the second solution is, in space and in time.")] = 2.0,
 ) -> None:
-    """Solve some members again, finer in space and time, and store the difference as the truth's error bar."""
+    """Solve some members again, finer in space and time, and store the difference as the truth's error bar.
+
+    Runs alone or under mpiexec.
+    """
     import numpy as np
 
     from ..certify import certify as run
     from ..store import TrajectoryStore
 
-    chosen = range_of(members)
-    with Meter("members") as meter:
-        summary = run(
+    chosen, comm = range_of(members), world()
+    with abort_together(comm), Meter("members", shown=comm.rank == 0) as meter:
+        certificate = run(
             TrajectoryStore.open(store),
             None if chosen is None else np.arange(chosen.start, chosen.stop),
             refine=refine,
+            comm=comm,
             progress=meter,
         )
-    console.print(str(summary), markup=False)
+    if comm.rank == 0:
+        console.print(str(certificate), markup=False)
 
 
 @app.command()

@@ -92,7 +92,10 @@ def changes_of(pairs: list[str] | None) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise PdebenchError(f"--set {pair}: expected KEY=VALUE, e.g. --set grid.shape=[32,32]")
-        found[key.strip()] = yaml.safe_load(value)
+        try:
+            found[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise PdebenchError(f"--set {pair}: the value is no YAML, e.g. --set grid.shape=[32,32]") from error
     return found
 
 
@@ -101,7 +104,7 @@ def range_of(text: str | None) -> range | None:
     if text is None:
         return None
     low, colon, high = text.partition(":")
-    if not (colon and low.isdigit() and high.isdigit()):
+    if not (colon and low.isdigit() and high.isdigit() and int(low) < int(high)):
         raise PdebenchError(f"--members {text}: expected A:B, e.g. --members 0:16 for the first sixteen")
     return range(int(low), int(high))
 

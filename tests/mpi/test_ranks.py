@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from specs import tiny_card
@@ -79,6 +80,40 @@ def test_several_ranks_share_a_unit(tmp_path):
     assert len(hashes) == 1
 
 
+def test_ranks_share_the_members_to_certify(tmp_path):
+    path = card(tmp_path, times__frames=2)
+    for ranks in (1, 2):
+        assert mpi(ranks, "generate", path, "--out", tmp_path / f"{ranks}.zarr")[0] == 0
+        status, out, err = mpi(ranks, "certify", tmp_path / f"{ranks}.zarr", "--members", "0:5")
+        assert status == 0, err
+        assert out.count("5 members certified (5 of them now)") == 1
+    one, two = (TrajectoryStore.open(tmp_path / f"{ranks}.zarr").truth_error() for ranks in (1, 2))
+    np.testing.assert_array_equal(one, two)
+    assert np.isfinite(two[:5]).all()
+
+
+def test_an_error_in_python_is_raised_on_every_rank(tmp_path):
+    script = (
+        "import sys, pdebench; from mpi4py import MPI\n"
+        "try: pdebench.generate(sys.argv[1], sys.argv[2], comm=MPI.COMM_WORLD)\n"
+        "except pdebench.errors.PdebenchError as error: print('refused', MPI.COMM_WORLD.allreduce(1))\n"
+    )
+    for changes in ({"grid__shape": [8, 8]}, {"ranks": 2}):  # too coarse; and more ranks than the solver can use
+        command = [
+            "mpiexec",
+            "-n",
+            "2",
+            sys.executable,
+            "-c",
+            script,
+            str(card(tmp_path, **changes)),
+            str(tmp_path / "s.zarr"),
+        ]
+        ran = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, timeout=60, check=False)
+        assert sorted(ran.stdout.split()) == ["2", "2", "refused", "refused"], ran.stderr
+        assert not (tmp_path / "s.zarr").exists()
+
+
 def test_an_error_on_one_rank_ends_all_with_one_clear_line(tmp_path):
     status, _, err = mpi(2, "generate", card(tmp_path, grid__shape=[8, 8]), "--out", tmp_path / "s.zarr")
     assert status != 0
@@ -94,7 +129,7 @@ def test_a_killed_rank_loses_only_what_was_in_flight(tmp_path):
         time.sleep(0.01)
     victim = next(iter(out.glob("vorticity/*.partial")), None)
     if victim is not None:
-        os.kill(int(victim.name.split(".")[-2]), signal.SIGKILL)
+        os.kill(int(victim.name.split(".")[-3]), signal.SIGKILL)
     run.communicate(timeout=60)
     assert run.returncode != 0
     assert TrajectoryStore.open(out).missing().size
