@@ -166,6 +166,7 @@ def test_new_words_and_splits_are_taken_over_without_solving(tmp_path):
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "s.zarr" / "vorticity").glob("c.*")} == shards
 
 
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")  # the filter of the library is not meant for threads
 def test_many_processes_may_create_the_same_store_at_once(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         stores = list(pool.map(lambda _: TrajectoryStore.create(tmp_path / "s.zarr", tiny_spec()), range(8)))
