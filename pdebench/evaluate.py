@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from .errors import CardError, ModelError, PdebenchError, StoreError
 from .metrics import Context, mean_score, metrics, score
 from .model import Guarded, NeuralSolver, build_model
 from .problem import problems
+from .provenance import commit, hardware
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
 from .task import Curves, Expense, Picture, Record, Task, load_task
@@ -291,9 +291,9 @@ def _record(entrant: _Entrant, asked: _Question, members: Index, single: float, 
         generation_seconds=_generation_seconds(store),
         expense=_expense(entrant.model, single, answers),
         picture=answers.picture,
-        hardware=_hardware(),
+        hardware=hardware(),
         versions=_versions(),
-        commit=_commit(),
+        commit=commit(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -326,34 +326,11 @@ def _peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _hardware() -> str:
-    """The CPU's name and how many logical cores there are."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-        name = names[0] if names else name
-    return f"{name}, {os.cpu_count()} logical cores"
-
-
 def _versions() -> dict[str, str]:
     found = {"pdebench": __version__, "python": platform.python_version(), "numpy": np.__version__}
     if torch := sys.modules.get("torch"):
         found["torch"] = str(torch.__version__)
     return found
-
-
-def _commit() -> str:
-    """The checkout's commit, marked if it was changed since; the version where there is no checkout."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return __version__
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--tags"]
-    try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):  # no git, or no commit yet
-        return __version__
-    return said or __version__
 
 
 def _rounded(values: Array) -> Array:

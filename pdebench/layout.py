@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import warnings
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import zarr.errors
 from . import sample
 from .journal import Entry
 from .problem import Field, Outcome, Parameter, problems, solvers
+from .provenance import commit
 from .spec import DatasetSpec
 
 SCHEMA_VERSION = 1
@@ -98,6 +100,8 @@ def _attributes(spec: DatasetSpec, fields: Iterable[Field]) -> dict[str, Any]:
         "digest": spec.digest,
         "fields": [field.name for field in fields],
         "versions": versions(spec),
+        "commit": commit(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 import weakref
 from base64 import b64decode
@@ -13,7 +12,7 @@ import pytest
 import yaml
 from specs import tiny_card, tiny_spec
 
-from pdebench import __version__
+from pdebench import __version__, provenance
 from pdebench import model as models_module
 from pdebench.errors import CardError, ModelError, PdebenchError, StoreError
 from pdebench.evaluate import _picture, _Question, evaluate
@@ -414,8 +413,7 @@ def test_only_one_batch_of_predictions_is_held(store):
 
 
 def test_commit_tells_the_version_outside_a_checkout(monkeypatch, tmp_path):
-    module = sys.modules[evaluate.__module__]  # `pdebench.evaluate` may be the function
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "pdebench" / "evaluate.py"))
-    assert module._commit() == __version__
+    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "pdebench" / "provenance.py"))
+    assert provenance.commit() == __version__
     (tmp_path / ".git").mkdir()  # broken: git fails
-    assert module._commit() == __version__
+    assert provenance.commit() == __version__

@@ -47,7 +47,8 @@ def test_plain_xarray_opens_it(made):
     np.testing.assert_array_equal(dataset.status, np.ones(6))
     assert dataset.attrs["digest"] == spec.digest
     assert dataset.attrs["card"]["samples"]["seed"] == 1
-    assert {"pdebench", "numpy", "zarr"} <= set(dataset.attrs["versions"])
+    assert {"pdebench", "numpy", "zarr", "spectral engine"} <= set(dataset.attrs["versions"])
+    assert dataset.attrs["commit"]
     assert set(dataset.reason.values) == {""}
     frames = np.concatenate(
         [e.values for e in solve.trajectories(spec, np.array([2, 3])) if isinstance(e, Frame) and e.index == 4]
