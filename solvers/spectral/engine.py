@@ -12,15 +12,16 @@ from pdebench.problem import BatchParams
 from pdebench.solvers import kernels
 from pdebench.spec import Grid
 
-from . import ifrk4
+from . import etdrk4, ifrk4
 from .fourier import Modes
 from .navier_stokes import NavierStokes2D
-from .semilinear import Semilinear
+from .semilinear import Semilinear, degree
 
 log = logging.getLogger(__name__)
 
 # "mixed": the state in float64, 𝒩 in float32.
 Precision = Literal["float64", "float32", "mixed"]
+Scheme = Literal["ifrk4", "etdrk4"]
 
 
 class Engine(Protocol):
@@ -33,25 +34,26 @@ class Engine(Protocol):
         ...
 
     def rate(self, state: Complex, params: BatchParams) -> Array:
-        """The advection rate `(b,)`; see `Semilinear.nonlinear`."""
+        """The rate of 𝒩 `(b,)`; see `Semilinear.nonlinear`."""
         ...
 
 
 class NumpyEngine:
     """Any semilinear equation, by the reference code."""
 
-    def __init__(self, equation: Semilinear, grid: Grid, precision: Precision) -> None:
+    def __init__(self, equation: Semilinear, grid: Grid, precision: Precision, scheme: Scheme = "ifrk4") -> None:
         self._equation = equation
-        self.modes = Modes(grid, "float64" if precision == "mixed" else precision)
-        self._inner = Modes(grid, "float32") if precision == "mixed" else self.modes
+        self._advance = etdrk4.advance if scheme == "etdrk4" else ifrk4.advance
+        self.modes = Modes(grid, "float64" if precision == "mixed" else precision, degree=degree(equation))
+        self._inner = Modes(grid, "float32", degree=degree(equation)) if precision == "mixed" else self.modes
 
     def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
-        return ifrk4.advance(self, self.modes, state, params, length=length, steps=steps)
+        return self._advance(self, self.modes, state, params, length=length, steps=steps)
 
     def rate(self, state: Complex, params: BatchParams) -> Array:
         return self.nonlinear(self.modes, state, params)[1]
 
-    def symbol(self, modes: Modes, params: BatchParams) -> Array:
+    def symbol(self, modes: Modes, params: BatchParams) -> Array | Complex:
         return self._equation.symbol(modes, params)
 
     def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]:
@@ -88,18 +90,19 @@ def compiled() -> str:
     return "lanes, fused multiply-add" if instructions in {"avx2", "avx512"} else f"lanes, {instructions}"
 
 
-def fastest(equation: Semilinear, grid: Grid, precision: Precision) -> Engine:
+def fastest(equation: Semilinear, grid: Grid, precision: Precision, scheme: Scheme = "ifrk4") -> Engine:
     """The lane kernels where they are compiled, know the equation and can transform the grid; else NumPy, said so."""
     if not (
-        isinstance(equation, NavierStokes2D)
+        scheme == "ifrk4"
+        and isinstance(equation, NavierStokes2D)
         and type(equation).nonlinear is NavierStokes2D.nonlinear
         and type(equation).symbol is NavierStokes2D.symbol
     ):
-        return NumpyEngine(equation, grid, precision)
+        return NumpyEngine(equation, grid, precision, scheme)
     if not kernels.available():
         log.warning("the compiled kernels are missing, so NumPy solves, many times slower: install with a C++ compiler")
-        return NumpyEngine(equation, grid, precision)
+        return NumpyEngine(equation, grid, precision, scheme)
     if not all(kernels.can_transform(n) for n in grid.shape):
         log.warning("no compiled transform for %s points, so NumPy solves; sizes 2ᵃ 3ᵇ 5ᶜ are faster", grid.shape)
-        return NumpyEngine(equation, grid, precision)
+        return NumpyEngine(equation, grid, precision, scheme)
     return LaneEngine(equation, grid, precision)

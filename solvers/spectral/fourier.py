@@ -14,11 +14,13 @@ from pdebench.spec import Grid
 class Modes:
     """Modes of real fields on `grid`, laid out as `rfftn` does: `(*shape[:-1], shape[-1]//2 + 1)`.
 
-    Coefficients are the true Fourier coefficients ("forward" normalisation), whatever the resolution.
+    Coefficients are the true Fourier coefficients ("forward" normalisation), whatever the resolution. `degree` is that
+    of the highest product that must stay free of aliases.
     """
 
-    def __init__(self, grid: Grid, dtype: str = "float64") -> None:
+    def __init__(self, grid: Grid, dtype: str = "float64", *, degree: int = 2) -> None:
         self.grid = grid
+        self.degree = degree
         self.dtype = np.dtype(dtype)
         self._axes = tuple(range(-len(grid.shape), 0))
 
@@ -50,8 +52,9 @@ class Modes:
 
     @cached_property
     def kept(self) -> Array:
-        """1 for the modes |n| < N/3 that a quadratic product leaves free of aliases (Orszag 1971), else 0."""
-        inside = [np.abs(n) <= largest_mode(size) for n, size in zip(self.numbers, self.grid.shape, strict=True)]
+        """1 for the modes |n| < N/(degree + 1) that products leave free of aliases (Orszag 1971), else 0."""
+        sizes = zip(self.numbers, self.grid.shape, strict=True)
+        inside = [np.abs(n) <= largest_mode(size, self.degree) for n, size in sizes]
         return np.asarray(np.logical_and.reduce(np.broadcast_arrays(*inside)), self.dtype)
 
     @cached_property
@@ -70,6 +73,9 @@ class Modes:
         return np.asarray(out)
 
 
-def largest_mode(points: int) -> int:
-    """Largest wavenumber that the 2/3 rule keeps on so many points."""
-    return (points - 1) // 3
+def largest_mode(points: int, degree: int = 2) -> int:
+    """Largest wavenumber kept on so many points: N/3 (the 2/3 rule) under squares, N/4 under cubes, all under none.
+
+    A product of `degree` modes |n| ≤ K reaches degree·K, which N points take for degree·K − N: beyond −K if K is this.
+    """
+    return (points - 1) // (degree + 1)

@@ -6,6 +6,7 @@ Spectral Methods: Fundamentals in Single Domains, §D.3).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,8 +23,12 @@ COURANT_LIMIT = 2 * np.sqrt(2) * 3 / (2 * np.pi)
 class Sides(Protocol):
     """The two sides of uₜ = ℒu + 𝒩(u); see `Semilinear`."""
 
-    def symbol(self, modes: Modes, params: BatchParams) -> Array: ...
+    def symbol(self, modes: Modes, params: BatchParams) -> Array | Complex: ...
     def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]: ...
+
+
+# One step of the samples of a group: state `(b, field, *k)` and parameters -> new state, rate `(b,)`.
+Step = Callable[[Complex, BatchParams], tuple[Complex, Array]]
 
 
 def advance(
@@ -34,23 +39,41 @@ def advance(
     `state` `(b, field, *k)` is left as it was; sample b takes `steps[b]` equal steps.
     Four evaluations of 𝒩 a step; two state copies besides the stages.
     """
+
+    def prepare(symbol: Array | Complex, h: float) -> Step:
+        half = np.exp(symbol * (h / 2)).astype(state.dtype if np.iscomplexobj(symbol) else modes.dtype)
+        return lambda u, own: _step(equation, modes, u, own, half, modes.dtype.type(h))
+
+    return in_groups(prepare, equation, modes, state, params, length=length, steps=steps)
+
+
+def in_groups(
+    prepare: Callable[[Array | Complex, float], Step],
+    equation: Sides,
+    modes: Modes,
+    state: Complex,
+    params: BatchParams,
+    *,
+    length: float,
+    steps: Index,
+) -> tuple[Complex, Array]:
+    """What `advance` gives, by the step that `prepare` makes of a group's symbol and step size."""
     out, peak = state.copy(), np.zeros(len(state))
     symbol = equation.symbol(modes, params)
     for count in np.unique(steps):  # samples of one step size march together
         group = np.flatnonzero(steps == count)
         own = {name: values[group] for name, values in params.items()}
-        h = length / count
-        half = np.exp(symbol[group] * (h / 2)).astype(modes.dtype)
+        step = prepare(symbol[group], length / count)
         u = out[group]
         for _ in range(count):
-            u, rate = _step(equation, modes, u, own, half, modes.dtype.type(h))
+            u, rate = step(u, own)
             peak[group] = np.fmax(peak[group], rate)
         out[group] = u
     return out, peak
 
 
 def _step(
-    equation: Sides, modes: Modes, u: Complex, params: BatchParams, half: Array, h: np.floating[Any]
+    equation: Sides, modes: Modes, u: Complex, params: BatchParams, half: Array | Complex, h: np.floating[Any]
 ) -> tuple[Complex, Array]:
     k1, rate = equation.nonlinear(modes, u, params)
     decayed = half * u
