@@ -39,7 +39,7 @@ class Equation(Card):
         """One initial field `(*space)` on a grid that can hold it."""
         name = type(self).__name__
         if len(grid.shape) not in self.dimensions:
-            raise CardError(f"{name} lives in {' or '.join(map(str, self.dimensions))} dimensions, not on {grid.shape}")
+            raise CardError(f"{name} lives in {' or '.join(f'{d}D' for d in self.dimensions)}, not on {grid.shape}")
         if (held := largest_mode(min(grid.shape), self.degree)) < (reached := self.initial_state.modes):
             raise CardError(
                 f"a grid of {grid.shape} keeps wavenumbers up to {held} after dealiasing, but the initial state "
@@ -60,7 +60,7 @@ def coefficient(values: Array, modes: Modes) -> Array:
 
 def peak(values: Array) -> Array:
     """Greatest value of each sample, `(b, ...)` -> `(b,)`."""
-    return np.asarray(values.reshape(len(values), -1).max(axis=1), float)
+    return np.asarray(values.max(axis=tuple(range(1, values.ndim))), float)
 
 
 def pointwise(modes: Modes, state: Complex, reaction: Callable[[Array], tuple[Array, Array]]) -> tuple[Complex, Array]:
