@@ -47,11 +47,13 @@ def test_the_python_of_the_readme_runs(tmp_path):
 
 def test_contributing_does_what_it_says(tmp_path):
     commands = follow("CONTRIBUTING.md", tmp_path)
-    assert len(commands) == 5
+    assert len(commands) == 6
     heat = TrajectoryStore.open(tmp_path / "heat.zarr")
     frames, kappa = heat.frames(2), heat.params([2])[0, 0]
     slowest = np.exp(-kappa * 8 * np.pi**2 * heat.times[-1])  # no sine decays more slowly than the longest one
     assert 0 < np.abs(frames[-1]).max() < slowest * 9 * np.abs(frames[0]).max()
+    nerve = TrajectoryStore.open(tmp_path / "nagumo.zarr").frames(0)[-1]
+    assert -1e-3 < nerve.min() < nerve.max() < 1.001  # between its two states of rest
     record = load_record(tmp_path / "damped.json")
     assert record.options == {"rate": 0.3}
     assert 0 < record.scores["median_error.py:median_error"] < np.inf

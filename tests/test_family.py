@@ -179,6 +179,26 @@ def test_a_grid_too_coarse_for_the_state_is_refused(case: Case) -> None:
         start(case, case.grid.with_shape((least - 1,) * len(case.shape)))
 
 
+@pytest.mark.parametrize("case", [c for c in NONLINEAR if len(c.problem.dimensions) == 3], ids=named)
+@pytest.mark.parametrize("axis", [-3, -2, -1])
+def test_what_varies_along_one_axis_of_three_goes_as_in_one_dimension(case: Case, axis: int) -> None:
+    line = Grid(shape=(16,), lengths=(case.length,))
+    shape, lengths = [4, 6, 5], [1.0, 2.0, 3.0]
+    shape[axis], lengths[axis] = 16, case.length
+    x = 2 * np.pi * line.axes()[0] / case.length
+    state = np.stack(
+        [0.4 + 0.1 * i + 0.2 * np.cos(x + i) + 0.1 * np.sin(2 * x) for i in range(len(case.problem.fields))]
+    )
+    where = [1, len(state), 1, 1, 1]
+    where[axis] = 16
+    thick = np.broadcast_to(state.reshape(where), (1, len(state), *shape)).copy()
+    how: Any = {"scheme": "etdrk4", "cfl": 1.3, "min_steps": 20}
+    thin, _ = march(case.problem, line, state[None], case.params, [case.time], **how)
+    box = Grid(shape=tuple(shape), lengths=tuple(lengths))
+    found, _ = march(case.problem, box, thick, case.params, [case.time], **how)
+    assert np.abs(found - thin.reshape(1, *where)).max() < 1e-11 * np.abs(thin).max()
+
+
 # The whole line: card, store, checks
 
 

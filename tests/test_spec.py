@@ -20,9 +20,10 @@ def test_every_card_that_ships_can_be_followed(name):
     spec = load_spec(name)
     assert spec.name == name
     problem, _ = solve.prepare(spec)
-    small = spec.grid.with_shape((3 * max(problem.band(), problem.initial_state.modes) + 1,) * 2)
+    modes, powers = max(problem.band(), problem.initial_state.modes), getattr(problem, "degree", 2)
+    small = spec.grid.with_shape(((powers + 1) * modes + 1,) * len(spec.grid.shape))
     state = sample.initial(spec, problem, 0, small)
-    assert state.shape == (1, *small.shape)
+    assert state.shape == (len(problem.fields), *small.shape)
     assert np.isfinite(state).all()
 
 
@@ -36,6 +37,11 @@ def test_a_card_that_ships_leaves_no_option_to_defaults(name):
 
 
 def test_published_numbers():
+    chaos = load_spec("ks1d")
+    assert (chaos.grid.shape, chaos.grid.lengths) == ((256,), (64.0,))
+    assert chaos.times.step == 4 * 0.2
+    assert chaos.times.frames * 4 == 640
+    assert [chaos.parameters[name].bounds for name in ("length_scale", "time_scale")] == [(0.9, 1.1)] * 2
     kolmogorov = load_spec("ns2d_kolmogorov")
     assert kolmogorov.times.step == 16 * 0.007012483601762931
     assert kolmogorov.times.start == 40
