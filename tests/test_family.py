@@ -11,14 +11,18 @@ import pytest
 from family import LINEAR, NONLINEAR, Case, march, start
 
 from pdebench import problem as registered
-from pdebench.arrays import Array
+from pdebench.arrays import Array, Complex
 from pdebench.check import check
 from pdebench.errors import CardError
 from pdebench.generate import generate
+from pdebench.parallel import Serial
+from pdebench.problem import BatchParams
 from pdebench.resample import resize
 from pdebench.solve import prepare
+from pdebench.solvers.spectral.engine import NumpyEngine
 from pdebench.solvers.spectral.equation import Equation
 from pdebench.solvers.spectral.fourier import Modes
+from pdebench.solvers.spectral.solver import SpectralCard
 from pdebench.spec import DatasetSpec, Grid, parse
 from pdebench.store import TrajectoryStore
 from pdebench.testing import check_solver
@@ -148,6 +152,15 @@ def test_the_step_that_the_rate_chooses_is_accurate(case: Case) -> None:
     assert np.abs(found - finer).max() < 2e-3 * np.abs(finer).max(), f"in {taken} steps"
 
 
+@nonlinear
+def test_a_step_that_is_not_granted_is_said(case: Case) -> None:
+    own = {name: np.full(2, value) for name, value in case.params.items()}
+    solver = SpectralCard(cfl=1e-4, max_steps=1).build(case.problem, case.grid, case.grid, Serial())
+    (frame,) = solver.trajectories(start(case, count=2), own, np.array([case.time]))
+    assert np.isnan(frame).all()
+    assert ["needs more than 1 steps" in cost.reason for cost in solver.costs()] == [True, True]
+
+
 @every
 def test_single_precision_follows_double(case: Case) -> None:
     if case.name == "wave":
@@ -158,6 +171,21 @@ def test_single_precision_follows_double(case: Case) -> None:
         single, _ = march(case.problem, case.grid, start(case), case.params, [case.time], **how)
         assert single.dtype == np.float32
         assert np.abs(single - double).max() < 5e-3 * np.abs(double).max()
+
+
+@pytest.mark.parametrize("scheme", ["ifrk4", "etdrk4"])
+@nonlinear
+def test_single_precision_is_single_in_every_stage(case: Case, scheme: Any) -> None:
+    class Watched(NumpyEngine):
+        def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]:
+            out, rate = super().nonlinear(modes, state, params)
+            assert (state.dtype, out.dtype) == (np.complex64, np.complex64)
+            return out, rate
+
+    engine = Watched(case.problem, case.grid, "float32", scheme)
+    state = engine.modes.forward(start(case).astype(np.float32))
+    params = {name: np.array([value]) for name, value in case.params.items()}
+    engine.advance(state, params, length=0.1, steps=np.array([2]))
 
 
 # Space
