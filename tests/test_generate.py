@@ -95,7 +95,14 @@ def test_nothing_is_written_for_a_card_that_cannot_be_followed(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-SLOW = {"grid__shape": [96, 96], "times__frames": 12, "samples__count": 12, "splits": {"train": [0, 12]}}
+# NumPy takes seconds for this, so that a kill meets it at work.
+SLOW = {
+    "grid__shape": [128, 128],
+    "solver__engine": "numpy",
+    "times__frames": 12,
+    "samples__count": 12,
+    "splits": {"train": [0, 12]},
+}
 
 
 def test_killed_at_random_and_resumed_gives_the_same_bits(tmp_path):
