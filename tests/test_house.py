@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pdebench.board import readme_text, task_standing
 from pdebench.describe import readme
 from pdebench.spec import load_spec
 
@@ -51,3 +52,14 @@ def test_the_readme_of_a_dataset_says_what_its_card_says(folder):
         f"stale: pdebench describe {folder.name} --write"
     )
     assert (folder / "picture.png").stat().st_size > 5000
+
+
+BOARDS = sorted({path.parent.parent for path in (ROOT / "leaderboards").glob("*/records/*.json")})
+
+
+@pytest.mark.parametrize("folder", BOARDS, ids=lambda p: p.name)
+def test_the_table_of_a_leaderboard_says_what_its_records_say(folder):
+    standing = task_standing(folder.name, ROOT)
+    assert not standing.aside
+    assert (folder / "README.md").read_text() == readme_text(standing), "stale: pdebench board"
+    assert (folder / "index.html").stat().st_size > 100_000
