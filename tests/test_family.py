@@ -35,6 +35,13 @@ def named(case: Case) -> str:
 
 
 every = pytest.mark.parametrize("case", FAMILY, ids=named)
+
+
+def cases(wanted: Callable[[Case], bool]) -> pytest.MarkDecorator:
+    """The cases to which a test applies."""
+    return pytest.mark.parametrize("case", [case for case in FAMILY if wanted(case)], ids=named)
+
+
 nonlinear = pytest.mark.parametrize("case", NONLINEAR, ids=named)
 
 
@@ -161,10 +168,8 @@ def test_a_step_that_is_not_granted_is_said(case: Case) -> None:
     assert ["needs more than 1 steps" in cost.reason for cost in solver.costs()] == [True, True]
 
 
-@every
+@cases(lambda case: case.name != "wave")  # that one is exact, in double precision
 def test_single_precision_follows_double(case: Case) -> None:
-    if case.name == "wave":
-        pytest.skip("exact in double precision")
     double, _ = march(case.problem, case.grid, start(case), case.params, [case.time], scheme="etdrk4")
     for scheme in ("ifrk4", "etdrk4"):
         how = {"scheme": scheme, "precision": "float32"}
@@ -263,11 +268,9 @@ def test_nothing_is_wrong_with_its_solver(case: Case) -> None:
     assert check_solver(card, problem, spec(case)) == []
 
 
-@every
+@cases(lambda case: hasattr(case.problem, "laws") and case.name != "wave")
 def test_invariants_keep_their_laws(case: Case) -> None:
     problem = case.problem
-    if not hasattr(problem, "laws") or case.name == "wave":
-        pytest.skip("it has none, or is exact")
     frames, _ = march(
         problem, case.grid, start(case), case.params, np.linspace(0, case.time, 9), scheme="etdrk4", cfl=0.02
     )

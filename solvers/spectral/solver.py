@@ -125,11 +125,11 @@ class SpectralSolver:
             self._steps[todo] += steps[todo]
             rate[todo] = self._rate(new, own)
             finite = np.isfinite(new).all(axis=tuple(range(1, new.ndim)))
-            fastest = np.where(finite, np.fmax(peak, rate[todo]), np.inf)
-            good = finite & (fastest * length <= self._ceiling * steps[todo])
+            met = np.where(finite, np.fmax(peak, rate[todo]), np.inf)
+            good = finite & (met * length <= self._ceiling * steps[todo])
             out[todo[good]] = new[good]
-            todo, fastest = todo[~good], fastest[~good]
-            steps[todo] = np.maximum(self._needed(fastest, length), 2 * steps[todo])
+            todo, met = todo[~good], met[~good]
+            steps[todo] = np.maximum(self._needed(met, length), 2 * steps[todo])
         return out, rate
 
     def _rate(self, state: Complex, params: BatchParams) -> Array:
