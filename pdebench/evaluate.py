@@ -21,7 +21,7 @@ from .arrays import Array, Index
 from .errors import CardError, ModelError, PdebenchError, StoreError
 from .metrics import Context, mean_score, metrics, score
 from .model import Guarded, NeuralSolver, build_model
-from .problem import problems
+from .problem import problem_of
 from .provenance import commit, hardware
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
@@ -136,7 +136,7 @@ class _Question:
         self.store, self.task = store, task
         self.given, self.wanted = task.frames[: task.history], task.frames[task.history :]
         self.times: Array = store.times[self.wanted] - store.times[self.given[-1]]
-        problem = problems[store.spec.problem.name](**store.spec.problem.options)
+        problem = problem_of(store.spec)
         self._invariants = getattr(problem, "invariants", None)
 
     def put(self, guarded: Guarded, members: Index, limit: float) -> tuple[Array, Array, float]:

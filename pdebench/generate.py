@@ -14,7 +14,7 @@ import numpy as np
 from . import order, sample, solve
 from .arrays import Index
 from .errors import CardError
-from .layout import DONE, FAILED
+from .layout import DONE, FAILED, MISSING
 from .parallel import Comm, Serial, together
 from .problem import Event, Frame, Sink
 from .spec import DatasetSpec, load_spec
@@ -147,7 +147,7 @@ def _summary(store: TrajectoryStore, wanted: list[Index], seconds: float) -> Sum
         store=store.path,
         done=int((status == DONE).sum()),
         failed=int((status == FAILED).sum()),
-        missing=int((status == 0).sum()),
+        missing=int((status == MISSING).sum()),
         seconds=seconds,
         reasons={int(m): reasons[m] for m in members[status == FAILED]},
     )

@@ -16,7 +16,7 @@ import zarr.errors
 
 from . import sample
 from .journal import Entry
-from .problem import Field, Outcome, Parameter, problems, solvers
+from .problem import Field, Outcome, Parameter, problem_of, solvers
 from .provenance import commit
 from .spec import DatasetSpec
 
@@ -26,7 +26,7 @@ MISSING, DONE, FAILED = 0, 1, 2
 
 def lay_out(path: Path, spec: DatasetSpec) -> None:
     """An empty store: every array declared, coordinates, seeds and parameters written."""
-    problem = problems[spec.problem.name](**spec.problem.options)
+    problem = problem_of(spec)
     members = range(spec.samples.count)
     path.mkdir(parents=True)
     group = zarr.create_group(path)

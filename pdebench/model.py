@@ -16,7 +16,7 @@ import numpy as np
 from .arrays import Array
 from .errors import ModelError, PdebenchError
 from .parallel import Serial
-from .problem import Problem, Solver, SolverCard, problems, solvers
+from .problem import Problem, Solver, SolverCard, problem_of, solvers
 from .registry import Registry
 from .resample import resample
 from .spec import DatasetSpec
@@ -109,7 +109,7 @@ class Classical:
             axes = len(spec.grid.shape)
             raise ModelError(f"classical: shape must be {axes} counts of points, one per axis, got {list(shape)}")
         self._spec, self._grid = spec, spec.grid.with_shape(shape)
-        self._problem: Problem = problems[spec.problem.name](**spec.problem.options)
+        self._problem: Problem = problem_of(spec)
         self._card: SolverCard = solvers[spec.solver.name](**spec.solver.options | options)
         self._solver()  # what it refuses, it refuses now
 

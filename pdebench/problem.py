@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
+from pydantic import ValidationError
 
 from .arrays import Array, Index
+from .errors import CardError
 from .parallel import Comm
 from .registry import Registry
-from .spec import Grid
+from .spec import DatasetSpec, Grid, Named, complaints
+
+T = TypeVar("T")
 
 Params = Mapping[str, float]
 BatchParams = Mapping[str, Array]
@@ -100,6 +104,20 @@ class SolverCard(Protocol):
 # Each is called with the options of its card.
 problems: Registry[Callable[..., Problem]] = Registry("problem")
 solvers: Registry[Callable[..., SolverCard]] = Registry("solver")
+
+
+def built(registry: Registry[Callable[..., T]], named: Named, *, where: str) -> T:
+    """The named thing built from its options; what it says against them, as one `CardError`."""
+    factory = registry[named.name]
+    try:
+        return factory(**named.options)
+    except ValidationError as error:
+        raise CardError(complaints(error, factory, where)) from error
+
+
+def problem_of(spec: DatasetSpec) -> Problem:
+    """The problem that a card names."""
+    return built(problems, spec.problem, where=f"{spec.name}: problem")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from time import perf_counter
-from typing import TypeVar
 
 import numpy as np
-from pydantic import ValidationError
 
 from . import sample
 from .arrays import Array, Index
 from .errors import CardError
 from .parallel import Comm, Serial
-from .problem import Event, Frame, Outcome, Problem, Solver, SolverCard, problems, solvers
-from .registry import Registry, suggest
-from .spec import DatasetSpec, Named, complaints
-
-T = TypeVar("T")
+from .problem import Event, Frame, Outcome, Problem, Solver, SolverCard, built, problem_of, solvers
+from .registry import suggest
+from .spec import DatasetSpec, Grid
 
 
 def prepare(spec: DatasetSpec) -> tuple[Problem, SolverCard]:
     """The problem and the solver that a card names. Raises `CardError` where its parameters do not fit."""
-    problem = _made(problems, spec.problem, f"{spec.name}: problem")
+    problem = problem_of(spec)
     wanted = {p.name: p for p in problem.parameters}
     if missing := wanted.keys() - spec.parameters.keys():
         raise CardError(f"{spec.name}: parameters.{min(missing)} is missing; {spec.problem.name} needs it")
@@ -37,32 +33,20 @@ def prepare(spec: DatasetSpec) -> tuple[Problem, SolverCard]:
         units = "1" if spec.units == "non-dimensional" else wanted[name].units
         if law.units not in (None, units):
             raise CardError(f"{spec.name}: parameters.{name}.units is {law.units!r}, but this card wants {units!r}")
-    return problem, _made(solvers, spec.solver, f"{spec.name}: solver")
-
-
-def _made(registry: Registry[Callable[..., T]], named: Named, where: str) -> T:
-    """The named thing built from its options; what it says against them, as one `CardError`."""
-    factory = registry[named.name]
-    try:
-        return factory(**named.options)
-    except ValidationError as error:
-        raise CardError(complaints(error, factory, where)) from error
+    return problem, built(solvers, spec.solver, where=f"{spec.name}: solver")
 
 
 def build(spec: DatasetSpec, comm: Comm | None = None, *, refine: float = 1) -> tuple[Problem, Solver]:
     """The card's problem and its solver on the card's grid; `refine` makes space and time finer by a factor."""
     problem, card = prepare(spec)
-    grid = spec.grid
-    if refine != 1:
-        grid, card = grid.with_shape(tuple(round(n * refine) for n in grid.shape)), card.refined(refine)
-    return problem, card.build(problem, grid, spec.output, comm or Serial())
+    card = card if refine == 1 else card.refined(refine)
+    return problem, card.build(problem, _grid(spec, refine), spec.output, comm or Serial())
 
 
 def trajectories(spec: DatasetSpec, members: Index, comm: Comm | None = None, *, refine: float = 1) -> Iterator[Event]:
     """Solve one unit of work: the frames of each batch of members as they come, then their outcomes."""
     problem, solver = build(spec, comm, refine=refine)
-    grid = spec.grid.with_shape(tuple(round(n * refine) for n in spec.grid.shape))
-    times = spec.times.values()
+    grid, times = _grid(spec, refine), spec.times.values()
     for low in range(0, len(members), solver.batch):
         batch = members[low : low + solver.batch]
         began = perf_counter()
@@ -79,6 +63,10 @@ def trajectories(spec: DatasetSpec, members: Index, comm: Comm | None = None, *,
             yield Frame(batch, index, values)
         for member, cost in zip(batch, solver.costs(), strict=True):
             yield Outcome(int(member), cost, seconds / len(batch))
+
+
+def _grid(spec: DatasetSpec, refine: float) -> Grid:
+    return spec.grid.with_shape(tuple(round(n * refine) for n in spec.grid.shape))
 
 
 def stacked(drawn: list[dict[str, float]]) -> dict[str, Array]:

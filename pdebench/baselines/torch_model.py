@@ -27,7 +27,7 @@ from pdebench import __version__
 from pdebench.arrays import Array
 from pdebench.data import Normaliser
 from pdebench.errors import ModelError
-from pdebench.problem import problems
+from pdebench.problem import problem_of
 from pdebench.spec import DatasetSpec
 
 _KEY = "pdebench"  # of our JSON in the header of a safetensors file
@@ -123,7 +123,7 @@ class TorchModel:
     @staticmethod
     def network(*args: Any, **options: Any) -> nn.Module:
         """The untrained network, from `(spec, *, history, **options)`."""
-        raise NotImplementedError
+        raise NotImplementedError("a TorchModel defines network(spec, *, history, **options)")
 
     @classmethod
     def stepper(cls, spec: DatasetSpec, passport: Passport, normaliser: Normaliser | None = None) -> Stepper:
@@ -165,7 +165,7 @@ class TorchModel:
 
 def field_names(spec: DatasetSpec) -> list[str]:
     """Names of the stored fields of a dataset."""
-    return [each.name for each in problems[spec.problem.name](**spec.problem.options).fields]
+    return [each.name for each in problem_of(spec).fields]
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -98,7 +98,7 @@ def describe(
 @app.command()
 def info(store: StorePath) -> None:
     """What a store holds, how it was made, and the hash of its content."""
-    from ..layout import DONE, FAILED
+    from ..layout import DONE, FAILED, MISSING
     from ..store import TrajectoryStore
 
     data = TrajectoryStore.open(store)
@@ -114,7 +114,8 @@ def info(store: StorePath) -> None:
         "parameters": ", ".join(
             f"{name} {law.bounds[0]:g} … {law.bounds[1]:g}" for name, law in card.parameters.items()
         ),
-        "members": f"{(status == DONE).sum()} done, {(status == FAILED).sum()} failed, {(status == 0).sum()} missing",
+        "members": f"{(status == DONE).sum()} done, {(status == FAILED).sum()} failed, "
+        f"{(status == MISSING).sum()} missing",
         "splits": ", ".join(f"{name} {low}:{high}" for name, (low, high) in card.splits.items()),
         "certified": f"{certified} members",
         "solver": f"{card.solver.name} at {' × '.join(map(str, card.grid.shape))}, {card.solver.options}",
