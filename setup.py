@@ -8,24 +8,31 @@ from pybind11.setup_helpers import ParallelCompile, Pybind11Extension
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
 
-ISA_FLAGS = {"isa_baseline": ""}
-if platform.machine() in {"x86_64", "AMD64"}:
-    ISA_FLAGS["isa_avx2"] = "-mavx2 -mfma"
-    ISA_FLAGS["isa_avx512"] = "-mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512"
+# A source called `<name>_<isa>.cpp` is compiled for that instruction set alone, and left out on other processors.
+ISA_FLAGS = {
+    "baseline": "",
+    "avx2": "-mavx2 -mfma",
+    "avx512": "-mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512",
+}
+OURS = ISA_FLAGS if platform.machine() in {"x86_64", "AMD64"} else {"baseline": ""}
 
 # No -ffast-math: at link time it would flush subnormal numbers for the whole process.
 FLAGS = os.environ.get("PDEBENCH_OPTIMISE", "-O3") + " -fno-math-errno -fno-trapping-math -ffp-contract=fast -Wno-psabi"
 KERNELS = Path("solvers/kernels")
 
 
-class BuildLanes(build_ext):
-    """Every `isa_*.cpp` has flags of its own."""
+def isa_of(source):
+    return Path(source).stem.rpartition("_")[2]
+
+
+class BuildKernels(build_ext):
+    """Sources of one instruction set have flags of their own."""
 
     def build_extensions(self):
         compile_one = self.compiler._compile
 
         def with_own_flags(obj, src, ext, cc_args, extra_postargs, pp_opts):
-            own = ISA_FLAGS.get(Path(src).stem, "").split()
+            own = ISA_FLAGS.get(isa_of(src), "").split()
             compile_one(obj, src, ext, cc_args, [*extra_postargs, *own], pp_opts)
 
         self.compiler._compile = with_own_flags
@@ -34,12 +41,12 @@ class BuildLanes(build_ext):
 
 ParallelCompile("PDEBENCH_BUILD_JOBS", default=2).install()
 setup(
-    cmdclass={"build_ext": BuildLanes},
+    cmdclass={"build_ext": BuildKernels},
     ext_modules=[
         Pybind11Extension(
-            "pdebench.solvers.kernels._lanes",
-            [str(KERNELS / f"{name}.cpp") for name in ("module", *ISA_FLAGS)],
-            depends=sorted(str(header) for header in KERNELS.glob("*.hpp")),
+            "pdebench.solvers.kernels._compiled",
+            sorted(str(path) for path in KERNELS.rglob("*.cpp") if isa_of(path) not in ISA_FLAGS.keys() - OURS.keys()),
+            depends=sorted(str(header) for header in KERNELS.rglob("*.hpp")),
             cxx_std=17,
             extra_compile_args=FLAGS.split(),
             optional=True,

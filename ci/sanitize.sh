@@ -11,7 +11,7 @@ cd "$scratch/tree"
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 PDEBENCH_OPTIMISE=-O1 CFLAGS="$sanitize -g1" CXXFLAGS="$sanitize -g1" LDFLAGS="$sanitize" python setup.py -q build_ext --inplace >"$scratch/log" 2>&1 ||
     { cat "$scratch/log"; exit 1; }
-nm -D pdebench/solvers/kernels/_lanes*.so >"$scratch/symbols"  # not piped: grep -q would break the pipe
+nm -D pdebench/solvers/kernels/_compiled*.so >"$scratch/symbols"  # not piped: grep -q would break the pipe
 grep -q __asan_report "$scratch/symbols" ||
     { echo "sanitize: the extension was not built with the sanitizer"; cat "$scratch/log"; exit 1; }
 
@@ -19,4 +19,4 @@ grep -q __asan_report "$scratch/symbols" ||
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
 export LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)"
 export PYTHONPATH="$scratch/tree"
-timeout 170 python -m pytest -q --capture=sys -p no:xdist -p no:cacheprovider tests/test_kernels.py "$@"
+timeout 170 python -m pytest -q --capture=sys -p no:xdist -p no:cacheprovider tests/test_kernels_*.py "$@"

@@ -12,7 +12,7 @@
 #pragma once
 
 #include "butterfly.hpp"
-#include "kernel.hpp"
+#include "passes.hpp"
 
 namespace lanes::LANES_ISA {
 

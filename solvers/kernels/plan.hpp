@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernel.hpp"
+#include "passes.hpp"
 
 namespace lanes {
 

@@ -15,8 +15,6 @@
 #include <sys/mman.h>
 #endif
 
-#include "schedule.hpp"
-
 namespace lanes {
 
 struct Workspace {
@@ -74,16 +72,15 @@ class Loan {
     void* memory() const { return own.memory; }
 };
 
-template <class Work> void run_tasks(const std::vector<Task>& tasks, int threads, const Flow& flow, Work work) {
-    size_t bytes = 1;
-    for (const Task& task : tasks) bytes = std::max(bytes, task.kernel->memory(flow));
-    const int workers = std::max(1, std::min(threads, int(tasks.size())));
+// work(i, memory) for each of `count` tasks; every worker has `bytes` of memory of its own.
+template <class Work> void run_tasks(size_t count, int threads, size_t bytes, Work work) {
+    const int workers = std::max(1, std::min(threads, int(count)));
     std::deque<Loan> loans;
-    for (int i = 0; i < workers; ++i) loans.emplace_back(bytes);
+    for (int i = 0; i < workers; ++i) loans.emplace_back(std::max(bytes, size_t(1)));
 
     std::atomic<size_t> next{0};
     const auto serve = [&](int worker) {
-        for (size_t i = next++; i < tasks.size(); i = next++) work(tasks[i], loans[worker].memory());
+        for (size_t i = next++; i < count; i = next++) work(i, loans[worker].memory());
     };
     std::vector<std::thread> others;
     for (int i = 1; i < workers; ++i) {

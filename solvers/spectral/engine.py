@@ -10,6 +10,7 @@ import numpy as np
 from pdebench.arrays import Array, Complex, Index
 from pdebench.problem import BatchParams
 from pdebench.solvers import kernels
+from pdebench.solvers.kernels import navier_stokes_2d
 from pdebench.spec import Grid
 
 from . import etdrk4, ifrk4
@@ -72,21 +73,19 @@ class LaneEngine:
         self.modes = Modes(grid, "float32" if precision == "float32" else "float64")
 
     def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
-        return kernels.navier_stokes_2d_advance(
+        return navier_stokes_2d.advance(
             self._equation, self.modes, state, params, length=length, steps=steps, precision=self._precision
         )
 
     def rate(self, state: Complex, params: BatchParams) -> Array:
-        return kernels.navier_stokes_2d_nonlinear(self._equation, self.modes, state, params, precision=self._precision)[
-            1
-        ]
+        return navier_stokes_2d.nonlinear(self._equation, self.modes, state, params, precision=self._precision)[1]
 
 
 def compiled() -> str:
     """What decides the last bits: kernels with or without fused multiply-add, or NumPy where they are missing."""
-    if kernels._lanes is None:
+    if not kernels.available():
         return "numpy"
-    instructions = kernels._lanes.kernels("float64")[0].partition("/")[0]
+    instructions = kernels._compiled.navier_stokes_2d_kernels("float64")[0].partition("/")[0]
     return "lanes, fused multiply-add" if instructions in {"avx2", "avx512"} else f"lanes, {instructions}"
 
 

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from pdebench.arrays import Array, Complex, Index
 from pdebench.solvers import kernels
+from pdebench.solvers.kernels import navier_stokes_2d
 from pdebench.solvers.spectral import ifrk4
 from pdebench.solvers.spectral.fourier import Modes, largest_mode
 from pdebench.solvers.spectral.navier_stokes import NavierStokes2D, Wave
 from pdebench.spec import Grid
 
-lanes = pytest.importorskip("pdebench.solvers.kernels._lanes", reason="built without a C++ compiler")
+compiled = pytest.importorskip("pdebench.solvers.kernels._compiled", reason="built without a C++ compiler")
 
 PRECISIONS = ("float64", "float32", "mixed")
 ROUND_OFF = {"float64": 1e-13, "float32": 1e-5, "mixed": 5e-6}  # of the largest coefficient, after a few steps
@@ -45,14 +46,14 @@ class Case:
 
     def advance(self, *, kernel: str = "", **how: Any) -> tuple[Complex, Array]:
         """By the kernel of that name; by those of the machine's choice if it has none."""
-        new, peak = lanes.advance(
+        new, peak = compiled.navier_stokes_2d_advance(
             self.state[:, 0],
             viscosity=self.params["viscosity"],
             drag=self.params["drag"],
             length=self.length,
             steps=self.steps,
             kernel=kernel,
-            **kernels._surroundings(self.equation, self.modes, self.precision),
+            **navier_stokes_2d._surroundings(self.equation, self.modes, self.precision),
             **how,
         )
         return new[:, None], peak
@@ -105,16 +106,14 @@ def test_any_size_batch_and_precision_follows_the_reference(
 @pytest.mark.parametrize("shape", [(8, 9), (10, 15), (12, 25), (27, 20), (45, 50), (1024, 16), (18, 512)])
 def test_odd_long_and_tiny_sizes(shape: tuple[int, int], precision: str) -> None:
     some = case(*shape, count=3, precision=precision, forcing=())
-    for name in lanes.kernels(precision):
+    for name in compiled.navier_stokes_2d_kernels(precision):
         assert distance(some.advance(kernel=name)[0], some.reference()[0]) < ROUND_OFF[precision], name
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_the_right_hand_side_is_the_equations(precision: str) -> None:
     some = case(48, 32, count=11, precision=precision)
-    new, rate = kernels.navier_stokes_2d_nonlinear(
-        some.equation, some.modes, some.state, some.params, precision=precision
-    )
+    new, rate = navier_stokes_2d.nonlinear(some.equation, some.modes, some.state, some.params, precision=precision)
     expected, expected_rate = some.equation.nonlinear(Modes(some.modes.grid), some.state.astype(complex), some.params)
     assert distance(new, expected) < 10 * ROUND_OFF[precision]
     np.testing.assert_allclose(rate, expected_rate, rtol=10 * ROUND_OFF[precision])
@@ -128,7 +127,7 @@ def test_taylor_green_vortices_decay_as_they_must(precision: str) -> None:
     equation = NavierStokes2D(initial_state={"kind": "taylor_green"})
     state = modes.forward(equation.initial(grid, {}, np.random.default_rng(0))[None].astype(modes.dtype)) * modes.kept
     params = {"viscosity": np.array([0.02]), "drag": np.array([0.1])}
-    new, _ = kernels.navier_stokes_2d_advance(
+    new, _ = navier_stokes_2d.advance(
         equation, modes, state, params, length=1.0, steps=np.array([20]), precision=precision
     )
     exact = equation.exact(grid, {"viscosity": 0.02, "drag": 0.1}, 1.0)
@@ -147,7 +146,7 @@ def test_mixed_precision_is_far_better_than_single() -> None:
 def test_the_wrapper_takes_what_the_reference_takes() -> None:
     some = case(32, 32)
     how = {"length": some.length, "steps": some.steps}
-    new, peak = kernels.navier_stokes_2d_advance(some.equation, some.modes, some.state, some.params, **how)
+    new, peak = navier_stokes_2d.advance(some.equation, some.modes, some.state, some.params, **how)
     expected, expected_peak = ifrk4.advance(some.equation, some.modes, some.state, some.params, **how)
     assert new.shape == expected.shape
     assert distance(new, expected) < ROUND_OFF["float64"]
@@ -161,8 +160,8 @@ def test_the_wrapper_takes_what_the_reference_takes() -> None:
 def test_a_sample_has_the_same_bits_in_any_lane_batch_and_layout(precision: str) -> None:
     some = case(48, 80, count=19, precision=precision)
     together, peaks = some.advance()
-    own_isa = lanes.kernels(precision)[0].split("/")[0]
-    for name in [n for n in lanes.kernels(precision) if n.startswith(own_isa + "/")]:
+    own_isa = compiled.navier_stokes_2d_kernels(precision)[0].split("/")[0]
+    for name in [n for n in compiled.navier_stokes_2d_kernels(precision) if n.startswith(own_isa + "/")]:
         new, peak = some.advance(kernel=name)
         np.testing.assert_array_equal(new, together, err_msg=name)
         np.testing.assert_array_equal(peak, peaks, err_msg=name)
@@ -187,7 +186,7 @@ def test_a_sample_that_is_lost_leaves_its_neighbours_alone(precision: str, bad: 
     spoilt = case(32, 32, count=16, precision=precision)
     spoilt.state[3, 0, 2, 1] = bad
     others = np.arange(16) != 3
-    for name in lanes.kernels(precision):
+    for name in compiled.navier_stokes_2d_kernels(precision):
         new, peak = spoilt.advance(kernel=name)
         expected, expected_peak = some.advance(kernel=name)
         assert not np.isfinite(new[3]).all() or bad == 1e30
@@ -200,7 +199,7 @@ def test_a_sample_that_has_arrived_waits_unchanged(precision: str) -> None:
     some = case(32, 32, count=9, precision=precision)
     some.steps[:] = [0, 3] * 4 + [0]
     some.state[0, 0, 1, 1] = 1e25  # another evaluation of its 𝒩 overflows in float32
-    for name in lanes.kernels(precision):
+    for name in compiled.navier_stokes_2d_kernels(precision):
         new, peak = some.advance(kernel=name)
         np.testing.assert_array_equal(new[::2], some.state[::2], err_msg=name)
         assert (peak[::2] == 0).all()
@@ -249,24 +248,24 @@ def test_subnormal_numbers_survive() -> None:
 def test_a_block_works_in_six_copies_of_its_state(precision: str) -> None:
     k = largest_mode(128)
     size = (2 * k + 1) * (k + 1) * (8 if precision == "float32" else 16)
-    for name in lanes.kernels(precision):
+    for name in compiled.navier_stokes_2d_kernels(precision):
         _, layout, count = name.split("/")
         # A single sample pays for rows and columns rounded up to whole vectors.
         budget = 6 * int(count) if layout == "samples" else 9
-        assert lanes.memory((128, 128), precision, name) < budget * size, name
+        assert compiled.navier_stokes_2d_memory((128, 128), precision, name) < budget * size, name
 
 
 def test_without_the_extension_numpy_serves_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(kernels, "_lanes", None)
-    kernels._warn_once.cache_clear()
+    monkeypatch.setattr(kernels, "_compiled", None)
+    kernels.warn_once.cache_clear()
     some = case(16, 16)
     how = {"length": some.length, "steps": some.steps}
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            new, _ = kernels.navier_stokes_2d_advance(some.equation, some.modes, some.state, some.params, **how)
-    kernels.navier_stokes_2d_nonlinear(some.equation, some.modes, some.state, some.params)
+            new, _ = navier_stokes_2d.advance(some.equation, some.modes, some.state, some.params, **how)
+    navier_stokes_2d.nonlinear(some.equation, some.modes, some.state, some.params)
     np.testing.assert_array_equal(new, some.reference()[0])
     assert not kernels.available()
     assert not kernels.can_transform(16)

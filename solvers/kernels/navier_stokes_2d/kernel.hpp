@@ -2,25 +2,9 @@
 // No templates of the standard library here: compiled for AVX-512, one of them could end up serving every machine.
 #pragma once
 
-#include <stddef.h>
+#include "../passes.hpp"
 
 namespace lanes {
-
-// One pass of a transform: `groups` × `blocks` butterflies of `radix`; see fft.hpp.
-template <class T> struct Pass {
-    int radix, groups, blocks;
-    const T* roots;  // [group][radix - 1] pairs (cos, sin)
-};
-
-template <class T> struct Plan {
-    int count;
-    const Pass<T>* passes;
-};
-
-struct Plans {
-    Plan<float> float32;
-    Plan<double> float64;
-};
 
 // A Fourier coefficient of the steady forcing, in the half plane kx ≥ 0. Mirror images are listed, too.
 struct Wave {
@@ -49,8 +33,6 @@ struct Member {
     long steps;
     double peak_rate;
 };
-
-enum class Precision { float32, float64, mixed };
 
 struct Kernel {
     Precision precision;

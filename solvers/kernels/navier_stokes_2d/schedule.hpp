@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "../cpu.hpp"
 #include "kernel.hpp"
 
 namespace lanes {
@@ -13,13 +14,8 @@ namespace lanes {
 inline std::vector<KernelList> instruction_sets() {
     std::vector<KernelList> sets;
 #ifdef __x86_64__
-    __builtin_cpu_init();
-    const auto has = [](auto... feature) { return (feature && ...); };
-    if (has(__builtin_cpu_supports("avx512f"), __builtin_cpu_supports("avx512vl"), __builtin_cpu_supports("avx512dq"),
-            __builtin_cpu_supports("avx512bw"), __builtin_cpu_supports("fma"))) {
-        sets.push_back(kernels_avx512());
-    }
-    if (has(__builtin_cpu_supports("avx2"), __builtin_cpu_supports("fma"))) sets.push_back(kernels_avx2());
+    if (has_avx512()) sets.push_back(kernels_avx512());
+    if (has_avx2()) sets.push_back(kernels_avx2());
 #endif
     sets.push_back(kernels_baseline());
     return sets;

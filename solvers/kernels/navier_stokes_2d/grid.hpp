@@ -4,9 +4,10 @@
 // Only rows that the 2/3 rule keeps exist; the transforms along y read and write through tables that know it.
 #pragma once
 
-#include "arena.hpp"
-#include "fft.hpp"
-#include "layout.hpp"
+#include "../arena.hpp"
+#include "../fft.hpp"
+#include "../layout.hpp"
+#include "kernel.hpp"
 
 namespace lanes::LANES_ISA {
 

@@ -6,7 +6,7 @@
 //     u  = sum + h/6 N₄
 #pragma once
 
-#include "vec.hpp"
+#include "../vec.hpp"
 
 namespace lanes::LANES_ISA {
 

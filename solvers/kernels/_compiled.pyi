@@ -6,10 +6,10 @@ from numpy.typing import ArrayLike, NDArray
 Waves = list[tuple[int, int, complex]]
 States = NDArray[np.complexfloating[Any, Any]]
 
-def kernels(precision: str) -> list[str]: ...
 def can_transform(size: int) -> bool: ...
-def memory(shape: tuple[int, int], precision: str, kernel: str) -> int: ...
-def advance(
+def navier_stokes_2d_kernels(precision: str) -> list[str]: ...
+def navier_stokes_2d_memory(shape: tuple[int, int], precision: str, kernel: str) -> int: ...
+def navier_stokes_2d_advance(
     states: ArrayLike,
     *,
     shape: tuple[int, int],
@@ -24,7 +24,7 @@ def advance(
     threads: int = 1,
     kernel: str = "",
 ) -> tuple[States, NDArray[np.float64]]: ...
-def nonlinear(
+def navier_stokes_2d_nonlinear(
     states: ArrayLike,
     *,
     shape: tuple[int, int],

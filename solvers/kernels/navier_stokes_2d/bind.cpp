@@ -1,0 +1,185 @@
+// The Python side: arguments in, blocks over threads, arrays out.
+#include <pybind11/complex.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "../plan.hpp"
+#include "../workers.hpp"
+#include "schedule.hpp"
+
+namespace py = pybind11;
+using namespace lanes;
+
+namespace {
+
+using Reals = py::array_t<double, py::array::c_style | py::array::forcecast>;
+using Counts = py::array_t<long, py::array::c_style | py::array::forcecast>;
+using Shape = std::pair<int, int>;
+using Pair = std::pair<double, double>;
+using WaveTuple = std::tuple<int, int, std::complex<double>>;
+
+Precision precision_called(const std::string& name) {
+    if (name == "float32") return Precision::float32;
+    if (name == "float64") return Precision::float64;
+    if (name == "mixed") return Precision::mixed;
+    throw py::value_error("precision must be float32, float64 or mixed, not " + name);
+}
+
+const std::vector<KernelList>& machine() {
+    static const std::vector<KernelList> sets = instruction_sets();
+    return sets;
+}
+
+std::vector<std::string> kernel_names(const std::string& precision) {
+    std::vector<std::string> names;
+    for (const KernelList& set : machine()) {
+        for (int i = 0; i < set.count; ++i) {
+            if (set.first[i].precision == precision_called(precision)) names.push_back(name_of(set, set.first[i]));
+        }
+    }
+    return names;
+}
+
+const Kernel& kernel_called(const std::string& name, Precision precision) {
+    for (const KernelList& set : machine()) {
+        for (int i = 0; i < set.count; ++i) {
+            if (set.first[i].precision == precision && name_of(set, set.first[i]) == name) return set.first[i];
+        }
+    }
+    throw py::value_error("no kernel " + name + " for this precision on this machine; see kernels(precision)");
+}
+
+// The box and what acts in it, checked; owns what Flow points to.
+class Box {
+    PassLists y, x;
+    std::vector<Wave> waves;
+
+  public:
+    Flow flow;
+
+    Box(Shape shape, Pair lengths, Pair mean, const std::vector<WaveTuple>& forcing)
+        : y(checked(shape.first)), x(checked(shape.second)) {
+        flow = {shape.first, shape.second, lengths.first, lengths.second, mean.first, mean.second, nullptr,
+                0,           y.plans(),    x.plans()};
+        for (const auto& [ky, kx, value] : forcing) {
+            if (std::abs(ky) > flow.largest_ky() || kx < 0 || kx > flow.largest_kx()) {
+                throw py::value_error("forcing at (ky, kx) = (" + std::to_string(ky) + ", " + std::to_string(kx) +
+                                      ") lies outside the modes that the 2/3 rule keeps");
+            }
+            waves.push_back({ky, kx, value.real(), value.imag()});
+        }
+        flow.waves = waves.data();
+        flow.wave_count = int(waves.size());
+    }
+
+  private:
+    static int checked(int size) {
+        if (!can_transform(size)) throw py::value_error(advice(size));
+        return size;
+    }
+};
+
+using Run = void (*Kernel::*)(const Flow&, Member*, int, void*);
+
+struct Request {
+    Precision precision;
+    std::string kernel;
+    int threads;
+};
+
+template <class S>
+py::tuple run(Run action, const Flow& flow, const py::array& given, std::vector<Member> members,
+              const Request& request) {
+    using States = py::array_t<std::complex<S>, py::array::c_style | py::array::forcecast>;
+    const States states(given);
+    const int count = int(members.size()), row = flow.nx / 2 + 1;
+    if (states.ndim() != 3 || states.shape(0) != count || states.shape(1) != flow.ny || states.shape(2) != row) {
+        throw py::value_error("states must have the shape (members, ny, nx // 2 + 1) = (" + std::to_string(count) +
+                              ", " + std::to_string(flow.ny) + ", " + std::to_string(row) + ")");
+    }
+    States results({count, flow.ny, row});
+    py::array_t<double> peaks(count);
+    const size_t size = size_t(flow.ny) * row;
+    std::complex<S>* target = results.mutable_data();
+    for (int i = 0; i < count; ++i) {
+        members[i].state = states.data() + i * size;
+        members[i].result = target + i * size;
+    }
+    std::vector<int> order(count);
+    for (int i = 0; i < count; ++i) order[i] = i;
+    // Members that take equally many steps share a block.
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return members[a].steps > members[b].steps; });
+    std::vector<Member> sorted;
+    for (const int i : order) sorted.push_back(members[i]);
+    const std::vector<Task> tasks = request.kernel.empty()
+                                        ? schedule(machine()[0], request.precision, flow, sorted)
+                                        : uniform(kernel_called(request.kernel, request.precision), count);
+    {
+        py::gil_scoped_release released;
+        std::fill(target, target + count * size, std::complex<S>(0));
+        size_t bytes = 0;
+        for (const Task& task : tasks) bytes = std::max(bytes, task.kernel->memory(flow));
+        run_tasks(tasks.size(), request.threads, bytes, [&](size_t i, void* memory) {
+            (tasks[i].kernel->*action)(flow, sorted.data() + tasks[i].first, tasks[i].count, memory);
+        });
+    }
+    for (int i = 0; i < count; ++i) peaks.mutable_at(order[i]) = sorted[i].peak_rate;
+    return py::make_tuple(results, peaks);
+}
+
+py::tuple dispatch(Run action, const Box& box, const py::array& states, std::vector<Member> members,
+                   const Request& request) {
+    if (request.threads < 1) throw py::value_error("threads must be at least 1");
+    if (request.precision == Precision::float32)
+        return run<float>(action, box.flow, states, std::move(members), request);
+    return run<double>(action, box.flow, states, std::move(members), request);
+}
+
+py::tuple advance(const py::array& states, Shape shape, Pair lengths, const Reals& viscosity, const Reals& drag,
+                  double length, const Counts& steps, const std::vector<WaveTuple>& forcing, Pair mean,
+                  const std::string& precision, int threads, const std::string& kernel) {
+    const Box box(shape, lengths, mean, forcing);
+    if (viscosity.ndim() != 1 || drag.ndim() != 1 || steps.ndim() != 1 || drag.size() != viscosity.size() ||
+        steps.size() != viscosity.size()) {
+        throw py::value_error("viscosity, drag and steps must have one entry per member");
+    }
+    std::vector<Member> members;
+    for (py::ssize_t i = 0; i < steps.size(); ++i) {
+        const long count = steps.at(i);
+        if (count < 0) throw py::value_error("steps must not be negative");
+        members.push_back(
+            {nullptr, nullptr, viscosity.at(i), drag.at(i), count ? length / double(count) : 0, count, 0});
+    }
+    return dispatch(&Kernel::advance, box, states, std::move(members), {precision_called(precision), kernel, threads});
+}
+
+py::tuple nonlinear(const py::array& states, Shape shape, Pair lengths, const std::vector<WaveTuple>& forcing,
+                    Pair mean, const std::string& precision, int threads, const std::string& kernel) {
+    const Box box(shape, lengths, mean, forcing);
+    if (states.ndim() != 3) throw py::value_error("states must have three axes: (members, ny, nx // 2 + 1)");
+    std::vector<Member> members(states.shape(0), Member{});
+    return dispatch(&Kernel::nonlinear, box, states, std::move(members),
+                    {precision_called(precision), kernel, threads});
+}
+
+size_t memory(Shape shape, const std::string& precision, const std::string& kernel) {
+    return kernel_called(kernel, precision_called(precision)).memory(Box(shape, {1, 1}, {0, 0}, {}).flow);
+}
+
+}  // namespace
+
+void bind_navier_stokes_2d(py::module_& module) {
+    using py::arg;
+    module.def("navier_stokes_2d_kernels", kernel_names, arg("precision"),
+               "Names of the kernels that this processor can run, best first.");
+    module.def("navier_stokes_2d_memory", memory, arg("shape"), arg("precision"), arg("kernel"),
+               "Bytes that one block of lanes works in.");
+    module.def("navier_stokes_2d_advance", advance, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("viscosity"),
+               arg("drag"), arg("length"), arg("steps"), arg("forcing"), arg("mean_velocity"), arg("precision"),
+               arg("threads") = 1, arg("kernel") = "",
+               "States one interval later, and each member's largest advection rate on the way.");
+    module.def("navier_stokes_2d_nonlinear", nonlinear, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("forcing"),
+               arg("mean_velocity"), arg("precision"), arg("threads") = 1, arg("kernel") = "",
+               "The right-hand side without its linear part, and the advection rates.");
+}
