@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +74,32 @@ def _tell(summary: Summary) -> None:
     )
     for member, why in list(summary.reasons.items())[:10]:
         console.print(f"  member {member} failed: {why}", style="red", markup=False)
+
+
+@app.command()
+def stream(
+    to: Annotated[str, typer.Option(metavar="ADDRESS", help="HOST:PORT of the trainer: its Stream.listening.")],
+) -> None:
+    """Solve for a trainer that listens, until it has what it wants. It sends the card; nothing is written here.
+
+    Start as many as you like, on any host, each alone or under mpiexec with the card's number of ranks. The trainer's
+    token is taken from the environment variable PDEBENCH_STREAM_TOKEN.
+    """
+    from ..online import TOKEN, produce
+    from ..stream import TrainerGone
+
+    comm, hired = world(), to.startswith("unix:")
+    if hired:  # by a trainer on this host, which needs no last words
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with abort_together(comm):
+        try:
+            units = produce(to, comm, token=os.environ.get(TOKEN, ""))
+        except TrainerGone:
+            if not hired or comm.size > 1:  # other ranks would wait for this one
+                raise
+            return
+    if comm.rank == 0 and not hired:
+        console.print(f"{units} units of work sent to {to}")
 
 
 @app.command()
