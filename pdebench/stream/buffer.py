@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -55,6 +55,14 @@ class Plan:
 
     def frames_of(self, start: int) -> range:
         return range(start, start + self.span, self.stride)
+
+
+class Picked(NamedTuple):
+    """A window that was drawn, and the slots in which its frames lie."""
+
+    member: int
+    start: int
+    slots: list[int]
 
 
 class Policy(Protocol):
@@ -204,22 +212,25 @@ class Pool:
         """How many windows may be drawn; `pressed`: solvers wait for room, so no more come before some were drawn."""
         return self._policy.ready(self.over or pressed)
 
-    def draw(self, count: int, pressed: bool = False) -> tuple[Array, list[Key]]:
-        """Frames `(b, h + t, field, *space)`, copied, and keys of up to `count` windows."""
-        keys: list[Key] = []
-        parts: list[Array] = []
-        while len(keys) < count and self.ready(pressed):
+    def pick(self, count: int, pressed: bool = False) -> list[Picked]:
+        """Up to `count` windows. Their frames stay where they are until `let_go`, which must follow."""
+        picked: list[Picked] = []
+        while len(picked) < count and self.ready(pressed):
             (member, start), leaves = self._policy.draw(self._rng, self.over)
-            frames = self.plan.frames_of(start)
-            parts.append(self.slots.frames[[self._place[member, f] for f in frames]])
+            frames = [(member, f) for f in self.plan.frames_of(start)]
+            if not leaves:
+                for frame in frames:
+                    self._claims[frame] += 1
             column = self._column(start)
             self.repeats += int(self.seen[member, column])
             self.seen[member, column] = True
-            keys.append((member, start))
-            if leaves:
-                self._release(member, frames)
-        shape = (0, self.plan.history + self.plan.horizon, *self.slots.frames.shape[1:])
-        return (np.stack(parts) if parts else np.empty(shape, self.slots.frames.dtype)), keys
+            picked.append(Picked(member, start, [self._place[frame] for frame in frames]))
+        return picked
+
+    def let_go(self, picked: list[Picked]) -> None:
+        """The frames of these windows were copied."""
+        for one in picked:
+            self._release(one.member, self.plan.frames_of(one.start))
 
     def state(self) -> dict[str, Array]:
         """What a restarted trainer needs: the windows seen, bit by bit, and the random state."""

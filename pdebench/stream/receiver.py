@@ -21,12 +21,12 @@ from ..errors import PdebenchError
 from ..spec import DatasetSpec
 from .buffer import Plan, Pool, policies
 from .sink import host_identity, same_token
-from .slots import Slots
+from .slots import Slots, Trays
 from .wire import Lost, Wire, host_and_port, whole_numbers
 
 log = logging.getLogger(__name__)
 
-TRIES = 3  # units that end their solver so often are set aside
+TRIES = 3  # a unit that ends its solver so often at the same frame, or before, is set aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,17 @@ class Receiver:
         shape = (len(fields), *spec.output.shape)
         policy = policies[buffering.policy](buffering.threshold)
         self._pool = Pool(plan, Slots(buffering.capacity, shape), policy, seed=buffering.seed)
-        self._door = threading.Condition()
+        self._trays = Trays((plan.history + plan.horizon, *shape))
+        lock = threading.RLock()
+        self._door = threading.Condition(lock)  # solvers wait here for room and for units
+        self._bell = threading.Condition(lock)  # the trainer waits here, and is called when its batch is there
+        self._asked = 0  # windows that the trainer waits for
+        self._copying = False  # frames that it has drawn are still in their slots
         wanted = set(range(spec.samples.count)) if members is None else {int(m) for m in members}
         self._units = {n: unit for n, unit in enumerate(order.units(spec)) if wanted.intersection(unit.tolist())}
         self._waiting = deque(self._units)
         self._busy: dict[int, int] = {}  # connection -> unit
-        self._tries: dict[int, int] = {}
+        self._tries: dict[int, tuple[int, int]] = {}  # frames reached, times that it got no further
         self._blocked = 0  # connections that wait for room
         self._wires: dict[int, Wire] = {}
         self._failed: set[int] = set()
@@ -108,22 +113,36 @@ class Receiver:
         members and starts `(b,)`."""
         began = perf_counter()
         with self._door:
-            self._door.wait_for(lambda: self._settled(count))
+            self._asked = count
+            self._bell.wait_for(lambda: self._settled(count))
             waited = perf_counter() - began
             if self._error is not None:
                 raise self._error
             before = self._pool.repeats
-            frames, keys = self._pool.draw(count, self._pressed())
-            self._door.notify_all()
+            picked = self._pool.pick(count, self._pressed())
+            self._copying = True
             self._tally = replace(
                 self._tally,
-                batches=self._tally.batches + bool(keys),
-                windows=self._tally.windows + len(keys),
-                unique=self._tally.unique + len(keys) - (self._pool.repeats - before),
+                batches=self._tally.batches + bool(picked),
+                windows=self._tally.windows + len(picked),
+                unique=self._tally.unique + len(picked) - (self._pool.repeats - before),
                 idle_seconds=self._tally.idle_seconds + waited,
             )
-        members, starts = np.array(keys, int).reshape(-1, 2).T
+        frames = self._trays.take(len(picked))
+        for row, one in enumerate(picked):
+            for place, slot in enumerate(one.slots):
+                frames[row, place] = self._pool.slots.frames[slot]
+        with self._door:
+            self._pool.let_go(picked)
+            self._copying = False
+            self._door.notify_all()
+        members, starts = (np.array([one[i] for one in picked], int) for i in (0, 1))
         return frames, members, starts
+
+    def _tell(self) -> None:
+        """Wake the trainer if its wait is over, and no sooner: each time costs more than a frame's bookkeeping."""
+        if self._settled(self._asked):
+            self._bell.notify_all()
 
     def _settled(self, count: int) -> bool:
         """Whether waiting longer would change nothing for a draw of `count`."""
@@ -160,6 +179,7 @@ class Receiver:
         with self._door:
             self._error = self._error or PdebenchError(reason)
             self._door.notify_all()
+            self._tell()
 
     @property
     def over(self) -> bool:
@@ -172,6 +192,7 @@ class Receiver:
             self._closed = True
             wires = list(self._wires.values())
             self._door.notify_all()
+            self._tell()
         for listener in self._listeners:
             _hang_up(listener)
         for wire in wires:
@@ -259,8 +280,8 @@ class Receiver:
         with self._door:
             if not self._pool.make_room(wanted):
                 self._blocked += 1
-                self._door.notify_all()
-                self._door.wait_for(lambda: self._closed or self._stuck() or self._pool.make_room(wanted))
+                self._tell()
+                self._door.wait_for(lambda: self._closed or self._pool.make_room(wanted) or self._stuck())
                 self._blocked -= 1
                 if self._closed or self._error:
                     raise Lost("the trainer has gone")
@@ -270,12 +291,13 @@ class Receiver:
 
     def _stuck(self) -> bool:
         """Whether nothing can ever move again: all wait for room, and not one window is whole."""
-        if self._error is None and self._pressed() and not self._pool.ready(pressed=True):
+        if self._error is None and not self._copying and self._pressed() and not self._pool.ready(pressed=True):
             self._error = PdebenchError(
                 f"the buffer's {len(self._pool.slots.frames)} frames are full of windows that are not whole yet "
                 f"(each needs {self._pool.plan.span} frames in a row): raise capacity"
             )
             self._door.notify_all()
+            self._tell()
         return self._error is not None
 
     def _take(self, wire: Wire, name: int, message: dict[str, Any], held: deque[int], local: bool) -> None:
@@ -295,7 +317,7 @@ class Receiver:
                 held.popleft()
                 self._pool.put(member, frame, slot)
             self._tally = replace(self._tally, frames=self._tally.frames + len(members))
-            self._door.notify_all()
+            self._tell()
 
     def _outcome(self, name: int, message: dict[str, Any]) -> None:
         (member,) = whole_numbers([message.get("outcome")], self.spec.samples.count)
@@ -319,8 +341,10 @@ class Receiver:
                 self._pool.slots.give_back(slot)
             number = self._busy.pop(name, None)
             if number is not None:
-                self._tries[number] = self._tries.get(number, 0) + 1
-                if self._tries[number] < TRIES:
+                reached = int(self._pool.next[self._units[number]].sum())
+                best, tries = self._tries.get(number, (-1, 0))
+                self._tries[number] = max(best, reached), (1 if reached > best else tries + 1)
+                if self._tries[number][1] < TRIES:
                     self._waiting.appendleft(number)
                 else:
                     members = self._units[number].tolist()
@@ -334,6 +358,7 @@ class Receiver:
         if not self._waiting and not self._busy:
             self._pool.over = True
         self._door.notify_all()
+        self._tell()
 
 
 def _local() -> socket.socket:

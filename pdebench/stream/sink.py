@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Index
+from ..arrays import Array, Index
 from ..errors import PdebenchError
 from ..problem import Event, Frame, Outcome
 from ..spec import DatasetSpec, parse
@@ -89,11 +89,10 @@ class StreamSink:
 
     def _send(self, frame: Frame) -> None:
         """Those members of a frame that the trainer does not have yet; a failed member is told, not sent."""
-        finite = np.isfinite(frame.values).all(axis=tuple(range(1, frame.values.ndim)))
         rows = [
             row
             for row, member in enumerate(frame.members)
-            if finite[row] and frame.index >= self._have.get(int(member), 0)
+            if frame.index >= self._have.get(int(member), 0) and _finite(frame.values[row])
         ]
         if not rows:
             return
@@ -138,6 +137,12 @@ def _greet(address: str, token: str) -> tuple[Wire, dict[str, Any]]:
         wire.close()
         raise PdebenchError(f"the trainer at {address} refused: {welcome['refused']}")
     return wire, welcome
+
+
+def _finite(values: Array) -> bool:
+    """One quick pass over the data; a sum may overflow where no value is infinite, so that it alone does not decide."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
 
 
 def host_identity() -> str:

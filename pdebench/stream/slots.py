@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 from collections import deque
 from math import prod
 
@@ -47,3 +48,21 @@ class Slots:
         if self.fd is not None:
             os.close(self.fd)
             self.fd = None
+
+
+class Trays:
+    """Arrays for batches, used again once the trainer has let go of them: fresh pages cost more than the copy."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._held: list[Array] = []
+
+    def take(self, count: int) -> Array:
+        """An array `(count, *shape)` that nobody else refers to; its content is whatever it was."""
+        nobody = 3  # the list, `tray`, and the argument of getrefcount; a view counts as well
+        for tray in self._held:
+            if len(tray) >= count and sys.getrefcount(tray) <= nobody:
+                return tray[:count]
+        self._held = [tray for tray in self._held if sys.getrefcount(tray) > nobody]  # too small
+        self._held.append(np.empty((count, *self._shape), DTYPE))
+        return self._held[-1][:count]
