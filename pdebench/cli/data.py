@@ -138,6 +138,7 @@ def info(store: StorePath) -> None:
         "title": card.title,
         "card": f"{card.name}, version {card.version}, digest {card.digest}",
         "fields": f"{', '.join(data.fields)} at {' × '.join(map(str, data.grid.shape))}, {card.store.dtype}",
+        **({"inputs": ", ".join(data.inputs)} if data.inputs else {}),
         "times": f"{len(data.times)} frames, {data.times[0]:g} … {data.times[-1]:g}, every {card.times.step:g}",
         "parameters": ", ".join(
             f"{name} {law.bounds[0]:g} … {law.bounds[1]:g}" for name, law in card.parameters.items()
@@ -147,6 +148,7 @@ def info(store: StorePath) -> None:
         "splits": ", ".join(f"{name} {low}:{high}" for name, (low, high) in card.splits.items()),
         "certified": f"{certified} members",
         "solver": f"{card.solver.name} at {' × '.join(map(str, card.grid.shape))}, {card.solver.options}",
+        **({"settled by measurement": f"{data.settled}"} if data.settled else {}),
         "on disk": f"{len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB",
         "licence": card.licence,
         "source": card.source.strip(),
