@@ -39,14 +39,14 @@ class Case:
     precision: str
     length: float = 0.02
 
-    def reference(self) -> tuple[Complex, Array]:
+    def reference(self) -> tuple[Complex, Array, Array]:
         double = Modes(self.modes.grid)
         state = self.state.astype(complex)
         return ifrk4.advance(self.equation, double, state, self.params, length=self.length, steps=self.steps)
 
-    def advance(self, *, kernel: str = "", **how: Any) -> tuple[Complex, Array]:
+    def advance(self, *, kernel: str = "", **how: Any) -> tuple[Complex, Array, Array]:
         """By the kernel of that name; by those of the machine's choice if it has none."""
-        new, peak = compiled.navier_stokes_2d_advance(
+        new, peak, rate = compiled.navier_stokes_2d_advance(
             self.state[:, 0],
             viscosity=self.params["viscosity"],
             drag=self.params["drag"],
@@ -56,7 +56,7 @@ class Case:
             **navier_stokes_2d._surroundings(self.equation, self.modes, self.precision),
             **how,
         )
-        return new[:, None], peak
+        return new[:, None], peak, rate
 
     def of(self, members: Any) -> Case:
         params = {name: values[members] for name, values in self.params.items()}
@@ -95,11 +95,14 @@ def test_any_size_batch_and_precision_follows_the_reference(
     ny: int, nx: int, count: int, precision: str, seed: int
 ) -> None:
     some = case(ny, nx, count=count, precision=precision, seed=seed)
-    new, peak = some.advance()
-    expected, expected_peak = some.reference()
+    new, peak, rate = some.advance()
+    expected, expected_peak, expected_rate = some.reference()
     assert new.dtype == some.state.dtype
     assert distance(new, expected) < ROUND_OFF[precision]
     np.testing.assert_allclose(peak, expected_peak, rtol=10 * ROUND_OFF[precision])
+    np.testing.assert_allclose(rate, expected_rate, rtol=10 * ROUND_OFF[precision])
+    again = navier_stokes_2d.nonlinear(some.equation, some.modes, new, some.params, precision=precision)[1]
+    np.testing.assert_array_equal(rate, again)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -127,7 +130,7 @@ def test_taylor_green_vortices_decay_as_they_must(precision: str) -> None:
     equation = NavierStokes2D(initial_state={"kind": "taylor_green"})
     state = modes.forward(equation.initial(grid, {}, np.random.default_rng(0))[None].astype(modes.dtype)) * modes.kept
     params = {"viscosity": np.array([0.02]), "drag": np.array([0.1])}
-    new, _ = navier_stokes_2d.advance(
+    new, _, _ = navier_stokes_2d.advance(
         equation, modes, state, params, length=1.0, steps=np.array([20]), precision=precision
     )
     exact = equation.exact(grid, {"viscosity": 0.02, "drag": 0.1}, 1.0)
@@ -146,11 +149,12 @@ def test_mixed_precision_is_far_better_than_single() -> None:
 def test_the_wrapper_takes_what_the_reference_takes() -> None:
     some = case(32, 32)
     how = {"length": some.length, "steps": some.steps}
-    new, peak = navier_stokes_2d.advance(some.equation, some.modes, some.state, some.params, **how)
-    expected, expected_peak = ifrk4.advance(some.equation, some.modes, some.state, some.params, **how)
+    new, peak, rate = navier_stokes_2d.advance(some.equation, some.modes, some.state, some.params, **how)
+    expected, expected_peak, expected_rate = ifrk4.advance(some.equation, some.modes, some.state, some.params, **how)
     assert new.shape == expected.shape
     assert distance(new, expected) < ROUND_OFF["float64"]
     np.testing.assert_allclose(peak, expected_peak)
+    np.testing.assert_allclose(rate, expected_rate)
 
 
 # Samples know nothing of each other
@@ -159,12 +163,13 @@ def test_the_wrapper_takes_what_the_reference_takes() -> None:
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_sample_has_the_same_bits_in_any_lane_batch_and_layout(precision: str) -> None:
     some = case(48, 80, count=19, precision=precision)
-    together, peaks = some.advance()
+    together, peaks, rates = some.advance()
     own_isa = compiled.navier_stokes_2d_kernels(precision)[0].split("/")[0]
     for name in [n for n in compiled.navier_stokes_2d_kernels(precision) if n.startswith(own_isa + "/")]:
-        new, peak = some.advance(kernel=name)
+        new, peak, rate = some.advance(kernel=name)
         np.testing.assert_array_equal(new, together, err_msg=name)
         np.testing.assert_array_equal(peak, peaks, err_msg=name)
+        np.testing.assert_array_equal(rate, rates, err_msg=name)
     order = np.random.default_rng(1).permutation(19)
     np.testing.assert_array_equal(some.of(order).advance()[0], together[order])
     for i in (0, 7, 18):
@@ -175,8 +180,8 @@ def test_a_sample_has_the_same_bits_in_any_lane_batch_and_layout(precision: str)
 def test_threads_change_no_bit(precision: str) -> None:
     some = case(32, 24, count=50, precision=precision)
     alone, threaded = some.advance(), some.advance(threads=3)
-    np.testing.assert_array_equal(alone[0], threaded[0])
-    np.testing.assert_array_equal(alone[1], threaded[1])
+    for one, other in zip(alone, threaded, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -187,11 +192,12 @@ def test_a_sample_that_is_lost_leaves_its_neighbours_alone(precision: str, bad: 
     spoilt.state[3, 0, 2, 1] = bad
     others = np.arange(16) != 3
     for name in compiled.navier_stokes_2d_kernels(precision):
-        new, peak = spoilt.advance(kernel=name)
-        expected, expected_peak = some.advance(kernel=name)
+        new, peak, rate = spoilt.advance(kernel=name)
+        expected, expected_peak, expected_rate = some.advance(kernel=name)
         assert not np.isfinite(new[3]).all() or bad == 1e30
         np.testing.assert_array_equal(new[others], expected[others], err_msg=name)
         np.testing.assert_array_equal(peak[others], expected_peak[others], err_msg=name)
+        np.testing.assert_array_equal(rate[others], expected_rate[others], err_msg=name)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -200,15 +206,15 @@ def test_a_sample_that_has_arrived_waits_unchanged(precision: str) -> None:
     some.steps[:] = [0, 3] * 4 + [0]
     some.state[0, 0, 1, 1] = 1e25  # another evaluation of its 𝒩 overflows in float32
     for name in compiled.navier_stokes_2d_kernels(precision):
-        new, peak = some.advance(kernel=name)
+        new, peak, _ = some.advance(kernel=name)
         np.testing.assert_array_equal(new[::2], some.state[::2], err_msg=name)
         assert (peak[::2] == 0).all()
 
 
 def test_an_empty_batch_is_nothing() -> None:
-    new, peak = case(16, 16, count=0).advance()
+    new, peak, rate = case(16, 16, count=0).advance()
     assert new.shape == (0, 1, 16, 9)
-    assert peak.shape == (0,)
+    assert peak.shape == rate.shape == (0,)
 
 
 # Bad input, and none of the machine's state touched
@@ -264,7 +270,7 @@ def test_without_the_extension_numpy_serves_and_says_so_once(
     how = {"length": some.length, "steps": some.steps}
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            new, _ = navier_stokes_2d.advance(some.equation, some.modes, some.state, some.params, **how)
+            new, _, _ = navier_stokes_2d.advance(some.equation, some.modes, some.state, some.params, **how)
     navier_stokes_2d.nonlinear(some.equation, some.modes, some.state, some.params)
     np.testing.assert_array_equal(new, some.reference()[0])
     assert not kernels.available()

@@ -62,6 +62,18 @@ def test_a_step_beyond_stability_is_refused_and_done_again_smaller() -> None:
     assert np.abs(found[0] - found[1]).max() < 0.02 * np.abs(found[1]).max()
 
 
+@pytest.mark.parametrize("scheme", ["ifrk4", "etdrk4"])
+def test_a_march_evaluates_the_equation_four_times_a_step_and_once_at_each_end(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    evaluated = []
+    nonlinear = NavierStokes2D.nonlinear
+    monkeypatch.setattr(NavierStokes2D, "nonlinear", lambda *args: evaluated.append(1) or nonlinear(*args))
+    _, costs = march(states(1), engine="numpy", scheme=scheme)
+    intervals = 2
+    assert len(evaluated) == 1 + 4 * costs[0].steps + intervals
+
+
 def test_courant_number_beyond_stability_is_refused() -> None:
     with pytest.raises(CardError, match=r"cfl: above 1\.35 .* unstable"):
         solve.prepare(tiny_spec(solver__cfl=1.4))

@@ -23,7 +23,7 @@ def navier_stokes_2d_advance(
     precision: str,
     threads: int = 1,
     kernel: str = "",
-) -> tuple[States, NDArray[np.float64]]: ...
+) -> tuple[States, NDArray[np.float64], NDArray[np.float64]]: ...
 def navier_stokes_2d_nonlinear(
     states: ArrayLike,
     *,

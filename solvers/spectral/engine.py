@@ -30,7 +30,9 @@ class Engine(Protocol):
 
     modes: Modes
 
-    def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
+    def advance(
+        self, state: Complex, params: BatchParams, *, length: float, steps: Index
+    ) -> tuple[Complex, Array, Array]:
         """See `ifrk4.advance`."""
         ...
 
@@ -48,7 +50,9 @@ class NumpyEngine:
         self.modes = Modes(grid, "float64" if precision == "mixed" else precision, degree=degree(equation))
         self._inner = Modes(grid, "float32", degree=degree(equation)) if precision == "mixed" else self.modes
 
-    def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
+    def advance(
+        self, state: Complex, params: BatchParams, *, length: float, steps: Index
+    ) -> tuple[Complex, Array, Array]:
         return self._advance(self, self.modes, state, params, length=length, steps=steps)
 
     def rate(self, state: Complex, params: BatchParams) -> Array:
@@ -72,7 +76,9 @@ class LaneEngine:
         self._equation, self._precision = equation, precision
         self.modes = Modes(grid, "float32" if precision == "float32" else "float64")
 
-    def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
+    def advance(
+        self, state: Complex, params: BatchParams, *, length: float, steps: Index
+    ) -> tuple[Complex, Array, Array]:
         return navier_stokes_2d.advance(
             self._equation, self.modes, state, params, length=length, steps=steps, precision=self._precision
         )

@@ -90,7 +90,8 @@ class SpectralSolver:
         state = self._modes.forward(states.astype(self._modes.dtype)) * self._modes.kept
         for lost in np.flatnonzero(~np.isfinite(states).all(axis=tuple(range(1, states.ndim)))):
             self._reasons[lost] = "the initial state is not finite"
-        rate = self._rate(state, params)
+        with np.errstate(over="ignore", invalid="ignore"):  # a blow-up is told by its reason
+            rate = self._engine.rate(state, params)
         now = 0.0
         for time in times:
             if time > now:
@@ -109,7 +110,7 @@ class SpectralSolver:
         self, state: Complex, rate: Array, params: BatchParams, start: float, end: float
     ) -> tuple[Complex, Array]:
         """Every living sample from `start` to `end`, in as many equal steps as its speed demands; and its new rate."""
-        length, out, rate = end - start, state.copy(), rate.copy()
+        length, out = end - start, state
         todo: Index = np.array([i for i, why in enumerate(self._reasons) if not why], int)
         steps = self._needed(rate, length)
         while todo.size:
@@ -121,20 +122,19 @@ class SpectralSolver:
             todo = todo[steps[todo] <= self._card.max_steps]
             own = {name: values[todo] for name, values in params.items()}
             with np.errstate(over="ignore", invalid="ignore"):  # a blow-up is told by its reason
-                new, peak = self._engine.advance(state[todo], own, length=length, steps=steps[todo])
+                new, peak, last = self._engine.advance(state[todo], own, length=length, steps=steps[todo])
             self._steps[todo] += steps[todo]
-            rate[todo] = self._rate(new, own)
             finite = np.isfinite(new).all(axis=tuple(range(1, new.ndim)))
-            met = np.where(finite, np.fmax(peak, rate[todo]), np.inf)
+            met = np.where(finite, np.fmax(peak, last), np.inf)
             good = finite & (met * length <= self._ceiling * steps[todo])
-            out[todo[good]] = new[good]
+            if good.all() and todo.size == len(state):
+                return new, last
+            if out is state:
+                out, rate = state.copy(), rate.copy()
+            out[todo[good]], rate[todo] = new[good], last
             todo, met = todo[~good], met[~good]
             steps[todo] = np.maximum(self._needed(met, length), 2 * steps[todo])
         return out, rate
-
-    def _rate(self, state: Complex, params: BatchParams) -> Array:
-        with np.errstate(over="ignore", invalid="ignore"):  # a blow-up is told by its reason
-            return self._engine.rate(state, params)
 
     def _needed(self, rate: Array, length: float) -> Index:
         """Steps that keep each sample at the card's Courant number; one too many for a flow that is not finite."""

@@ -24,7 +24,7 @@ def advance(
     steps: Index,
     precision: Precision | None = None,
     threads: int = 1,
-) -> tuple[Complex, Array]:
+) -> tuple[Complex, Array, Array]:
     """What `ifrk4.advance` gives, to round-off, many times faster; modes that the 2/3 rule drops are taken to be zero.
 
     `precision` defaults to that of `modes`. "mixed" keeps a float64 state and evaluates 𝒩 in float32: right for
@@ -33,7 +33,7 @@ def advance(
     if not kernels.available():
         kernels.warn_once()
         return ifrk4.advance(equation, modes, state, params, length=length, steps=steps)
-    new, peak = kernels._compiled.navier_stokes_2d_advance(
+    new, peak, rate = kernels._compiled.navier_stokes_2d_advance(
         state[:, 0],
         viscosity=params["viscosity"],
         drag=params["drag"],
@@ -42,7 +42,7 @@ def advance(
         threads=threads,
         **_surroundings(equation, modes, precision),
     )
-    return new[:, None], peak
+    return new[:, None], peak, rate
 
 
 def nonlinear(

@@ -99,7 +99,7 @@ py::tuple run(Run action, const Flow& flow, const py::array& given, std::vector<
                               ", " + std::to_string(flow.ny) + ", " + std::to_string(row) + ")");
     }
     States results({count, flow.ny, row});
-    py::array_t<double> peaks(count);
+    py::array_t<double> peaks(count), lasts(count);
     const size_t size = size_t(flow.ny) * row;
     std::complex<S>* target = results.mutable_data();
     for (int i = 0; i < count; ++i) {
@@ -124,8 +124,11 @@ py::tuple run(Run action, const Flow& flow, const py::array& given, std::vector<
             (tasks[i].kernel->*action)(flow, sorted.data() + tasks[i].first, tasks[i].count, memory);
         });
     }
-    for (int i = 0; i < count; ++i) peaks.mutable_at(order[i]) = sorted[i].peak_rate;
-    return py::make_tuple(results, peaks);
+    for (int i = 0; i < count; ++i) {
+        peaks.mutable_at(order[i]) = sorted[i].peak_rate;
+        lasts.mutable_at(order[i]) = sorted[i].last_rate;
+    }
+    return py::make_tuple(results, peaks, lasts);
 }
 
 py::tuple dispatch(Run action, const Box& box, const py::array& states, std::vector<Member> members,
@@ -149,7 +152,7 @@ py::tuple advance(const py::array& states, Shape shape, Pair lengths, const Real
         const long count = steps.at(i);
         if (count < 0) throw py::value_error("steps must not be negative");
         members.push_back(
-            {nullptr, nullptr, viscosity.at(i), drag.at(i), count ? length / double(count) : 0, count, 0});
+            {nullptr, nullptr, viscosity.at(i), drag.at(i), count ? length / double(count) : 0, count, 0, 0});
     }
     return dispatch(&Kernel::advance, box, states, std::move(members), {precision_called(precision), kernel, threads});
 }
@@ -159,8 +162,9 @@ py::tuple nonlinear(const py::array& states, Shape shape, Pair lengths, const st
     const Box box(shape, lengths, mean, forcing);
     if (states.ndim() != 3) throw py::value_error("states must have three axes: (members, ny, nx // 2 + 1)");
     std::vector<Member> members(states.shape(0), Member{});
-    return dispatch(&Kernel::nonlinear, box, states, std::move(members),
-                    {precision_called(precision), kernel, threads});
+    const py::tuple all = dispatch(&Kernel::nonlinear, box, states, std::move(members),
+                                   {precision_called(precision), kernel, threads});
+    return py::make_tuple(all[0], all[2]);
 }
 
 size_t memory(Shape shape, const std::string& precision, const std::string& kernel) {
@@ -178,7 +182,7 @@ void bind_navier_stokes_2d(py::module_& module) {
     module.def("navier_stokes_2d_advance", advance, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("viscosity"),
                arg("drag"), arg("length"), arg("steps"), arg("forcing"), arg("mean_velocity"), arg("precision"),
                arg("threads") = 1, arg("kernel") = "",
-               "States one interval later, and each member's largest advection rate on the way.");
+               "States one interval later; each member's largest advection rate on the way, and that at the end.");
     module.def("navier_stokes_2d_nonlinear", nonlinear, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("forcing"),
                arg("mean_velocity"), arg("precision"), arg("threads") = 1, arg("kernel") = "",
                "The right-hand side without its linear part, and the advection rates.");

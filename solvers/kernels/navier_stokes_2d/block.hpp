@@ -22,7 +22,7 @@ template <class Layout, class S> class Block {
     Complex<State>*state, *sum;  // [pair][±][kx]
     State *decay_x, *decay_y;    // exp(ℒh/2) is the product of one of each
     Step<State> step;
-    V peak{};
+    V peak{}, last{};
 
     Block(const Flow& shared, Member* first, int size, Arena& arena)
         : flow(shared), members(first), count(size), pairs(Layout::pairs(flow.largest_ky())),
@@ -43,18 +43,18 @@ template <class Layout, class S> class Block {
         block.load();
         block.march();
         block.store(block.state);
-        block.report_peak();
+        block.report_rates();
     }
 
     static void nonlinear(const Flow& flow, Member* members, int count, void* memory) {
         Arena arena{static_cast<char*>(memory)};
         Block block(flow, members, count, arena);
         block.load();
-        block.template sweep<0>(true);
-        block.peak = block.equation.template square<true>();
+        block.template sweep<0>();
+        block.last = block.equation.template square<true>();
         block.collect();
         block.store(block.sum);
-        block.report_peak();
+        block.report_rates();
     }
 
   private:
@@ -62,23 +62,24 @@ template <class Layout, class S> class Block {
         long longest = 0;
         for (int i = 0; i < count; ++i) longest = members[i].steps > longest ? members[i].steps : longest;
         tabulate_decay();
-        sweep<0>(longest > 0);
+        sweep<0>();
         for (long done = 0; done < longest; ++done) {
             set_step(done);
             const V rate = equation.template square<true>();
             peak = select(convert<V>(step.live), larger(rate, peak), peak);
-            sweep<1>(true);
+            sweep<1>();
             equation.template square<false>();
-            sweep<2>(true);
+            sweep<2>();
             equation.template square<false>();
-            sweep<3>(true);
+            sweep<3>();
             equation.template square<false>();
-            sweep<4>(done + 1 < longest);
+            sweep<4>();
         }
+        last = equation.template square<true>();
     }
 
     // 𝒩 of one stage, row by row straight into the next stage's argument and on to the grid: no copy of either exists.
-    template <int Stage> void sweep(bool onward) {
+    template <int Stage> void sweep() {
         for (int pair = 0; pair < pairs; ++pair) {
             equation.enter(pair);
             if constexpr (Stage > 0) equation.receive(pair);
@@ -95,7 +96,7 @@ template <class Layout, class S> class Block {
                 }
                 equation.put_velocity(k, convert<V>(next[0]), convert<V>(next[1]));
             }
-            if (onward) equation.send(pair);
+            equation.send(pair);
         }
     }
 
@@ -173,12 +174,13 @@ template <class Layout, class S> class Block {
         });
     }
 
-    void report_peak() {
+    void report_rates() {
         for (int i = 0; i < L; ++i) {
             const int own = Layout::member(i);
             if (own >= count) continue;
-            double& rate = members[own].peak_rate;
-            rate = fmax(rate, lane<T>(peak, i));
+            Member& member = members[own];  // of several lanes where they are lines
+            member.peak_rate = fmax(member.peak_rate, lane<T>(peak, i));
+            member.last_rate = fmax(member.last_rate, lane<T>(last, i));
         }
     }
 };

@@ -31,7 +31,7 @@ struct Member {
     void* result;
     double viscosity, drag, step;
     long steps;
-    double peak_rate;
+    double peak_rate, last_rate;  // largest on the way; at the end
 };
 
 struct Kernel {
