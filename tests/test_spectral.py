@@ -30,7 +30,7 @@ def start(problem: NavierStokes2D, grid: Grid, count: int = 1) -> Array:
 
 def march(problem: NavierStokes2D, grid: Grid, states: Array, times: Any, **how: Any) -> tuple[Array, int]:
     """Frames `(t, b, field, y, x)` and the steps taken by the first sample."""
-    how = {"viscosity": 0.01, "drag": 0.0, **how}
+    how = {"viscosity": 0.01, "drag": 0.0, "precision": "float64", **how}
     params = {name: np.full(len(states), how.pop(name)) for name in ("viscosity", "drag")}
     solver: SpectralSolver = SpectralCard(**how).build(problem, grid, grid, Serial())
     frames = np.stack(list(solver.trajectories(states, params, np.asarray(times, float))))

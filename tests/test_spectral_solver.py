@@ -91,7 +91,8 @@ def test_cell_centres_are_refused() -> None:
 
 def test_output_times_are_met_after_a_warm_up() -> None:
     vortices = {"kind": "taylor_green"}
-    spec = tiny_spec(times={"start": 0.3, "step": 0.7, "frames": 3}, problem__initial_state=vortices)
+    times = {"start": 0.3, "step": 0.7, "frames": 3}
+    spec = tiny_spec(times=times, problem__initial_state=vortices, solver__precision="float64")
     problem, _ = solve.prepare(spec)
     params = sample.parameters(spec, 0)
     frames = [event for event in solve.trajectories(spec, np.array([0])) if isinstance(event, Frame)]
@@ -110,6 +111,15 @@ def test_a_trajectory_does_not_depend_on_where_it_is_stored() -> None:
     assert isinstance(less, Frame)
     assert isinstance(outcome, Outcome)
     assert np.abs(resample(full.values, fine.output, coarse.output) - less.values).max() < 1e-13
+
+
+def test_the_state_is_double_whatever_the_store_and_the_certifiers_twin_is_double_throughout() -> None:
+    assert SpectralCard().precision == "mixed"
+    for precision in ("mixed", "float32", "float64"):
+        assert SpectralCard(precision=precision).refined(2).precision == "float64"
+    exact, mixed = (march(states(2), precision=precision)[0] for precision in ("float64", "mixed"))
+    off = np.abs(mixed - exact).max() / np.abs(exact).max()
+    assert 0 < off < 2e-6, f"float32 in the right-hand side alone changes {off:.1e}"
 
 
 def test_refining_halves_the_spacing_and_the_step() -> None:
