@@ -8,7 +8,9 @@ States = NDArray[np.complexfloating[Any, Any]]
 
 def can_transform(size: int) -> bool: ...
 def navier_stokes_2d_kernels(precision: str) -> list[str]: ...
-def navier_stokes_2d_memory(shape: tuple[int, int], precision: str, kernel: str) -> int: ...
+def navier_stokes_2d_memory(
+    shape: tuple[int, int], precision: str, kernel: str, tracers: int = 0, bashforth: bool = False
+) -> int: ...
 def navier_stokes_2d_advance(
     states: ArrayLike,
     *,
@@ -16,10 +18,15 @@ def navier_stokes_2d_advance(
     lengths: tuple[float, float],
     viscosity: ArrayLike,
     drag: ArrayLike,
+    hyperviscosity: ArrayLike,
+    diffusivity: ArrayLike,
     length: float,
     steps: ArrayLike,
     forcing: Waves,
     mean_velocity: tuple[float, float],
+    gradients: list[tuple[float, float]],
+    hyper_power: int,
+    bashforth: bool,
     precision: str,
     threads: int = 1,
     kernel: str = "",
@@ -31,6 +38,7 @@ def navier_stokes_2d_nonlinear(
     lengths: tuple[float, float],
     forcing: Waves,
     mean_velocity: tuple[float, float],
+    gradients: list[tuple[float, float]],
     precision: str,
     threads: int = 1,
     kernel: str = "",

@@ -76,8 +76,20 @@ def _step(
     equation: Sides, modes: Modes, u: Complex, params: BatchParams, half: Array | Complex, h: np.floating[Any]
 ) -> tuple[Complex, Array]:
     k1, rate = equation.nonlinear(modes, u, params)
-    decayed = half * u
-    k1 *= half
+    return stages(equation, modes, u, k1, params, half, h), rate
+
+
+def stages(
+    equation: Sides,
+    modes: Modes,
+    u: Complex,
+    now: Complex,
+    params: BatchParams,
+    half: Array | Complex,
+    h: np.floating[Any],
+) -> Complex:
+    """The state one step later, `now` being 𝒩(u) and `half` exp(ℒh/2)."""
+    k1, decayed = half * now, half * u
     k2, _ = equation.nonlinear(modes, decayed + (h / 2) * k1, params)
     k3, _ = equation.nonlinear(modes, decayed + (h / 2) * k2, params)
     k4, _ = equation.nonlinear(modes, half * (decayed + h * k3), params)
@@ -87,4 +99,4 @@ def _step(
     decayed += (h / 6) * k2
     decayed *= half
     k4 *= h / 6
-    return decayed + k4, rate
+    return np.asarray(decayed + k4)

@@ -7,7 +7,7 @@ from math import ceil
 from typing import Literal
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import model_validator
 
 from pdebench.arrays import Array, Complex, Index
 from pdebench.errors import SolverError
@@ -16,9 +16,9 @@ from pdebench.problem import BatchParams, Cost, Problem
 from pdebench.resample import resize
 from pdebench.spec import Card, Count, Grid, Positive
 
+from . import ifab4, ifrk4
 from .engine import Engine, NumpyEngine, Precision, Scheme, compiled, fastest
 from .fourier import Modes, largest_mode
-from .ifrk4 import COURANT_LIMIT
 from .semilinear import Semilinear, degree
 
 
@@ -29,7 +29,8 @@ class SpectralCard(Card):
     error below the space error. `min_steps` and `max_steps` bound the steps in one output interval.
     `precision`: `mixed`, a float64 state whose 𝒩 is evaluated in float32, is right for float32 stores: it reaches 2e-6
     on turbulence. Take `float64` for float64 stores, and for chaos that is followed long; certification always does.
-    `scheme`: `ifrk4` where ℒ is mild; `etdrk4` where a stiff ℒ nearly balances 𝒩, as in chaos and fronts.
+    `scheme`: `ifrk4` where ℒ is mild; `etdrk4` where a stiff ℒ nearly balances 𝒩, as in chaos and fronts;
+    `ifab4`, with one evaluation of 𝒩 a step in place of four, where an interval has many steps: `cfl` at most 0.2.
     """
 
     cfl: Positive = 0.5
@@ -40,12 +41,18 @@ class SpectralCard(Card):
     min_steps: Count = 1
     max_steps: Count = 100_000
 
-    @field_validator("cfl")
-    @classmethod
-    def _stable(cls, cfl: float) -> float:
-        if cfl > COURANT_LIMIT:
-            raise ValueError(f"above {COURANT_LIMIT:.2f} fourth-order Runge–Kutta is unstable for dealiased advection")
-        return cfl
+    @model_validator(mode="after")
+    def _stable(self) -> SpectralCard:
+        if self.cfl > self.limit:
+            raise ValueError(
+                f"cfl: above {self.limit:.3g} {self.scheme} is unstable for dealiased advection, but it is {self.cfl:g}"
+            )
+        return self
+
+    @property
+    def limit(self) -> float:
+        """The Courant number up to which the scheme is stable."""
+        return ifab4.COURANT_LIMIT if self.scheme == "ifab4" else ifrk4.COURANT_LIMIT
 
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> SpectralSolver:
         if not isinstance(problem, Semilinear):
@@ -81,7 +88,7 @@ class SpectralSolver:
         self.batch = card.batch
         self._engine, self._card, self._output = engine, card, output
         self._modes = engine.modes
-        self._ceiling = min(1.5 * card.cfl, COURANT_LIMIT)
+        self._ceiling = min(1.5 * card.cfl, card.limit)
         self._steps = np.zeros(0, int)
         self._reasons: list[str] = []
 
