@@ -11,7 +11,7 @@ from scipy import integrate
 from pdebench.arrays import Array
 from pdebench.errors import CardError
 from pdebench.parallel import Serial
-from pdebench.problem import problem_of
+from pdebench.problem import problem_of, resolved
 from pdebench.solvers.spectral.fourier import Modes
 from pdebench.solvers.spectral.navier_stokes import NavierStokes2D
 from pdebench.solvers.spectral.solver import SpectralCard
@@ -159,6 +159,26 @@ def test_a_tracer_brings_its_field_and_its_parameter() -> None:
     assert [parameter.name for parameter in flow.parameters] == ["viscosity", "drag", "c0_diffusivity"]
     spec = load_spec("ns2d_tracer_demo")
     assert {field.name for field in problem_of(spec).fields} > {"vorticity"}
+
+
+def test_the_smallest_scale_is_that_of_the_enstrophy_that_is_lost() -> None:
+    grid, (nu, kappa) = box(16), (0.01, 0.001)
+    vortices = {"kind": "taylor_green", "modes": 2}  # ⟨ω²⟩ = 4²/4, k² = 8
+    params = {"viscosity": nu, "drag": 0.3, "c0_diffusivity": kappa, "hyperviscosity": 1e-3}
+    thick = problem(initial_state=vortices, hyperviscosity_power=2)
+    for flow, expected in (
+        (problem(initial_state=vortices), (nu**3 / (nu * 8 * 4)) ** (1 / 6)),
+        (problem((0.0, 0.0), initial_state=vortices), (kappa**3 / (nu * 8 * 4)) ** (1 / 6)),
+        (thick, (1e-3**3 / ((nu * 8 + 1e-3 * 64) * 4)) ** (1 / 12)),
+    ):
+        states = np.stack([flow.initial(grid, params, np.random.default_rng(s)) for s in range(2)])
+        np.testing.assert_allclose(flow.smallest_scale(states, grid, params), expected, rtol=1e-12)
+        largest = 5  # (16 − 1) // 3
+        found = resolved(flow, states, grid, params, solved=grid)
+        np.testing.assert_allclose(found, largest * expected, rtol=1e-12)
+    still, ideal = problem(), {**params, "viscosity": 0.0}
+    assert still.smallest_scale(np.zeros((1, 16, 16)), grid, params) > 1e6
+    assert still.smallest_scale(states[:, :1], grid, ideal).max() == 0
 
 
 def test_bad_tracers_are_refused() -> None:

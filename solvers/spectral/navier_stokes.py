@@ -165,6 +165,24 @@ class NavierStokes2D(Card):
             **{f"{t.name}_variance": np.var(states[..., 1 + j, :, :], axis=(-2, -1)) for j, t in self._ungraded()},
         }
 
+    def smallest_scale(self, states: Array, grid: Grid, params: Params) -> Array:
+        """η = (ν³/χ)^(1/6), χ being the rate at which dissipation takes enstrophy, `(..., field, *space)` -> `(...)`.
+
+        Kraichnan (1967, Phys. Fluids 10, 1417). With hyperviscosity (νₕ³/χ)^(1/6p) where that is larger; of a tracer
+        (κ³/χ)^(1/6) where that is smaller (Batchelor 1959, J. Fluid Mech. 5, 113, in the smallest eddies' strain).
+        """
+        modes, p = Modes(grid), self.hyperviscosity_power
+        coefficients = {1: params["viscosity"]} | ({p: params["hyperviscosity"]} if p > 1 else {})
+        power = modes.weight * np.abs(modes.forward(states[..., 0, :, :].astype(float))) ** 2
+        lost = sum((power * value * modes.squared**q).sum(axis=(-2, -1)) for q, value in coefficients.items())
+
+        def scale(value: float, q: int = 1) -> Array:
+            return np.asarray((value**3 / np.maximum(lost, 1e-200)) ** (1 / (6 * q)))
+
+        eddies = np.maximum.reduce([scale(value, q) for q, value in coefficients.items()])
+        tracers = [scale(params[tracer.diffusivity]) for tracer in self.tracers]
+        return np.asarray(np.minimum.reduce([eddies, *tracers]))
+
     def laws(self) -> dict[str, str]:
         """How the invariants go: viscosity and drag only take energy and enstrophy, a forcing may give."""
         carried = {f"{t.name}_mean": "constant" for _, t in self._ungraded()}
