@@ -47,6 +47,16 @@ def test_a_member_that_fails_says_why_and_leaves_the_others_alone(planted: float
     assert not any(costs[i].reason for i in others)
 
 
+@pytest.mark.parametrize("precision", ["mixed", "float64"])
+def test_an_odd_batch_gives_each_member_the_bits_that_it_has_alone(precision: str) -> None:
+    initial = states(7)
+    together, costs = march(initial, precision=precision)
+    for i in (0, 3, 6):
+        alone, (cost,) = march(initial[[i]], precision=precision)
+        np.testing.assert_array_equal(alone[:, 0], together[:, i])
+        assert cost == costs[i]
+
+
 def test_a_step_beyond_stability_is_refused_and_done_again_smaller() -> None:
     # Forced from rest: the first interval begins with no speed at all, so its first guess is one step.
     forced = NavierStokes2D(initial_state=PROBLEM.initial_state, forcing=({"kx": 1, "ky": 2, "cos": 40.0},))
