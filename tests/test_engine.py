@@ -12,7 +12,9 @@ from pdebench import solve
 from pdebench.problem import Frame
 from pdebench.solvers import kernels
 from pdebench.solvers.spectral import engine
+from pdebench.solvers.spectral.conservative import Burgers1D
 from pdebench.solvers.spectral.navier_stokes import NavierStokes2D
+from pdebench.solvers.spectral.polynomials import Polynomials, U
 from pdebench.spec import Grid
 
 FLOW = NavierStokes2D(initial_state={"kind": "energy_spectrum", "peak": 2, "energy": 0.5, "modes": 4})
@@ -49,6 +51,24 @@ def test_an_equation_that_was_changed_is_not_given_to_the_kernels():
     assert isinstance(engine.fastest(FLOW, GRID, "float64"), engine.LaneEngine)
     other = Other(initial_state=FLOW.initial_state)
     assert isinstance(engine.fastest(other, GRID, "float64"), engine.NumpyEngine)
+
+
+@compiled
+def test_an_equation_that_declares_its_polynomials_is_solved_in_lanes_until_its_sides_change():
+    class Slower(Burgers1D):
+        def nonlinear(self, modes, state, params):
+            out, rate = super().nonlinear(modes, state, params)
+            return out / 2, rate
+
+    class Told(Slower):
+        def polynomials(self, modes, params):
+            return Polynomials([{(U, U): -0.25}], [{(U,): 1.0}], symbol=1j * modes.wavenumbers[0])
+
+    line, sines = Grid(shape=(32,), lengths=(1.0,)), {"kind": "sine_series"}
+    for kind, expected in ((Burgers1D, "FamilyEngine"), (Slower, "NumpyEngine"), (Told, "FamilyEngine")):
+        for scheme in ("ifrk4", "etdrk4"):
+            chosen = engine.fastest(kind(initial_state=sines), line, "float64", scheme)
+            assert type(chosen).__name__ == expected, kind
 
 
 def test_what_the_kernels_cannot_do_is_done_by_numpy_and_said(caplog, monkeypatch):

@@ -11,7 +11,7 @@ from pdebench.problem import BatchParams, Field, Parameter
 
 from .equation import Equation, coefficient, peak
 from .fourier import Modes
-from .polynomials import Input, Polynomials
+from .polynomials import Input, Polynomial, Polynomials
 
 
 class Burgers2D(Equation):
@@ -48,5 +48,6 @@ def convected(modes: Modes) -> Polynomials:
     """`convection`: −Σ uⱼ ∂ⱼuᵢ."""
     spacing = modes.grid.spacing
     along = {len(spacing) - 1 - i: Input(i) for i in range(len(spacing))}  # axis -> the velocity along it
-    values = [{(u, Input(i, axis)): -1.0 for axis, u in along.items()} for i in range(len(spacing))]
-    return Polynomials(values, [{(u,): 1 / spacing[axis]} for axis, u in along.items()])
+    values: list[Polynomial] = [{(u, Input(i, axis)): -1.0 for axis, u in along.items()} for i in range(len(spacing))]
+    rate: list[Polynomial] = [{(u,): 1 / spacing[axis]} for axis, u in along.items()]
+    return Polynomials(values, rate)

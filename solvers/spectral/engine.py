@@ -86,16 +86,14 @@ class FamilyEngine:
     """Any equation that declares its `Polynomials`, one sample per SIMD lane."""
 
     def __init__(self, equation: Pointwise, grid: Grid, precision: Precision, scheme: Scheme) -> None:
-        self._equation, self._precision, self._scheme = equation, precision, scheme
         self.modes = Modes(grid, "float32" if precision == "float32" else "float64", degree=degree(equation))
-        self._tables = family.Tables(equation, self.modes, scheme)
+        self._lanes = family.Lanes(equation, self.modes, scheme, precision=precision)
 
     def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
-        how = {"scheme": self._scheme, "precision": self._precision, "tables": self._tables}
-        return family.advance(self._equation, self.modes, state, params, length=length, steps=steps, **how)
+        return self._lanes.advance(state, params, length=length, steps=steps)
 
     def rate(self, state: Complex, params: BatchParams) -> Array:
-        return family.nonlinear(self._equation, self.modes, state, params, precision=self._precision)[1]
+        return self._lanes.nonlinear(state, params)[1]
 
 
 def compiled() -> str:

@@ -30,8 +30,8 @@ class Weights(NamedTuple):
     f3: Any
 
 
-def weights(symbol: Array | Complex, h: float) -> Weights:
-    """The weights of a step h, where z = h ℒ.
+def weights(symbol: Array | Complex, h: Array | float) -> Weights:
+    """The weights of a step h, a number or shaped to broadcast, where z = h ℒ.
 
     Means over a circle about z: the formulas themselves lose all digits as z → 0
     (Kassam & Trefethen 2005, SIAM J. Sci. Comput. 26, 1214, §2.1).

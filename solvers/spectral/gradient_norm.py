@@ -11,7 +11,7 @@ from pdebench.problem import BatchParams, Field, Parameter
 
 from .equation import Equation, coefficient, column, peak
 from .fourier import Modes
-from .polynomials import Input, Polynomials
+from .polynomials import Input, Polynomial, Polynomials
 
 
 class KuramotoSivashinsky(Equation):
@@ -30,7 +30,7 @@ class KuramotoSivashinsky(Equation):
 
     def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
         slopes = [Input(0, axis) for axis in range(len(modes.grid.shape))]
-        rate = [{(slope,): 1 / h} for slope, h in zip(slopes, modes.grid.spacing, strict=True)]
+        rate: list[Polynomial] = [{(slope,): 1 / h} for slope, h in zip(slopes, modes.grid.spacing, strict=True)]
         return Polynomials([{(slope, slope): -0.5 for slope in slopes}], rate)
 
 

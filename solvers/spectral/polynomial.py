@@ -12,7 +12,7 @@ from pdebench.spec import Grid
 
 from .equation import Equation, coefficient, column, mean, mean_square, peak, pointwise
 from .fourier import Modes
-from .polynomials import Polynomials, U, V
+from .polynomials import Polynomial, Polynomials, U, V
 
 _PHASE = Field("phase", "1", "order parameter, ±1 in the pure phases")
 
@@ -163,7 +163,7 @@ class GrayScott(Equation):
 
     def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
         feed, both = params["feed"], params["feed"] + params["kill"]
-        values = [{(): feed, (U,): -feed, (U, V, V): -1}, {(U, V, V): 1, (V,): -both}]
+        values: list[Polynomial] = [{(): feed, (U,): -feed, (U, V, V): -1}, {(U, V, V): 1, (V,): -both}]
         return Polynomials(values, [{(): both, (V, V): 1}, {(U, V): 2}])
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import NamedTuple, Protocol, TypeGuard
 
 from pdebench.arrays import Array, Complex
 from pdebench.problem import BatchParams
 
 from .fourier import Modes
+from .semilinear import Semilinear
 
 
 class Input(NamedTuple):
@@ -40,13 +41,9 @@ class Polynomials:
     symbol: Array | Complex | float = 1.0  # broadcasts to `(field, *k)`; has no parameters in it
 
 
-class Pointwise(Protocol):
+class Pointwise(Semilinear, Protocol):
     """An equation that knows its `Polynomials`."""
 
-    fields: tuple[Any, ...]
-
-    def symbol(self, modes: Modes, params: BatchParams) -> Array | Complex: ...
-    def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]: ...
     def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials: ...
 
 

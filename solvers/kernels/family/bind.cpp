@@ -114,6 +114,7 @@ class Shared {
             last = target;
         }
         require(!inputs.empty(), "an equation without inputs is linear");
+        require(int(inputs.size()) <= most_inputs, "at most " + std::to_string(most_inputs) + " inputs");
         require(symbol.size() == py::ssize_t(fields) * equation.kept(), "symbol must have the shape (fields, *kept)");
         equation.inputs = int(inputs.size());
         equation.terms = int(terms.size());

@@ -18,6 +18,7 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     static constexpr int scalars = Dispersive ? 2 : 1;  // in a factor
 
     const Equation& equation;
+    const bool flat;  // one dimension: no slow axes
     Member* const members;
     const int count, fields, columns, row_length, lines;
     const RealLine<V> fast;
@@ -30,16 +31,16 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     Factor* table;                   // as the state, [table]
     Complex<T>* symbol;              // as the state
     Complex<V>** grid;               // [sheet or field] (lines, kx)
-    Complex<V>** modes;              // [field] at one kx
-    V** values;                      // [input or field] one line
+    Complex<V>** modes;              // [field] at one kx; in one dimension the grid itself
+    Complex<V>** line;               // [input or field] one line of pairs of values
     Step<State> step;
     V peak{};
 
     static int most(int a, int b) { return a > b ? a : b; }
 
     Block(const Equation& shared, Member* first, int size, Arena& arena)
-        : equation(shared), members(first), count(size), fields(shared.fields), columns(shared.columns()),
-          row_length(shared.dimensions == 1 ? shared.kept() : columns | 1),  // odd: other cache sets down a column
+        : equation(shared), flat(shared.dimensions == 1), members(first), count(size), fields(shared.fields), columns(shared.columns()),
+          row_length(flat ? shared.kept() : columns | 1),  // odd: other cache sets down a column
           lines(lines_of(shared)), fast(shared, arena), plane(shared, row_length, arena),
           polynomials(shared, first, size, arena) {
         const size_t total = size_t(columns) * fields * plane.modes;
@@ -53,10 +54,12 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
         const int grids = most(sheets, fields), rows = most(equation.inputs, fields);
         grid = arena.take<Complex<V>*>(grids);
         modes = arena.take<Complex<V>*>(fields);
-        values = arena.take<V*>(rows);
+        line = arena.take<Complex<V>*>(rows);
         for (int i = 0; i < grids; ++i) keep(grid, i, arena.take<Complex<V>>(size_t(lines) * row_length), arena);
-        for (int i = 0; i < fields; ++i) keep(modes, i, arena.take<Complex<V>>(plane.modes), arena);
-        for (int i = 0; i < rows; ++i) keep(values, i, arena.take<V>(points()), arena);
+        for (int i = 0; i < fields; ++i) {
+            keep(modes, i, flat ? arena.base ? grid[i] : nullptr : arena.take<Complex<V>>(plane.modes), arena);
+        }
+        for (int i = 0; i < rows; ++i) keep(line, i, arena.take<Complex<V>>(points() / 2), arena);
         if (arena.base) tabulate();
     }
 
@@ -99,8 +102,13 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     }
     int points() const { return equation.points[equation.fastest()]; }
 
-    // Inputs that differ by a derivative along x share a sheet.
+    // Inputs that differ by a derivative along x share a sheet. In one dimension it is their field's.
     void list_sheets(bool write) {
+        if (flat) {
+            sheets = fields;
+            for (int i = 0; write && i < equation.inputs; ++i) sheet_of[i] = equation.input[i].field;
+            return;
+        }
         for (int i = 0; i < equation.inputs; ++i) {
             int before = 0, distinct = 0;
             for (; before < i && !same_sheet(before, i); ++before) distinct += first_of_sheet(before);
@@ -140,16 +148,15 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     }
 
     template <bool Measured> void sweep_rows() {
+        const Pass<T>& innermost = fast.plan.passes[fast.plan.count - 1];
         V rate{};
-        for (int line = 0; line < lines; ++line) {
-            const size_t at = size_t(line) * row_length;
+        for (int row = 0; row < lines; ++row) {
+            const size_t at = size_t(row) * row_length;
             for (int i = 0; i < equation.inputs; ++i) {
-                Complex<V>* pairs = reinterpret_cast<Complex<V>*>(values[i]);
-                if (equation.input[i].axis == equation.fastest()) fast.template to_values<true>(grid[sheet_of[i]] + at, pairs);
-                else fast.template to_values<false>(grid[sheet_of[i]] + at, pairs);
+                fast.go(grid[sheet_of[i]] + at, equation.input[i].axis == equation.fastest(), line[i]);
             }
-            rate = polynomials.template apply<Measured>(values, points(), rate);
-            for (int i = 0; i < fields; ++i) fast.to_modes(reinterpret_cast<Complex<V>*>(values[i]), grid[i] + at);
+            rate = polynomials.template turn<Measured>(innermost, line, rate);
+            for (int i = 0; i < fields; ++i) fast.come(line[i], grid[i] + at);
         }
         if constexpr (Measured) peak = select(convert<V>(step.live), larger(rate, peak), peak);
     }
@@ -159,7 +166,7 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
         for (int column = 0; column < columns; ++column) {
             for (int field = 0; field < fields; ++field) {
                 Complex<V>* own = modes[field];
-                if constexpr (Stage > 0) plane.from_lines(grid[field] + column, own);
+                if (Stage > 0 && !flat) plane.from_lines(grid[field] + column, own);
                 const size_t first = (size_t(column) * fields + field) * plane.modes;
                 for (int i = 0; i < plane.modes; ++i) {
                     Complex<State>& u = state[first + i];
@@ -172,7 +179,7 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
                     own[i] = convert<V>(next);
                 }
             }
-            for (int i = 0; onward && i < sheets; ++i) {
+            for (int i = 0; onward && !flat && i < sheets; ++i) {
                 plane.to_lines(modes[sheet[i].field], sheet[i].axis, grid[i] + column);
             }
         }
@@ -181,7 +188,7 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     void collect() {
         for (int column = 0; column < columns; ++column) {
             for (int field = 0; field < fields; ++field) {
-                plane.from_lines(grid[field] + column, modes[field]);
+                if (!flat) plane.from_lines(grid[field] + column, modes[field]);
                 const size_t first = (size_t(column) * fields + field) * plane.modes;
                 for (int i = 0; i < plane.modes; ++i) {
                     running[(first + i) * Scheme::running] =
@@ -214,7 +221,7 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
             for (int field = 0; field < fields; ++field) {
                 for (int i = 0; i < plane.modes; ++i) {
                     const size_t own = (size_t(column) * fields + field) * plane.modes + i;
-                    if (equation.dimensions == 1) visit(own, size_t(field) * kept + i, size_t(field) * nx + i);
+                    if (flat) visit(own, size_t(field) * kept + i, size_t(field) * nx + i);
                     else visit(own, size_t(field) * kept + size_t(i) * columns + column,
                                (size_t(field) * lines + line_of(i)) * nx + column);
                 }

@@ -6,7 +6,7 @@
 
 namespace lanes::family {
 
-constexpr int most_fields = 4;
+constexpr int most_fields = 4, most_inputs = 16;
 
 // A function on the grid that 𝒩 is made of: a field, or its derivative along an axis (0 is the slowest).
 struct Input {

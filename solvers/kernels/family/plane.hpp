@@ -1,5 +1,4 @@
 // Transforms along the slow axes, at one kx: kept modes in the order of `rfftn` <-> the lines of the grid, scrambled.
-// In one dimension there is no slow axis, and the modes of the only line pass through.
 #pragma once
 
 #include "real.hpp"
@@ -83,10 +82,6 @@ template <class V> class Plane {
 
     // `u`, differentiated along slow axis `axis` if it is not negative -> target, a column of lines `row_length` apart.
     void to_lines(const Complex<V>* u, int axis, Complex<V>* target) const {
-        if (dimensions == 1) {
-            for (int k = 0; k < modes; ++k) target[k] = u[k];
-            return;
-        }
         for (int j = 0; j < z.count; ++j, u += y.count) {
             for (int i = 0; i < y.count; ++i) line[i] = u[i];
             if (axis >= 0) differentiate(axis == dimensions - 2, j);
@@ -102,10 +97,6 @@ template <class V> class Plane {
     }
 
     void from_lines(const Complex<V>* source, Complex<V>* u) const {
-        if (dimensions == 1) {
-            for (int k = 0; k < modes; ++k) u[k] = source[k];
-            return;
-        }
         for (int i = 0; dimensions == 3 && i < y.points; ++i) {
             enter<V>(z.plan, source + size_t(i) * row_length, size_t(y.points) * row_length, column);
             come_back<V>(z.plan, column, Scatter<V>{sheet + i, z.write});

@@ -2,12 +2,9 @@
 // rate, max over x of Σ |parts|. Sums of a strip of points stay in registers while the terms pass by.
 #pragma once
 
-#include "../arena.hpp"
-#include "../vec.hpp"
-#include "kernel.hpp"
+#include "real.hpp"
 
 namespace lanes::family::LANES_ISA {
-using namespace lanes::LANES_ISA;
 
 template <class V> class Polynomials {
     using T = ScalarOf<V>;
@@ -30,15 +27,39 @@ template <class V> class Polynomials {
         }
     }
 
-    // values[input] -> values[field], in place, `points` (even) of each. With Measured, gives the greatest rate or `peak`.
-    template <bool Measured> V apply(V* const* values, int points, V peak) const {
-        int at = 0;
-        for (; at + strip <= points; at += strip) peak = apply<Measured, strip>(values, at, peak);
-        for (; at < points; at += 2) peak = apply<Measured, 2>(values, at, peak);
+    // Innermost passes of all inputs there, the polynomials, and those of all fields back, a butterfly's points at a
+    // time: lines[input] -> lines[field], in place. With Measured, gives the greatest rate or `peak`.
+    template <bool Measured> V turn(const Pass<T>& pass, Complex<V>* const* lines, V peak) const {
+        with_radix(pass.radix, [&](auto chosen) { peak = turn<Measured, decltype(chosen)::radix>(pass, lines, peak); });
         return peak;
     }
 
   private:
+    template <bool Measured, int Radix> V turn(const Pass<T>& pass, Complex<V>* const* lines, V peak) const {
+        Complex<V> points[most_inputs][Radix];
+        V* values[most_inputs];
+        for (int i = 0; i < most_inputs; ++i) values[i] = &points[i][0].re;
+        for (int at = 0; at < pass.blocks * Radix; at += Radix) {
+            for (int i = 0; i < equation.inputs; ++i) {
+                Complex<V> a[Radix];
+                for (int j = 0; j < Radix; ++j) a[j] = lines[i][at + j];
+                butterfly<Radix, +1>(a);
+                for (int j = 0; j < Radix; ++j) points[i][j] = a[j];
+            }
+            constexpr int strips = 2 * Radix / strip * strip;
+            for (int x = 0; x < strips; x += strip) peak = apply<Measured, strip>(values, x, peak);
+            if constexpr (strips < 2 * Radix) peak = apply<Measured, 2 * Radix - strips>(values, strips, peak);
+            for (int i = 0; i < equation.fields; ++i) {
+                Complex<V> a[Radix];
+                for (int j = 0; j < Radix; ++j) a[j] = points[i][j];
+                butterfly<Radix, -1>(a);
+                for (int j = 0; j < Radix; ++j) lines[i][at + j] = a[j];
+            }
+        }
+        return peak;
+    }
+
+    // values[input] -> values[field] in place, `Count` points.
     template <bool Measured, int Count> LANES_INLINE V apply(V* const* values, int at, V peak) const {
         V out[most_fields][Count];
         for (int field = 0; field < equation.fields; ++field) sum(field, values, at, out[field]);

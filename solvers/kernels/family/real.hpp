@@ -17,54 +17,60 @@ inline const Plan<double>& plan_of(const Plans& plans, double) { return plans.fl
 
 template <class V> struct Direct {
     Complex<V>* line;
-    LANES_INLINE Complex<V> operator()(int i) const { return line[i]; }
     LANES_INLINE void operator()(int i, Complex<V> value) const { line[i] = value; }
 };
 
 template <class V> LANES_INLINE Complex<V> conjugate(Complex<V> a) { return {a.re, -a.im}; }
 
+// Modes of u, or of its derivative, as the packed transform reads them.
+template <bool Slope, class V> struct Packed {
+    using T = ScalarOf<V>;
+    const Complex<V>* x;
+    int top, half;
+    T unit;  // 2π/L
+    const T* root;
+
+    LANES_INLINE Complex<V> mode(int k) const {
+        if constexpr (Slope) return times_i<+1>(x[k] * (unit * T(k)));
+        return x[k];
+    }
+    LANES_INLINE Complex<V> operator()(int k) const {
+        if (k == 0) return Slope ? Complex<V>{} : Complex<V>{x[0].re, x[0].re};
+        const bool here = k <= top, mirrored = half - k <= top;
+        if (!here && !mirrored) return Complex<V>{};
+        const Complex<V> a = here ? mode(k) : Complex<V>{}, b = mirrored ? conjugate(mode(half - k)) : Complex<V>{};
+        return a + b + times_i<+1>(times_root<+1>(a - b, root[2 * k], root[2 * k + 1]));
+    }
+};
+
 template <class V> class RealLine {
     using T = ScalarOf<V>;
     const int half, top;
-    const Plan<T> plan;
     const T scale;  // of the way back, over two
     const T unit;   // 2π/L
-    T* root;        // [k ≤ m/2] (cos, sin)
+    T* root;        // [k < m] (cos, sin)
 
   public:
+    const Plan<T> plan;
+
     RealLine(const Equation& equation, Arena& arena)
         : half(equation.points[equation.fastest()] / 2), top(equation.top[equation.fastest()]),
-          plan(plan_of(equation.fast, T{})), scale(T(0.5 / points_of(equation))),
-          unit(T(2 * M_PI / equation.lengths[equation.fastest()])), root(arena.take<T>(half + 2)) {
-        for (int k = 0; arena.base && 2 * k <= half; ++k) {
+          scale(T(0.5 / points_of(equation))), unit(T(2 * M_PI / equation.lengths[equation.fastest()])),
+          root(arena.take<T>(2 * half)), plan(plan_of(equation.fast, T{})) {
+        for (int k = 0; arena.base && k < half; ++k) {
             root[2 * k] = T(cos(M_PI * k / half));
             root[2 * k + 1] = T(sin(M_PI * k / half));
         }
     }
 
-    // Modes 0 … top of u, or those of its derivative, -> values, `half` pairs.
-    template <bool Slope> void to_values(const Complex<V>* x, Complex<V>* z) const {
-        const auto at = [&](int k) {
-            if constexpr (Slope) return times_i<+1>(x[k] * (unit * T(k)));
-            return x[k];
-        };
-        z[0] = Slope ? Complex<V>{} : Complex<V>{x[0].re, x[0].re};
-        int k = 1;
-        for (; 2 * k <= half && k <= top; ++k) {
-            const Complex<V> a = at(k), b = half - k <= top ? conjugate(at(half - k)) : Complex<V>{};
-            const Complex<V> sum = a + b;
-            const Complex<V> turned = times_i<+1>(times_root<+1>(a - b, root[2 * k], root[2 * k + 1]));
-            z[k] = sum + turned;
-            z[half - k] = conjugate(sum - turned);
-        }
-        for (; 2 * k <= half; ++k) z[k] = z[half - k] = Complex<V>{};
-        go_there<V>(plan, Direct<V>{z}, z);
-        turn_round<V>(plan, z, Arrive{});
+    // Modes 0 … top of u, or those of its derivative, -> the threshold of the innermost pass to `half` pairs of values.
+    void go(const Complex<V>* x, bool slope, Complex<V>* z) const {
+        if (slope) go_there<V>(plan, Packed<true, V>{x, top, half, unit, root}, z);
+        else go_there<V>(plan, Packed<false, V>{x, top, half, unit, root}, z);
     }
 
-    // Values -> modes 0 … top of x, divided by the number of points. Overwrites z.
-    void to_modes(Complex<V>* z, Complex<V>* x) const {
-        turn_round<V>(plan, z, Depart{});
+    // From that threshold to modes 0 … top of x, divided by the number of points. Overwrites z.
+    void come(Complex<V>* z, Complex<V>* x) const {
         come_back<V>(plan, z, Direct<V>{z});
         x[0] = {(z[0].re + z[0].im) * (2 * scale), V{}};
         for (int k = 1; 2 * k <= half && k <= top; ++k) {

@@ -41,13 +41,13 @@ class Tables:
             self._known.popitem(last=False)
         return out
 
-    def _made(self, params: BatchParams, h: Array) -> Array | Complex:
+    def _made(self, params: BatchParams, steps: Array) -> Array | Complex:
         full = self._equation.symbol(self._modes, params)
-        shape = (len(h), len(self._equation.fields), *self._modes.squared.shape)
-        symbol = np.broadcast_to(full, shape)[(slice(None), *kept(self._modes))]
-        h = h.reshape(-1, *[1] * (symbol.ndim - 1))
+        shape = (len(steps), len(self._equation.fields), *self._modes.squared.shape)
+        symbol: Any = np.broadcast_to(full, shape)[(slice(None), *kept(self._modes))]
+        h = steps.reshape(-1, *[1] * (symbol.ndim - 1))
         if self._scheme == "ifrk4":
-            return np.exp(symbol * (h / 2))[:, None]
+            return np.asarray(np.exp(symbol * (h / 2))[:, None])
         w = etdrk4.weights(symbol, h)
         return np.stack([w.half, w.q, w.f1, 2 * w.f2, w.f3], axis=1)
 
