@@ -49,7 +49,7 @@ class Tables:
         if self._scheme == "ifrk4":
             return np.asarray(np.exp(symbol * (h / 2))[:, None])
         w = etdrk4.weights(symbol, h)
-        return np.stack([w.half, w.q, w.f1, 2 * w.f2, w.f3], axis=1)
+        return np.asarray(np.stack([w.half, w.q, w.f1, 2 * w.f2, w.f3], axis=1))
 
 
 def kept(modes: Modes) -> tuple[Any, ...]:
