@@ -15,6 +15,7 @@ from pdebench.solvers.spectral import engine
 from pdebench.solvers.spectral.conservative import Burgers1D
 from pdebench.solvers.spectral.navier_stokes import NavierStokes2D
 from pdebench.solvers.spectral.polynomials import Polynomials, U
+from pdebench.solvers.spectral.solver import SpectralCard
 from pdebench.spec import Grid
 
 FLOW = NavierStokes2D(initial_state={"kind": "energy_spectrum", "peak": 2, "energy": 0.5, "modes": 4})
@@ -69,6 +70,18 @@ def test_an_equation_that_declares_its_polynomials_is_solved_in_lanes_until_its_
         for scheme in ("ifrk4", "etdrk4"):
             chosen = engine.fastest(kind(initial_state=sines), line, "float64", scheme)
             assert type(chosen).__name__ == expected, kind
+
+
+@compiled
+def test_a_store_says_which_engine_made_it():
+    burgers, flow = Burgers1D(initial_state={"kind": "sine_series"}), FLOW
+    lines = [Grid(shape=(n,), lengths=(1.0,)) for n in (32, 33)]
+    card = SpectralCard(scheme="ifrk4")
+    assert card.provenance_of(burgers, lines[0])["spectral engine"].startswith("lanes")
+    assert card.provenance_of(flow, GRID) == card.provenance_of(burgers, lines[0])
+    assert card.provenance_of(burgers, lines[1]) == {"spectral engine": "numpy"}
+    assert SpectralCard(engine="numpy").provenance_of(flow, GRID) == {"spectral engine": "numpy"}
+    assert SpectralCard(scheme="etdrk4").provenance_of(flow, GRID) == {"spectral engine": "numpy"}
 
 
 def test_what_the_kernels_cannot_do_is_done_by_numpy_and_said(caplog, monkeypatch):

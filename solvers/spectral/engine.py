@@ -30,6 +30,7 @@ class Engine(Protocol):
     """Advances batches of modes `(b, field, *k)`, laid out by `modes`."""
 
     modes: Modes
+    name: str  # what decides the last bits
 
     def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
         """See `ifrk4.advance`."""
@@ -44,7 +45,7 @@ class NumpyEngine:
     """Any semilinear equation, by the reference code."""
 
     def __init__(self, equation: Semilinear, grid: Grid, precision: Precision, scheme: Scheme = "ifrk4") -> None:
-        self._equation = equation
+        self._equation, self.name = equation, "numpy"
         self._advance = etdrk4.advance if scheme == "etdrk4" else ifrk4.advance
         self.modes = Modes(grid, "float64" if precision == "mixed" else precision, degree=degree(equation))
         self._inner = Modes(grid, "float32", degree=degree(equation)) if precision == "mixed" else self.modes
@@ -70,7 +71,7 @@ class LaneEngine:
     """2D Navier–Stokes, one sample per SIMD lane."""
 
     def __init__(self, equation: NavierStokes2D, grid: Grid, precision: Precision) -> None:
-        self._equation, self._precision = equation, precision
+        self._equation, self._precision, self.name = equation, precision, compiled()
         self.modes = Modes(grid, "float32" if precision == "float32" else "float64")
 
     def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
@@ -87,6 +88,7 @@ class FamilyEngine:
 
     def __init__(self, equation: Pointwise, grid: Grid, precision: Precision, scheme: Scheme) -> None:
         self.modes = Modes(grid, "float32" if precision == "float32" else "float64", degree=degree(equation))
+        self.name = compiled()
         self._lanes = family.Lanes(equation, self.modes, scheme, precision=precision)
 
     def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
