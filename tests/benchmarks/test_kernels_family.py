@@ -56,7 +56,8 @@ def test_lanes(benchmark, name, precision):
 
 
 @every
-def test_numpy(benchmark, name, precision="float64"):
+@pytest.mark.parametrize("precision", ["float64"])
+def test_numpy(benchmark, name, precision):
     """Its tables are made anew in each call."""
     benchmark.group = f"{name}, {precision}, {STEPS} steps of {batch_of(name)} samples"
     new, _ = benchmark(march(NumpyEngine, name, precision, batch_of(name)))
