@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
@@ -30,7 +30,6 @@ class Engine(Protocol):
     """Advances batches of modes `(b, field, *k)`, laid out by `modes`."""
 
     modes: Modes
-    name: str  # what decides the last bits
 
     def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
         """See `ifrk4.advance`."""
@@ -45,7 +44,7 @@ class NumpyEngine:
     """Any semilinear equation, by the reference code."""
 
     def __init__(self, equation: Semilinear, grid: Grid, precision: Precision, scheme: Scheme = "ifrk4") -> None:
-        self._equation, self.name = equation, "numpy"
+        self._equation = equation
         self._advance = etdrk4.advance if scheme == "etdrk4" else ifrk4.advance
         self.modes = Modes(grid, "float64" if precision == "mixed" else precision, degree=degree(equation))
         self._inner = Modes(grid, "float32", degree=degree(equation)) if precision == "mixed" else self.modes
@@ -71,7 +70,7 @@ class LaneEngine:
     """2D Navier–Stokes, one sample per SIMD lane."""
 
     def __init__(self, equation: NavierStokes2D, grid: Grid, precision: Precision) -> None:
-        self._equation, self._precision, self.name = equation, precision, compiled()
+        self._equation, self._precision = equation, precision
         self.modes = Modes(grid, "float32" if precision == "float32" else "float64")
 
     def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
@@ -88,7 +87,6 @@ class FamilyEngine:
 
     def __init__(self, equation: Pointwise, grid: Grid, precision: Precision, scheme: Scheme) -> None:
         self.modes = Modes(grid, "float32" if precision == "float32" else "float64", degree=degree(equation))
-        self.name = compiled()
         self._lanes = family.Lanes(equation, self.modes, scheme, precision=precision)
 
     def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
@@ -114,7 +112,8 @@ def fastest(equation: Semilinear, grid: Grid, precision: Precision, scheme: Sche
         and type(equation).nonlinear is NavierStokes2D.nonlinear
         and type(equation).symbol is NavierStokes2D.symbol
     )
-    if not (flow or is_pointwise(equation)):
+    pointwise = scheme in get_args(family.Scheme) and is_pointwise(equation)
+    if not (flow or pointwise):
         return NumpyEngine(equation, grid, precision, scheme)
     if not kernels.available():
         log.warning("the compiled kernels are missing, so NumPy solves, many times slower: install with a C++ compiler")
@@ -122,7 +121,8 @@ def fastest(equation: Semilinear, grid: Grid, precision: Precision, scheme: Sche
     if not (all(kernels.can_transform(n) for n in grid.shape) if flow else family.can_solve(grid)):
         log.warning("no compiled transform for %s points, so NumPy solves; even sizes 2ᵃ 3ᵇ 5ᶜ are faster", grid.shape)
         return NumpyEngine(equation, grid, precision, scheme)
+    if isinstance(equation, NavierStokes2D) and flow:
+        return LaneEngine(equation, grid, precision)
     if is_pointwise(equation):
         return FamilyEngine(equation, grid, precision, scheme)
-    assert isinstance(equation, NavierStokes2D)
-    return LaneEngine(equation, grid, precision)
+    return NumpyEngine(equation, grid, precision, scheme)

@@ -63,7 +63,8 @@ class SpectralCard(Card):
         return {"spectral engine": compiled() if self.engine == "fastest" else "numpy"}
 
     def provenance_of(self, problem: Semilinear, grid: Grid) -> dict[str, str]:
-        return {"spectral engine": self._engine(problem, grid).name}
+        numpy = isinstance(self._engine(problem, grid), NumpyEngine)
+        return {"spectral engine": "numpy" if numpy else compiled()}
 
     def _engine(self, problem: Semilinear, grid: Grid) -> Engine:
         choose = fastest if self.engine == "fastest" else NumpyEngine
