@@ -130,8 +130,8 @@ class Solver(Protocol):
 class SolverCard(Protocol):
     """A solver's options, from the card, before there is anything to solve.
 
-    Optional: `provenance() -> dict[str, str]`, what on this machine may change a solution's last bits; `settle`, see
-    `Settling`.
+    Optional: `provenance() -> dict[str, str]`, what on this machine may change a solution's last bits;
+    `provenance_of(problem, grid)`, the same where it depends on what is solved; `settle`, see `Settling`.
     """
 
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> Solver:

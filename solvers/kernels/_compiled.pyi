@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,57 @@ def navier_stokes_2d_nonlinear(
     forcing: Waves,
     mean_velocity: tuple[float, float],
     gradients: list[tuple[float, float]],
+    precision: str,
+    threads: int = 1,
+    kernel: str = "",
+) -> tuple[States, NDArray[np.float64]]: ...
+def family_kernels(precision: str) -> list[str]: ...
+def family_memory(
+    *,
+    shape: Sequence[int],
+    lengths: Sequence[float],
+    top: Sequence[int],
+    fields: int,
+    rates: int,
+    inputs: Sequence[tuple[int, int]],
+    terms: Sequence[tuple[int, Sequence[int]]],
+    symbol: ArrayLike,
+    scheme: str,
+    precision: str,
+    kernel: str,
+) -> int: ...
+def family_advance(
+    states: ArrayLike,
+    *,
+    tables: Sequence[ArrayLike | None],
+    coefficients: ArrayLike,
+    length: float,
+    steps: ArrayLike,
+    shape: Sequence[int],
+    lengths: Sequence[float],
+    top: Sequence[int],
+    fields: int,
+    rates: int,
+    inputs: Sequence[tuple[int, int]],
+    terms: Sequence[tuple[int, Sequence[int]]],
+    symbol: ArrayLike,
+    scheme: str,
+    precision: str,
+    threads: int = 1,
+    kernel: str = "",
+) -> tuple[States, NDArray[np.float64]]: ...
+def family_nonlinear(
+    states: ArrayLike,
+    *,
+    coefficients: ArrayLike,
+    shape: Sequence[int],
+    lengths: Sequence[float],
+    top: Sequence[int],
+    fields: int,
+    rates: int,
+    inputs: Sequence[tuple[int, int]],
+    terms: Sequence[tuple[int, Sequence[int]]],
+    symbol: ArrayLike,
     precision: str,
     threads: int = 1,
     kernel: str = "",

@@ -66,11 +66,18 @@ class SpectralCard(Card):
             )
         if grid.points != "nodes":
             raise SolverError("the spectral solver needs grid.points: nodes")
-        choose = fastest if self.engine == "fastest" else NumpyEngine
-        return SpectralSolver(choose(problem, grid, self.precision, self.scheme), output, self)
+        return SpectralSolver(self._engine(problem, grid), output, self)
 
     def provenance(self) -> dict[str, str]:
         return {"spectral engine": compiled() if self.engine == "fastest" else "numpy"}
+
+    def provenance_of(self, problem: Semilinear, grid: Grid) -> dict[str, str]:
+        numpy = isinstance(self._engine(problem, grid), NumpyEngine)
+        return {"spectral engine": "numpy" if numpy else compiled()}
+
+    def _engine(self, problem: Semilinear, grid: Grid) -> Engine:
+        choose = fastest if self.engine == "fastest" else NumpyEngine
+        return choose(problem, grid, self.precision, self.scheme)
 
     def refined(self, factor: float) -> SpectralCard:
         finer = {"cfl": self.cfl / factor, "min_steps": ceil(self.min_steps * factor), "precision": "float64"}
