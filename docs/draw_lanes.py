@@ -71,7 +71,8 @@ def grid(axes: plt.Axes) -> None:
     axes.text(left + 4 * width, 60.3, "grid: z = u + iv, x by ky", ha="center", color=INK, weight="bold")
     axes.text(left + 4 * width, bottom + 6 * height + 0.8, "x = 0, 1, … nx − 1", ha="center", color=INK, fontsize=7)
     axes.text(
-        left + 4 * width, 39.4, "columns, one at a time, within the first-level cache:\ntransform along y, z ← z², and back",
+        left + 4 * width, 39.4,
+        "columns, one at a time, within the first-level cache:\ntransform along y, z ← z², and back",
         ha="center", va="top", color=INK,
     )  # fmt: skip
     for y, way, name in ((51.5, "-|>", "along x"), (47, "<|-", "and back")):
@@ -96,13 +97,14 @@ def registers(axes: plt.Axes) -> None:
     for x, there in ((left, 40.2), (left + 16 * width, 44.8)):
         axes.plot([x, there], [top, 43.5], color=GREEN, lw=0.8, ls=(0, (4, 3)), zorder=2)
     axes.text(
-        left + 8 * width, bottom + 2 * height + 2.2, "coefficient (kx, ky) of samples a … p: two registers, one sample a lane",
+        left + 8 * width, bottom + 2 * height + 2.2,
+        "coefficient (kx, ky) of samples a … p: two registers, one sample a lane",
         ha="center", color=INK, weight="bold", bbox={"fc": "white", "ec": "none", "pad": 3},
     )  # fmt: skip
     axes.text(
         left + 8 * width, bottom - 1.6,
-        "16 lanes of float32, 8 of float64 (AVX-512). Every instruction of a step works on all samples at once: no shuffle,\n"
-        "no gather, no waste at odd sizes; each lane has its own viscosity, drag and time step.",
+        "16 lanes of float32, 8 of float64 (AVX-512). Every instruction of a step works on all samples at once:\n"
+        "no shuffle, no gather, no waste at odd sizes; each lane has its own viscosity, drag and time step.",
         ha="center", va="top", color=INK,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from importlib import import_module, metadata
 from pathlib import Path
@@ -40,8 +41,6 @@ def main() -> None:
             if options.write:
                 write(name, text)
         else:  # a process each: thread pools are as wide as the cores that they first saw
-            import subprocess
-
             subprocess.run([sys.executable, "-m", "periodic", name, *sys.argv[1:]], check=False)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import exponax as ex
 import numpy as np
+from timing import Table, between, interleave, met, time_of
 
 from pdebench.errors import PdebenchError
 from pdebench.problem import problems
 from pdebench.spec import Grid
-from timing import Table, between, interleave, met, time_of
 
 from . import dedalus_3d, rivals_jax, yardstick_3d
 from .ours import TAU, computes, stepper

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def march(velocity: np.ndarray, *, viscosity: float, dt: float):
-    """`steps ->` None: takes so many more steps from `velocity` `(3, n, n, n)` in a box of 2π; float64, Dedalus's default."""
+    """`steps ->` None: so many more steps from `velocity` `(3, n, n, n)` in a box of 2π, in float64, its default."""
     import dedalus.public as d3  # sets up logging and MPI
 
     logging.disable(logging.INFO)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from timing import Table, interleave
 
 from pdebench.solvers.spectral.engine import fastest
-from timing import Table, interleave
 
 from .ours import decaying
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import exponax as ex
 import numpy as np
+from timing import Table, between, interleave, met, time_of
 
 from pdebench.solvers.spectral.conservative import Burgers1D, KortewegDeVries, KuramotoSivashinsky1D
 from pdebench.spec import Grid
-from timing import Table, between, interleave, met, time_of
 
 from . import rivals_jax
 from .ours import computes, stepper
@@ -36,10 +36,10 @@ def table(seconds: float, quick: bool) -> Table:
         f"at least {GOAL:g} times the speed of exponax per step of equal order",
         ("equation", "precision", "scheme", "by", "ours", "exponax ETDRK4", "exponax / ours", "difference", "goal"),
         (
-            f"{steps} steps a call. exponax: order 4, conservative form, compiled loop in Fourier space, vmap or members in "
-            "turn, whichever was faster. “difference”: relative L2 distance of the two solutions at the end of a call. On "
-            "KdV exponax 0.2.0 takes real parts of coefficients that are complex and nears our solution with order "
-            "one only; its steps are counted as if they were of order four.",
+            f"{steps} steps a call. exponax: order 4, conservative form, compiled loop in Fourier space, vmap or "
+            "members in turn, whichever was faster. “difference”: relative L2 distance of the two solutions at the end "
+            "of a call. On KdV exponax 0.2.0 takes real parts of coefficients that are complex and nears our solution "
+            "with order one only; its steps are counted as if they were of order four.",
         ),
     )
     for name in EQUATIONS:
@@ -55,7 +55,7 @@ def _rows(out: Table, name: str, precision: str, steps: int, seconds: float) -> 
     length = dt * steps
 
     def make(step: float) -> ex.BaseStepper:
-        return rival(1, extent, N, step, order=4, **{"single_channel": True, "conservative": True}, **options)
+        return rival(1, extent, N, step, order=4, single_channel=True, conservative=True, **options)
 
     marches = {}
     for how in rivals_jax.BATCHING:

@@ -6,10 +6,10 @@ import ctypes
 from pathlib import Path
 
 import numpy as np
+from timing import Table, met
 
 from pdebench.solvers.kernels import _compiled, navier_stokes_2d
 from pdebench.solvers.spectral.fourier import Modes
-from timing import Table, met
 
 from .ours import decaying
 
@@ -23,8 +23,8 @@ def table(seconds: float, quick: bool) -> Table:
         f"at most {GOAL:g} state copies per lane block, whatever the number of members",
         ("grid", "precision", "layout", "arena", "state copies", "more for 128 members than for 16", "goal"),
         (
-            "State copies: the arena over the bytes of the modes that the 2/3 rule keeps, of one block (a lane each, or "
-            "one sample where lanes are lines) in the precision of the state. Last: how much more the resident set "
+            "State copies: the arena over the bytes of the modes that the 2/3 rule keeps, of one block (a lane each, "
+            "or one sample where lanes are lines) in the precision of the state. Last: how much more the resident set "
             "peaks in a call with 128 members than with 16, beyond the results that the calls return.",
         ),
     )

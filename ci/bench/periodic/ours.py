@@ -1,4 +1,4 @@
-"""Our side of each comparison: engines as the spectral solver makes them, and the initial states that all rivals share."""
+"""Our side of each comparison: the engines that the spectral solver uses, and the initial states that all share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ March = Callable[[int], np.ndarray]  # number of steps -> values at the end, (b,
 
 
 def decaying(n: int, batch: int) -> tuple[NavierStokes2D, Grid, np.ndarray]:
-    """Decaying turbulence in a box of 2π: the problem, its grid, and vorticity `(b, n, n)` of the same functions of x."""
+    """Decaying turbulence in a box of 2π: the problem, its grid, and vorticity `(b, n, n)`, functions of x."""
     problem = NavierStokes2D(
         initial_state={"kind": "energy_spectrum", "peak": 4, "energy": 0.5, "modes": min(20, (n - 1) // 3)}
     )
@@ -24,7 +24,7 @@ def decaying(n: int, batch: int) -> tuple[NavierStokes2D, Grid, np.ndarray]:
 
 
 def stepper(problem, grid, states, params, *, precision, scheme="ifrk4", length):
-    """`steps -> values` after `length`, each of `states` `(b, *space)` or `(b, field, *space)` in that many equal steps.
+    """`steps -> values` after `length`, in equal steps, from `states` `(b, *space)` or `(b, field, *space)`.
 
     The engine is the one that `engine: fastest` picks. Returns it too: its type says who computes.
     """

@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from timing import Table, between, interleave, met, spread, time_of
 
 from pdebench.solvers.kernels import navier_stokes_2d
 from pdebench.solvers.spectral.fourier import Modes
-from timing import Table, between, interleave, met, spread, time_of
 
 from .ours import decaying
 from .whole import CARD
@@ -27,8 +27,8 @@ def table(seconds: float, quick: bool) -> Table:
         f"at least {GOAL:g} of twice the speed, on two cores",
         ("what", "one", "two", "efficiency", "goal"),
         (
-            "Wall time, so both cores must be free. Threads: `navier_stokes_2d.advance` of 64 samples. Ranks: the solving and "
-            "storing of `pdebench generate` under `mpiexec`, without the start of Python, from a card of 64² samples. ",
+            "Wall time, so both cores must be free. Threads: `navier_stokes_2d.advance` of 64 samples. Ranks: the "
+            "solving and storing of `pdebench generate` under `mpiexec`, without the start of Python.",
         ),
     )
     if len(os.sched_getaffinity(0)) < 2:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from timing import Table, between, interleave, met, spread, time_of
 
 from pdebench.solvers.spectral.engine import fastest
-from timing import Table, between, interleave, met, spread, time_of
 
 from . import transforms
 from .ours import decaying

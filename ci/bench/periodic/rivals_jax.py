@@ -1,4 +1,4 @@
-"""exponax and jax-cfd as their authors advise: compiled loops over modes, batched by vmap or, where that is faster, in turn."""
+"""exponax and jax-cfd as their authors advise: compiled loops over modes, by vmap or, where faster, in turn."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _march(stepper, modes, steps, batching):
 def exponax(
     make: Callable[[float], ex.BaseStepper], states, *, length, x64, batching="vmap", dimensions=2, channels=False
 ):
-    """`steps -> values` after `length`; `make(dt)` is the exponax stepper. `states` `(b, *space)`, or `(b, c, *space)`."""
+    """`steps -> values` after `length`; `make(dt)` is its stepper, `states` `(b, *space)` or `(b, c, *space)`."""
     with jax.enable_x64(x64):
         values = jnp.asarray(states if channels else states[:, None], jnp.float64 if x64 else jnp.float32)
         start = jax.block_until_ready(ex.fft(values, num_spatial_dims=dimensions))

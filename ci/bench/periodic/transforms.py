@@ -1,7 +1,8 @@
 """The transforms alone of the best FFT libraries: a packed complex pair, there and back, for a batch of samples.
 
 The least that any pseudo-spectral right-hand side in vorticity must do. Every library is given its best: planned by
-measurement (FFTW_MEASURE, FFTW_PATIENT), aligned, in place or not, sample by sample (which stays in cache) or all at once.
+measurement (FFTW_MEASURE, FFTW_PATIENT), aligned, in place or not, sample by sample (which stays in cache) or all at
+once.
 """
 
 from __future__ import annotations

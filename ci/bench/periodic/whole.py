@@ -10,11 +10,11 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+from timing import Table, between, interleave, met, time_of
 
 from pdebench import order, sample, solve
 from pdebench.generate import generate
 from pdebench.spec import DatasetSpec, load_spec
-from timing import Table, between, interleave, met, time_of
 
 GOAL = 1.15
 CARD = """
@@ -49,8 +49,9 @@ def table(seconds: float, quick: bool) -> Table:
         f"at most {GOAL:g} of the solver's own time",
         ("what", "CPU time per member", "over the solver, CPU", "over the solver, wall", "goal"),
         (
-            "One process, one core, local disk; the goal is held against wall time. The solver alone: its trajectories from states already drawn, frames "
-            "dropped. Frames every 0.1, viscosity 5e-3, Courant number 0.5, mixed precision.",
+            "One process, one core, local disk; the goal is held against wall time. The solver alone: its trajectories "
+            "from states already drawn, frames dropped. Frames every 0.1, viscosity 5e-3, Courant number 0.5, mixed "
+            "precision.",
         ),
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""A plain 3D Navier–Stokes solver on mpi4py-fft, as a rival: rotational form, nine real transforms, RK4 with an integrating factor.
+"""A plain 3D Navier–Stokes solver on mpi4py-fft, as a rival: rotational form, nine real transforms, IFRK4.
 
 After the method of Mortensen & Langtangen (2016), Comput. Phys. Commun. 203, 53-65: three inverse transforms for u,
 three for ω, three forward for u × ω, projection in Fourier space, the 2/3 rule. Written from the equations.
@@ -34,13 +34,13 @@ def march(n: int, *, viscosity: float, dt: float, dtype: str):
         for i in range(3):
             work[:] = modes[i]
             fft.backward(work, u[i])
-            j, l = (i + 1) % 3, (i + 2) % 3
-            work[:] = 1j * (k[j] * modes[l] - k[l] * modes[j])
+            a, b = (i + 1) % 3, (i + 2) % 3
+            work[:] = 1j * (k[a] * modes[b] - k[b] * modes[a])
             fft.backward(work, w[i])
         for i in range(3):
-            j, l = (i + 1) % 3, (i + 2) % 3
-            np.multiply(u[j], w[l], out=product)
-            product[:] -= u[l] * w[j]
+            a, b = (i + 1) % 3, (i + 2) % 3
+            np.multiply(u[a], w[b], out=product)
+            product[:] -= u[b] * w[a]
             fft.forward(product, work)
             np.multiply(work, kept, out=out[i])
         pressure = (k[0] * out[0] + k[1] * out[1] + k[2] * out[2]) * inverse
