@@ -33,7 +33,7 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.rows or ROWS:
         module, cores, long, short = ROWS[name]
-        if options.rows or len(ROWS) == 1:
+        if len(options.rows) == 1:
             timing.pin(cores)
             table = import_module(f"periodic.{module}").table(short if options.quick else long, options.quick)
             text = f"{table.markdown()}\n{timing.machine()}; {versions()}{'; --quick' if options.quick else ''}.\n"
@@ -41,7 +41,8 @@ def main() -> None:
             if options.write:
                 write(name, text)
         else:  # a process each: thread pools are as wide as the cores that they first saw
-            subprocess.run([sys.executable, "-m", "periodic", name, *sys.argv[1:]], check=False)
+            how = [flag for flag in sys.argv[1:] if flag.startswith("-")]
+            subprocess.run([sys.executable, "-m", "periodic", name, *how], check=False)
 
 
 def versions() -> str:
