@@ -27,10 +27,12 @@ RIVALS = ("exponax", "jax", "jax-cfd", "torch", "pyFFTW", "mpi4py-fft", "dedalus
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="ci/bench.sh periodic", description=__doc__)
-    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], help="which figures; all by default")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"which figures, of {' '.join(ROWS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="fewer cases, shorter runs: a draft")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE}")
     options = parser.parse_args()
+    if unknown := [name for name in options.rows if name not in ROWS]:
+        parser.error(f"no row {unknown[0]!r}; known: {' '.join(ROWS)}")
     for name in options.rows or ROWS:
         module, cores, long, short = ROWS[name]
         if len(options.rows) == 1:
