@@ -69,6 +69,7 @@ def _ranks(out: Table, members: int, rounds: int) -> None:
 
 GENERATE = """
 import sys
+from time import perf_counter
 from pdebench.generate import generate
 from pdebench.parallel import world
 comm = world()
