@@ -59,7 +59,7 @@ class Case:
         some = np.flatnonzero(self.steps)
         own = {name: values[some] for name, values in self.params.items()}
         double = Modes(self.modes.grid, degree=self.modes.degree)
-        new[some], peak[some] = SCHEMES[self.scheme](
+        new[some], peak[some], _ = SCHEMES[self.scheme](
             self.equation, double, new[some], own, length=self.length, steps=self.steps[some]
         )
         return new, peak
