@@ -1,0 +1,1 @@
+"""Sequences of linear systems: recycling, guesses, multigrid, direct methods; one object for one sequence."""
