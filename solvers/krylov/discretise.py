@@ -54,7 +54,7 @@ def node_centred(
         slice(pair[0] == "dirichlet", n - (pair[1] == "dirichlet"))
         for n, pair in zip(coefficient.shape, sides, strict=True)
     )
-    weights = node_weights(coefficient[inside].shape, sides)
+    shape = coefficient[inside].shape
     faces = []
     for axis, (h, pair) in enumerate(zip(spacing, sides, strict=True)):
         across = tuple(slice(None) if a == axis else cut for a, cut in enumerate(inside))
@@ -62,9 +62,10 @@ def node_centred(
         face = _closed(inner, coefficient[across], axis, pair, 0.0, mean) if pair[0] == "periodic" else inner
         lower, upper = (int(side == "neumann") for side in pair)
         face = np.pad(face, [(lower, upper) if a == axis else (0, 0) for a in range(face.ndim)])
-        faces.append(face * weights.max(axis=axis, keepdims=True))
+        flat = tuple(1 if a == axis else n for a, n in enumerate(shape))
+        faces.append(face * node_weights(flat, [("periodic",) * 2 if a == axis else s for a, s in enumerate(sides)]))
     if np.ndim(shift) or shift:
-        shift = np.asarray(shift) * weights
+        shift = np.asarray(shift) * node_weights(shape, sides)
     return FluxForm(tuple(faces), shift, tuple(pair[0] == "periodic" for pair in sides))
 
 
