@@ -142,3 +142,10 @@ def _side(form: FluxForm, axis: int, end: End) -> tuple[slice | int, ...]:
     if form.periodic[axis]:
         raise ValueError(f"axis {axis} is periodic: it has no {end} side")
     return (slice(None),) * axis + (0 if end == "lower" else -1,)
+
+
+def flux_form(operator: Any) -> FluxForm:
+    """The operator of a `Structured` system as a `FluxForm` (itself, where it is one)."""
+    if isinstance(operator, FluxForm):
+        return operator
+    return FluxForm(tuple(operator.faces), operator.shift, tuple(operator.periodic))

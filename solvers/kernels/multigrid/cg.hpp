@@ -82,42 +82,76 @@ template <class S> void without_mean(const Solver<S>& s, double* x) {
     each([&](double& value) { value -= mean; });
 }
 
-// z = M r; the cycle sees r divided by `size`, so that float32 need not hold small numbers.
-template <int DIM, class S> void precondition(Solver<S>& s, double size) {
-    Hierarchy<S>& h = s.hierarchy;
-    S* rhs = h.depth ? h.levels[0].rhs : h.coarse_rhs;
-    const S* x = h.depth ? h.levels[0].x : h.coarse_x;
-    const double down = 1 / size, up = size / h.scale;
-    for (size_t i = 0; i < s.grid.total; ++i) rhs[i] = S(s.r[i] * down);
-    cycle<DIM>(h, 0);
-    for (size_t i = 0; i < s.grid.total; ++i) s.z[i] = double(x[i]) * up;
-}
+// The cycle's border: what goes in and comes out of it, in the layout of the fine grid.
+template <class S> S* cycle_rhs(Hierarchy<S>& h) { return h.depth ? h.levels[0].rhs : h.coarse_rhs; }
+template <class S> const S* cycle_x(const Hierarchy<S>& h) { return h.depth ? h.levels[0].x : h.coarse_x; }
 
 inline double root(double a) { return __builtin_sqrt(a); }
 
-// Conjugate gradients with the Polak–Ribière β, which bears a cycle rounded to float32 (Golub & Ye 1999).
-template <int DIM, class S> bool iterate(Solver<S>& s, double square, double target, int limit, int& iterations) {
-    const size_t count = s.grid.total;
-    double rz = 0, alpha = 0;
-    for (bool first = true; iterations < limit; first = false) {
-        precondition<DIM>(s, root(square));
-        ++iterations;
-        const double old = rz;
-        rz = dot(s.r, s.z, count);
-        if (!(rz > 0)) return false;
-        const double beta = first ? 0 : -alpha * dot(s.z, s.q, count) / old;
-        if (first) {
-            for (size_t i = 0; i < count; ++i) s.p[i] = s.z[i];
-        } else {
-            for (size_t i = 0; i < count; ++i) s.p[i] = s.z[i] + beta * s.p[i];
+// The sweeps of an iteration take a row at a time through all that it needs: memory is what they wait for.
+
+// x += α p, r −= α q, and the cycle's right-hand side r · down; gives r · r.
+template <class S> double step(Solver<S>& s, double alpha, double down) {
+    S* rhs = cycle_rhs(s.hierarchy);
+    const size_t row = s.grid.row;
+    double square = 0;
+    for (size_t start = 0; start < s.grid.total; start += row) {
+        double *__restrict x = s.x + start, *__restrict r = s.r + start;
+        const double *p = s.p + start, *q = s.q + start;
+        S* __restrict to = rhs + start;
+        for (size_t i = 0; i < row; ++i) {
+            x[i] += alpha * p[i];
+            r[i] -= alpha * q[i];
+            to[i] = S(r[i] * down);
         }
-        refresh(s.grid, s.p);
+        square += dot(r, r, row);
+    }
+    return square;
+}
+
+struct Products {
+    double rz, zq;
+};
+
+// r · z and z · q, z = `up` times what the cycle gave; one row of z at a time lies in s.z.
+template <class S> Products products(Solver<S>& s, double up) {
+    const S* from = cycle_x(s.hierarchy);
+    const size_t row = s.grid.row;
+    Products sums = {0, 0};
+    for (size_t start = 0; start < s.grid.total; start += row) {
+        for (size_t i = 0; i < row; ++i) s.z[i] = double(from[start + i]) * up;
+        sums.rz += dot(s.r + start, s.z, row);
+        sums.zq += dot(s.q + start, s.z, row);
+    }
+    return sums;
+}
+
+template <class S> void turn(Solver<S>& s, double up, double beta) {
+    const S* from = cycle_x(s.hierarchy);
+    double* __restrict p = s.p;
+    for (size_t i = 0; i < s.grid.total; ++i) p[i] = double(from[i]) * up + beta * p[i];
+    refresh(s.grid, p);
+}
+
+// Conjugate gradients with the Polak–Ribière β, which bears a cycle rounded to float32 (Golub & Ye 1999). The cycle
+// sees r divided by its size one step before, so that float32 need not hold small numbers.
+template <int DIM, class S> bool iterate(Solver<S>& s, double square, double target, int limit, int& iterations) {
+    for (size_t i = 0; i < s.grid.total; ++i) s.p[i] = s.q[i] = 0;
+    double size = root(square), rz = 0, alpha = 0;
+    step(s, 0.0, 1 / size);
+    for (bool first = true; iterations < limit; first = false) {
+        const double up = size / s.hierarchy.scale, old = rz;
+        cycle<DIM>(s.hierarchy, 0);
+        ++iterations;
+        const Products made = products(s, up);
+        rz = made.rz;
+        if (!(rz > 0)) return false;
+        turn(s, up, first ? 0 : -alpha * made.zq / old);
         const double pq = multiply<DIM>(s, s.p, s.q);
         if (!(pq > 0)) return false;
         alpha = rz / pq;
-        for (size_t i = 0; i < count; ++i) s.x[i] += alpha * s.p[i];
-        for (size_t i = 0; i < count; ++i) s.r[i] -= alpha * s.q[i];
-        square = dot(s.r, s.r, count);
+        size = root(square);
+        square = step(s, alpha, 1 / size);
         if (!(square > target)) return true;
     }
     return true;
@@ -144,9 +178,12 @@ Outcome solve(Solver<S>& s, const double* rhs, double* x, double tolerance, int 
 
 template <int DIM, class S> void apply_cycle(Solver<S>& s, const double* rhs, double* x) {
     pack(s.grid, rhs, s.r);
-    const double square = dot(s.r, s.r, s.grid.total);
-    precondition<DIM>(s, square > 0 ? root(square) : 1);
-    unpack(s.grid, s.z, x);
+    const double square = dot(s.r, s.r, s.grid.total), size = square > 0 ? root(square) : 1;
+    S* to = cycle_rhs(s.hierarchy);
+    for (size_t i = 0; i < s.grid.total; ++i) to[i] = S(s.r[i] / size);
+    cycle<DIM>(s.hierarchy, 0);
+    unpack(s.grid, cycle_x(s.hierarchy), x);
+    for (int i = 0; i < s.grid.count(); ++i) x[i] *= size / s.hierarchy.scale;
 }
 
 }  // namespace lanes::multigrid::LANES_ISA
