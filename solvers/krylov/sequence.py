@@ -87,7 +87,9 @@ class SolverSequence:
             tries.append(candidate.attempt(system, guess, self._rtol))
             if tries[-1].residual <= self._rtol:
                 break
-            log.warning("%s failed: %s", candidate.method.name, tries[-1].reason)
+            candidate.failures += 1
+            level = logging.WARNING if candidate.failures == 1 else logging.DEBUG
+            log.log(level, "%s failed: %s", candidate.method.name, tries[-1].reason)
         best = min(tries, key=lambda one: one.residual if np.isfinite(one.residual) else np.inf)
         clipped = self._clipped(system, best, tries)
         self._history.add(best.x)
@@ -134,6 +136,7 @@ class _Candidate:
 
     def __init__(self, method: Method) -> None:
         self.method = method
+        self.failures = 0
         self._watch = Watch()
 
     def attempt(self, system: System, guess: Array | None, rtol: float) -> _Try:
