@@ -10,12 +10,14 @@ for system in systems:
 from __future__ import annotations
 
 from . import lu, petsc_ksp, petsc_pc, recycling
+from .ksp import GCRODR
 from .method import Answer, Method, methods
 from .preconditioner import Preconditioner, preconditioners
 from .sequence import Solve, SolverSequence
 from .system import System
 
 __all__ = [
+    "GCRODR",
     "Answer",
     "Method",
     "Preconditioner",

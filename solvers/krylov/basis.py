@@ -6,42 +6,46 @@ import numpy as np
 
 from pdebench.arrays import Array
 from pdebench.parallel import Comm
+from pdebench.solvers import kernels
+from pdebench.solvers.kernels import krylov as sweeps
 
 from .reduce import sum_over
 
-LOSS = 2e-14  # a component along the earlier vectors, relative to what is left, that is not worth a sweep
+LOSS = 1e-13  # a component along the earlier vectors, relative to what is left, that is not worth a sweep
 PASSES = 4
 
 
 def orthogonalise(comm: Comm, q: Array, count: int) -> tuple[Array, float]:
     """Makes row `count` of q orthonormal to the rows before it; gives its components along them, and its length.
 
-    Classical Gram–Schmidt, again while the components found anew exceed `LOSS` (at least one pass more is *looked*
-    at, after Daniel, Gragg, Kaufman & Stewart 1976, Math. Comp. 30, 772); one reduction and one sweep over the basis
-    per pass. A length of 0 says that the vector lies in the span; NaN, that it is not finite.
+    Classical Gram–Schmidt. Each sweep over the basis subtracts components and looks for what they left behind, and
+    there is another while that exceeds `LOSS` (a sharper test than the length's of Daniel, Gragg, Kaufman & Stewart
+    1976, Math. Comp. 30, 772); one reduction per sweep. A length of 0 says that the vector lies in the span; NaN, that
+    it is not finite.
     """
-    rows, w = q[:count], q[count]
-    found = np.empty(count + 1)
     components = np.zeros(count)
-    before = -1.0
-    for _ in range(PASSES):
-        np.dot(rows, w, out=found[:count])
-        found[count] = w @ w
-        part, square = sum_over(comm, found)[:count], float(found[count])
+    if comm.size == 1 and kernels.available():
+        length = kernels._compiled.krylov_orthogonalise(q, count, components, loss=LOSS, passes=PASSES)
+        return components, length
+    found = np.empty(count + 1)
+    sweeps.project(q, count, found)
+    before = float(sum_over(comm, found)[count])
+    for _ in range(PASSES + 1):
+        part, square = found[:count].copy(), float(found[count])
         small = float(part @ part)
-        if not np.isfinite(square):
+        if not (np.isfinite(square) and np.isfinite(small)):
             return components, float("nan")
-        before = square if before < 0 else before
         if small <= LOSS**2 * square:
             break
         components += part
-        w -= part @ rows
+        sweeps.subtract(q, count, part, found)
+        sum_over(comm, found)
     else:
         return components, 0.0
     length = float(np.sqrt(square))
     if length <= 1e-15 * np.sqrt(before):
         return components, 0.0
-    w /= length
+    q[count] /= length
     return components, length
 
 

@@ -89,7 +89,8 @@ class Recycler:
             done, reason = done + cycle.steps, cycle.reason
             residual, size = self._residual(b)
             sizes.append(size)
-            if cycle.full and self.k and not reason and not stop(done, size):
+            hard = self._ledger.hard(done, recycled)
+            if cycle.full and hard and self.k and not reason and not stop(done, size):
                 self._renew(cycle, images=True)
                 residual, size = self._project(residual)
                 renewed = True

@@ -61,8 +61,10 @@ class ArrayOperators:
 class PetscOperators:
     """For a Mat and a PC; the handles are Vecs that share the rows' memory."""
 
-    def __init__(self, mat: Any, pc: Any, comm: Comm, *, mean_free: bool = False) -> None:
-        self.comm, self._mat, self._pc, self._mean_free = comm, mat, pc, mean_free
+    def __init__(self, mat: Any, pc: Any, comm: Comm, pmat: Any = None) -> None:
+        self.comm, self._mat, self._pc, self._pmat = comm, mat, pc, mat if pmat is None else pmat
+        null = mat.getNullSpace()
+        self._null = null if null.handle else None
 
     def handles(self, block: Array) -> list[Any]:
         vec, comm = petsc().Vec, self._mat.getComm()
@@ -75,12 +77,14 @@ class PetscOperators:
     def precondition(self, r: Any, out: Any) -> None:
         r.stateIncrease()
         self._pc.apply(r, out)
-        if self._mean_free:
-            own = out.getArray()
-            own[:] = without_mean(self.comm, own)
+        if self._null is not None:
+            self._null.remove(out)
 
     def weights(self) -> Array:
-        return positive(np.array(self._mat.getDiagonal().getArray()))
+        try:
+            return positive(np.array(self._pmat.getDiagonal().getArray()))
+        except petsc().Error:  # a matrix that is only a product: the plain harmonic Ritz vectors
+            return np.ones(self._mat.getLocalSize()[0])
 
 
 def positive(diagonal: Array) -> Array:

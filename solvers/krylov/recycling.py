@@ -67,4 +67,4 @@ def _operators(system: System, pc: Preconditioner) -> Operators:
     mat, inverse = getattr(pc, "mat", None), getattr(pc, "pc", None)
     if mat is None or inverse is None:
         return ArrayOperators(system, pc)
-    return PetscOperators(mat, inverse, system.comm, mean_free=system.nullspace == "constant")
+    return PetscOperators(mat, inverse, system.comm)

@@ -27,6 +27,10 @@ class Ledger:
     rest: int = 0  # solves still to be done without
     since: int = 0  # solves since a space was last given up
 
+    def hard(self, iterations: int, recycled: int) -> bool:
+        """Whether a solve that comes to a restart should renew its space there: it is longer than the last ones."""
+        return recycled == 0 or self.best == np.inf or iterations > GROWTH * self.best
+
     def renew(self, iterations: int, recycled: int) -> bool:
         """Whether the space should be renewed at the end of a solve."""
         if self.rest > 0:

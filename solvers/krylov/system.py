@@ -74,7 +74,7 @@ class System:
 
     @cached_property
     def matrix(self) -> Any:
-        """A as a scipy CSR matrix with sorted columns and no duplicates, made once; not for a matrix spread over ranks."""
+        """A as a scipy CSR matrix with sorted columns and no duplicates, made once; on one rank only."""
         if self.comm.size > 1:
             raise SolverError("a matrix spread over ranks has no scipy form; use a method that takes a PETSc Mat")
         if is_mat(self.operator):
