@@ -21,6 +21,7 @@ from .system import System, Watch
 log = logging.getLogger(__name__)
 
 EPSILON = float(np.finfo(float).eps)
+CLIPPED = 1e-2  # the largest tolerance that is still called one; above it, the matrix is singular for all that is known
 POLISHES = 3  # times that a method may go on from an x whose true residual is not yet small enough
 
 
@@ -111,7 +112,7 @@ class SolverSequence:
         if best.residual <= self._rtol:
             return 0.0
         floor = system.roundoff(best.x) if np.isfinite(best.residual) else 0.0
-        if best.residual <= floor:
+        if best.residual <= floor <= CLIPPED:
             return floor
         said = "; ".join(f"{one.name}: {one.reason}" for one in tries)
         raise SolverError(f"no method solved the system to a relative residual of {self._rtol:g} ({said})")

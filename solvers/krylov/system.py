@@ -141,7 +141,7 @@ class System:
             from .petsc import absolute, multiply
 
             return multiply(absolute(self.operator), x)
-        return np.asarray(abs(self.operator) @ x)
+        return np.asarray(abs(self.matrix) @ x)  # not of `operator`, whose entries SciPy would sort in place
 
     @cached_property
     def fingerprint(self) -> tuple[object, ...]:
