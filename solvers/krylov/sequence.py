@@ -21,6 +21,7 @@ from .system import System, Watch
 log = logging.getLogger(__name__)
 
 EPSILON = float(np.finfo(float).eps)
+CLIPPED = 1e-2  # the largest tolerance that is still called one; above it, the matrix is singular for all that is known
 POLISHES = 3  # times that a method may go on from an x whose true residual is not yet small enough
 
 
@@ -87,7 +88,9 @@ class SolverSequence:
             tries.append(candidate.attempt(system, guess, self._rtol))
             if tries[-1].residual <= self._rtol:
                 break
-            log.warning("%s failed: %s", candidate.method.name, tries[-1].reason)
+            candidate.failures += 1
+            level = logging.WARNING if candidate.failures == 1 else logging.DEBUG
+            log.log(level, "%s failed: %s", candidate.method.name, tries[-1].reason)
         best = min(tries, key=lambda one: one.residual if np.isfinite(one.residual) else np.inf)
         clipped = self._clipped(system, best, tries)
         self._history.add(best.x)
@@ -109,7 +112,7 @@ class SolverSequence:
         if best.residual <= self._rtol:
             return 0.0
         floor = system.roundoff(best.x) if np.isfinite(best.residual) else 0.0
-        if best.residual <= floor:
+        if best.residual <= floor <= CLIPPED:
             return floor
         said = "; ".join(f"{one.name}: {one.reason}" for one in tries)
         raise SolverError(f"no method solved the system to a relative residual of {self._rtol:g} ({said})")
@@ -134,6 +137,7 @@ class _Candidate:
 
     def __init__(self, method: Method) -> None:
         self.method = method
+        self.failures = 0
         self._watch = Watch()
 
     def attempt(self, system: System, guess: Array | None, rtol: float) -> _Try:

@@ -74,15 +74,18 @@ class System:
 
     @cached_property
     def matrix(self) -> Any:
-        """A as a scipy CSR matrix, made once; the ranks' own rows only, as PETSc keeps them, are not enough: serial."""
+        """A as a scipy CSR matrix with sorted columns and no duplicates, made once; on one rank only."""
         if self.comm.size > 1:
             raise SolverError("a matrix spread over ranks has no scipy form; use a method that takes a PETSc Mat")
-        if is_structured(self.operator):
-            return sparse.csr_matrix(self.operator.matrix())
         if is_mat(self.operator):
             indptr, indices, values = self.operator.getValuesCSR()
             return sparse.csr_matrix((values, indices, indptr), shape=self.rows)
-        return sparse.csr_matrix(self.operator)
+        given = self.operator.matrix() if is_structured(self.operator) else self.operator
+        matrix = sparse.csr_matrix(given, dtype=float)
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
+        return matrix
 
     @cached_property
     def mat(self) -> Any:
@@ -138,7 +141,7 @@ class System:
             from .petsc import absolute, multiply
 
             return multiply(absolute(self.operator), x)
-        return np.asarray(abs(self.operator) @ x)
+        return np.asarray(abs(self.matrix) @ x)  # not of `operator`, whose entries SciPy would sort in place
 
     @cached_property
     def fingerprint(self) -> tuple[object, ...]:
