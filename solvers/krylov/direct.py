@@ -127,9 +127,11 @@ class PetscDirect:
         return Answer(x)
 
     def _inverse(self, b: Array) -> Array:
-        create = partial(petsc().Vec().createWithArray, comm=self._mat.getComm())
         x = np.empty_like(b)
-        self._pc.apply(create(np.ascontiguousarray(b)), create(x))
+        given, found = (
+            petsc().Vec().createWithArray(part, comm=self._mat.getComm()) for part in (np.ascontiguousarray(b), x)
+        )
+        self._pc.apply(given, found)
         return x
 
 

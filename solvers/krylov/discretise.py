@@ -32,7 +32,7 @@ def cell_centred(
     faces = []
     for axis, (h, pair) in enumerate(zip(spacing, sides, strict=True)):
         inner = _means(coefficient, axis, mean)
-        faces.append(_closed(inner / h**2, coefficient, axis, pair, 2 / h**2, mean))
+        faces.append(_closed(inner / h**2, coefficient, axis, pair, h, mean))
     return FluxForm(tuple(faces), shift, tuple(pair[0] == "periodic" for pair in sides))
 
 
@@ -59,7 +59,7 @@ def node_centred(
     for axis, (h, pair) in enumerate(zip(spacing, sides, strict=True)):
         across = tuple(slice(None) if a == axis else cut for a, cut in enumerate(inside))
         inner = _means(coefficient[across], axis, mean) / h**2
-        face = _closed(inner, coefficient[across], axis, pair, 0.0, mean) if pair[0] == "periodic" else inner
+        face = _closed(inner, coefficient[across], axis, pair, h, mean) if pair[0] == "periodic" else inner
         lower, upper = (int(side == "neumann") for side in pair)
         face = np.pad(face, [(lower, upper) if a == axis else (0, 0) for a in range(face.ndim)])
         flat = tuple(1 if a == axis else n for a, n in enumerate(shape))
@@ -79,16 +79,15 @@ def node_weights(shape: Sequence[int], sides: Sides) -> Array:
     return weights
 
 
-def _closed(inner: Array, coefficient: Array, axis: int, pair: tuple[Side, Side], factor: float, mean: Mean) -> Array:
-    """Inner faces with those on the two sides of the axis."""
+def _closed(inner: Array, coefficient: Array, axis: int, pair: tuple[Side, Side], h: float, mean: Mean) -> Array:
+    """Inner faces with those on the two sides of the axis: the one that wraps, or a wall, or half a cell off."""
     first, last = np.take(coefficient, [0], axis), np.take(coefficient, [-1], axis)
     if pair[0] == "periodic":
         wrap = _means(np.concatenate([last, first], axis), axis, mean)
-        scale = factor / 2 if factor else 1.0
-        lower = upper = wrap * scale
+        lower = upper = wrap / h**2
     else:
         lower, upper = (
-            factor * end if side == "dirichlet" else 0 * end for end, side in zip((first, last), pair, strict=True)
+            2 / h**2 * end if side == "dirichlet" else 0 * end for end, side in zip((first, last), pair, strict=True)
         )
     return np.concatenate([lower, inner, upper], axis)
 
