@@ -27,9 +27,13 @@ class Ledger:
     rest: int = 0  # solves still to be done without
     since: int = 0  # solves since a space was last given up
 
-    def hard(self, iterations: int, recycled: int) -> bool:
-        """Whether a solve that comes to a restart should renew its space there: it is longer than the last ones."""
-        return recycled == 0 or self.best == np.inf or iterations > GROWTH * self.best
+    def hard(self, iterations: int, recycled: int, cycle: int) -> bool:
+        """Whether a solve that comes to a restart should renew its space there, `cycle` the iterations of the next one.
+
+        Not where the last solves say that it is nearly done, and it does not take longer than they did.
+        """
+        expected = min(self.best, self.before)
+        return recycled == 0 or iterations > GROWTH * expected or expected - iterations > cycle
 
     def renew(self, iterations: int, recycled: int) -> bool:
         """Whether the space should be renewed at the end of a solve."""
