@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -274,3 +275,9 @@ def test_krylov_is_there_without_petsc():
         check=False,
     )
     assert ran.stdout.strip() == "False", ran.stderr
+
+
+def test_the_example_of_the_readme_runs(capsys):
+    page = (Path(__file__).parent.parent / "solvers/krylov/README.md").read_text()
+    exec(page.split("```python")[1].split("```")[0], {})
+    assert capsys.readouterr().out.startswith("gcrodr(40, 20)+diagonal")
