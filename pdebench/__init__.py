@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .data import Windows as Windows
     from .evaluate import evaluate as evaluate
     from .generate import generate as generate
+    from .online import Stream as stream
     from .spec import load_spec as load_card
     from .store import TrajectoryStore as TrajectoryStore
     from .store import open_store as open
@@ -34,6 +35,7 @@ _EXPORTS = {
     "generate": "pdebench.generate:generate",
     "load_card": "pdebench.spec:load_spec",
     "open": "pdebench.store:open_store",
+    "stream": "pdebench.online:Stream",
     "train": "pdebench.train:train",
 }
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "generate",
     "load_card",
     "open",
+    "stream",
     "train",
 ]
 

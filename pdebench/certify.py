@@ -11,7 +11,7 @@ from . import order, solve
 from .arrays import Array, Index
 from .errors import CardError, StoreError
 from .parallel import Comm, Serial
-from .problem import Frame
+from .problem import Frame, Given, Outcome
 from .store import TrajectoryStore
 
 PER_SPLIT = 4  # members certified of each split where none are named
@@ -97,12 +97,12 @@ def _differences(store: TrajectoryStore, members: Index, refine: float) -> tuple
     out = np.full((len(members), len(store.times), len(store.fields)), np.nan)
     row = {int(member): i for i, member in enumerate(members)}
     reasons = {}
-    for event in solve.trajectories(store.spec, members, refine=refine):
+    for event in solve.trajectories(store.spec, members, refine=refine, settled=store.settled):
         if isinstance(event, Frame):
             for member, finer in zip(event.members, event.values, strict=True):
                 stored = store.frames(int(member), event.index, event.index + 1)[0].astype(float)
                 out[row[int(member)], event.index] = _relative(stored, finer)
-        elif event.cost.reason:
+        elif isinstance(event, Outcome) and event.cost.reason:
             reasons[event.member] = event.cost.reason
             out[row[event.member]] = np.nan
     return out, reasons
@@ -156,17 +156,18 @@ class VerifyResult:
 
 
 def verify(store: TrajectoryStore, member: int) -> VerifyResult:
-    """Solve the whole unit of work of a member again, and compare its frames bit by bit."""
+    """Solve the whole unit of work of a member again, and compare its inputs and frames bit by bit."""
     if not 0 <= member < store.spec.samples.count:
         raise StoreError(f"{store.path} has members 0 … {store.spec.samples.count - 1}, not {member}")
     stored = store.frames(member)
     unit = next(unit for unit in order.units(store.spec) if member in unit)
     first, difference = None, 0.0
-    for event in solve.trajectories(store.spec, unit):
-        if isinstance(event, Frame) and member in event.members:
+    for event in solve.trajectories(store.spec, unit, settled=store.settled):
+        if isinstance(event, Frame | Given) and member in event.members:
+            there, index = (stored[event.index], event.index) if isinstance(event, Frame) else (store.given(member), 0)
             again = event.values[list(event.members).index(member)].astype(stored.dtype)
-            if again.tobytes() != stored[event.index].tobytes():
-                first = event.index if first is None else first
-                off = np.abs(again.astype(float) - stored[event.index])
+            if again.tobytes() != there.tobytes():
+                first = index if first is None else first
+                off = np.abs(again.astype(float) - there)
                 difference = max(difference, float(np.nan_to_num(off, nan=np.inf).max()))
     return VerifyResult(member, first is None, first, difference)

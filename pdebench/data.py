@@ -7,7 +7,7 @@ loader = torch.utils.data.DataLoader(windows, batch_size=16, shuffle=True, num_w
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -25,19 +25,34 @@ class Trajectories(Protocol):
     @property
     def fields(self) -> tuple[str, ...]: ...
     @property
+    def inputs(self) -> tuple[str, ...]: ...
+    @property
+    def steady(self) -> bool: ...
+    @property
     def times(self) -> Array: ...
     def members(self, split: str | None = None) -> Index: ...
     def params(self, members: Index) -> Array: ...
     def frames(self, member: int, start: int = 0, stop: int | None = None, step: int = 1) -> Array: ...
+    def given(self, member: int) -> Array: ...
+
+
+def seen(frames: Array, given: Array) -> Array:
+    """What a model sees of one member: its inputs beside the fields of each frame, or alone where there is no frame.
+
+    `(h, field, *space)`, `(input, *space)` -> `(h, field + input, *space)`, or `(1, input, *space)` for h = 0.
+    """
+    if not len(frames):
+        return given[None]
+    return np.concatenate([frames, np.broadcast_to(given, (len(frames), *given.shape))], axis=1)
 
 
 class Window(NamedTuple):
     """One piece of a trajectory, writable and owned by the caller."""
 
-    history: Array  # (h, field, *space)
-    future: Array  # (t, field, *space)
+    history: Array  # (h, field + input, *space); (1, input, *space) of a steady problem
+    future: Array  # (t, field, *space); of a steady problem its one frame, the solution
     params: Array  # (p,)
-    times: Array  # (t,) of the future, from the last frame of the history
+    times: Array  # (t,) of the future, from the last frame of the history; of a steady problem the card's time
     member: int
     start: int  # stored frame at which the history begins
 
@@ -57,7 +72,8 @@ class Windows:
     """Every window of a split's finished members, in order of member, then start.
 
     A window is `history + horizon` frames, each `stride` stored frames after the last; the next one begins
-    `start_every` frames later. Frames are read when asked for, one member at a time.
+    `start_every` frames later. Frames are read when asked for, one member at a time. Inputs are repeated beside each
+    frame of the history. A steady problem has one window per member: its inputs, then the solution.
     """
 
     def __init__(
@@ -72,8 +88,14 @@ class Windows:
     ) -> None:
         if min(history, horizon, stride, start_every) < 1:
             raise ValueError("history, horizon, stride and start_every must be 1 or more")
+        if store.steady and (history, horizon, stride) != (1, 1, 1):
+            raise ValueError(
+                f"{store.spec.name} is steady: history, horizon and stride must be 1, not "
+                f"{history}, {horizon}, {stride}"
+            )
         self.store, self.history, self.horizon, self.stride = store, history, horizon, stride
-        self._span = (history + horizon - 1) * stride + 1
+        self._shown = 0 if store.steady else history  # frames in the history
+        self._span = (self._shown + horizon - 1) * stride + 1
         self._members = store.members(split)
         self._params = store.params(self._members)
         self._starts = range(0, len(store.times) - self._span + 1, start_every)
@@ -92,10 +114,9 @@ class Windows:
     def __getitem__(self, index: int) -> Window:
         row, start = self._place(index)
         frames = np.require(self._read(row, start), requirements="W")  # a copy, where the store lends its own
-        h = self.history
         return Window(
-            frames[:h],
-            frames[h:],
+            self._history(row, frames),
+            frames[self._shown :],
             self._params[row].copy(),
             self._times(np.array(start)),
             int(self._members[row]),
@@ -123,8 +144,15 @@ class Windows:
         frames = np.empty((len(places), *first.shape), first.dtype)
         for out, place in zip(frames, places, strict=True):
             out[...] = self._read(*place)
-        h = self.history
-        return Batch(frames[:, :h], frames[:, h:], self._params[rows], self._times(starts), self._members[rows], starts)
+        h = self._shown
+        history = frames[:, :h]
+        if self.store.inputs:
+            history = np.stack([self._history(int(row), own) for row, own in zip(rows, frames, strict=True)])
+        return Batch(history, frames[:, h:], self._params[rows], self._times(starts), self._members[rows], starts)
+
+    def _history(self, row: int, frames: Array) -> Array:
+        shown = frames[: self._shown]
+        return seen(shown, self.store.given(int(self._members[row]))) if self.store.inputs else shown
 
     def _place(self, index: int) -> tuple[int, int]:
         """Row among the members, and first frame."""
@@ -139,37 +167,59 @@ class Windows:
     def _times(self, starts: Index) -> Array:
         """Times of the future, `(..., t)`, from the last frame of the history."""
         frames = self.store.times[starts[..., None] + np.arange(0, self._span, self.stride)]
+        if self.store.steady:
+            return np.asarray(frames)
         return np.asarray(frames[..., self.history :] - frames[..., self.history - 1 : self.history])
 
 
 @dataclass(frozen=True, slots=True)
 class Normaliser:
-    """Statistics that bring a split's fields, changes and parameters to order one; float64, one entry per column."""
+    """Statistics that bring a split's fields, inputs, changes and parameters to order one; float64, one per column."""
 
     mean: Array  # (field,)
     std: Array  # (field,)
-    change: Array  # (field,) root mean square of the change over one stride
+    change: Array  # (field,) root mean square of the change over one stride; of a steady problem 1
     param_log: Array  # (p,) 1 where the logarithm is taken: positive and spread over more than a factor of three
     param_mean: Array  # (p,)
     param_std: Array  # (p,) 1 for a constant parameter
+    input_mean: Array = field(default_factory=lambda: np.empty(0))  # (input,)
+    input_std: Array = field(default_factory=lambda: np.empty(0))  # (input,)
 
     @classmethod
     def measure(cls, store: Trajectories, split: str = "train", *, stride: int = 1, frames: int = 512) -> Normaliser:
         """Statistics over at most `frames` frames spread evenly over the split, read one pair at a time."""
-        windows = Windows(store, split, stride=stride)
+        windows, fields = Windows(store, split, stride=stride), len(store.fields)
         picked = np.unique(np.linspace(0, len(windows) - 1, max(frames // 2, 1)).astype(int))
         space = tuple(range(1, 1 + len(store.spec.store.shape)))
-        means, variances, changes = [], [], []
+        states, inputs, changes = _Moments(space), _Moments(space), []
         for index in picked:
             window = windows[int(index)]
-            for frame in (window.history[-1].astype(float), window.future[0].astype(float)):
-                means.append(frame.mean(axis=space))
-                variances.append(frame.var(axis=space))
-            changes.append(((window.future[0].astype(float) - window.history[-1]) ** 2).mean(axis=space))
-        std = np.sqrt(np.mean(variances, axis=0) + np.var(means, axis=0))
-        change = np.sqrt(np.mean(changes, axis=0))
-        params = store.params(store.members(split))
-        return cls(np.mean(means, axis=0), _nonzero(std), _nonzero(change), *_param_statistics(params))
+            last, following = window.history[-1].astype(float), window.future[0].astype(float)
+            inputs.add(last[-len(store.inputs) :] if store.inputs else last[:0])
+            if not store.steady:
+                states.add(last[:fields])
+                changes.append(((following - last[:fields]) ** 2).mean(axis=space))
+            states.add(following)
+        change = np.sqrt(np.mean(changes, axis=0)) if changes else np.ones(fields)
+        params = _param_statistics(store.params(store.members(split)))
+        return cls(*states.statistics(), _nonzero(change), *params, *inputs.statistics())
+
+
+class _Moments:
+    """Mean and std over frames `(column, *space)`, gathered one at a time."""
+
+    def __init__(self, space: tuple[int, ...]) -> None:
+        self._space = space
+        self._means: list[Array] = []
+        self._variances: list[Array] = []
+
+    def add(self, frame: Array) -> None:
+        self._means.append(frame.mean(axis=self._space))
+        self._variances.append(frame.var(axis=self._space))
+
+    def statistics(self) -> tuple[Array, Array]:
+        std = np.sqrt(np.mean(self._variances, axis=0) + np.var(self._means, axis=0))
+        return np.mean(self._means, axis=0), _nonzero(std)
 
 
 def _param_statistics(params: Array) -> tuple[Array, Array, Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from . import solve
+from .problem import Field, inputs_of, is_steady
 from .spec import DatasetSpec, Distribution
 
 PICTURE = "picture.png"
@@ -15,15 +16,20 @@ def readme(spec: DatasetSpec) -> str:
     problem, _ = solve.prepare(spec)
     times, output = spec.times.values(), spec.output
     members = spec.samples.count
-    size = members * len(times) * len(problem.fields) * prod(output.shape) * (4 if spec.store.dtype == "float32" else 8)
+    inputs = inputs_of(problem)
+    frames = len(times) * len(problem.fields) + len(inputs)
+    size = members * frames * prod(output.shape) * (4 if spec.store.dtype == "float32" else 8)
     units = "" if spec.units == "SI" else ", non-dimensional"
     facts = {
-        "fields": ", ".join(f"`{f.name}` ({f.long_name})" for f in problem.fields) + units,
+        **({"inputs, the same at all times": _named(inputs) + units} if inputs else {}),
+        "fields": _named(problem.fields) + units,
         "stored grid": f"{_shape(output.shape)} over {_shape(output.lengths)}, {spec.store.dtype}",
-        "times": f"{len(times)} frames from {times[0]:g} to {times[-1]:g}, every {spec.times.step:.10g}",
+        "times": "none: one steady solution per member"
+        if is_steady(problem)
+        else f"{len(times)} frames from {times[0]:g} to {times[-1]:g}, every {spec.times.step:.10g}",
         **{f"`{name}`": _law(law) for name, law in spec.parameters.items()},
         "members": f"{members}: " + ", ".join(f"{k} {a} … {b - 1}" for k, (a, b) in spec.splits.items()),
-        "size": f"{size / 1e9:.3g} GB in units of {spec.samples.unit} members",
+        "size": f"{size / 1e9:.3g} GB in units of {spec.samples.unit} members{_order(spec)}",
         "solver": f"{spec.solver.name} at {_shape(spec.grid.shape)}"
         + "".join(f", {key} {value}" for key, value in spec.solver.options.items()),
         "verified by": ", ".join(f"`{case}`" for case in spec.validation),
@@ -39,6 +45,14 @@ def readme(spec: DatasetSpec) -> str:
         f"Source: {spec.source.strip()}\n\n"
         f"Written from `card.yaml` by `pdebench describe {spec.name} --write`.\n"
     )
+
+
+def _named(fields: tuple[Field, ...]) -> str:
+    return ", ".join(f"`{field.name}` ({field.long_name})" for field in fields)
+
+
+def _order(spec: DatasetSpec) -> str:
+    return "" if spec.samples.order == "drawn" else f", each solved in {spec.samples.order} order"
 
 
 def _shape(numbers: tuple[float, ...]) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 
 from . import __version__
 from .arrays import Array, Index
+from .data import seen
 from .errors import CardError, ModelError, PdebenchError, StoreError
 from .metrics import Context, mean_score, metrics, score
 from .model import Guarded, NeuralSolver, build_model
@@ -59,7 +60,7 @@ def evaluate(
     for name in task.metrics:
         metrics[name]  # an unknown name is an error before the work, not after it
     entrant = _entrant(model, store.spec, label, dict(options or {}), None if weights is None else Path(weights))
-    guarded, asked = Guarded(entrant.model, entrant.name), _Question(store, task)
+    guarded, asked = Guarded(entrant.model, entrant.name, fields=len(store.fields)), _Question(store, task)
     single = _seconds_alone(guarded, asked, members)
     answers = _answers(guarded, asked, members, _batch(asked, len(members), batch), progress)
     return _record(entrant, asked, members, single, answers)
@@ -112,7 +113,11 @@ def _members(store: TrajectoryStore, task: Task) -> Index:
             f"{store.path} was made with other splits than {card.name} has now: `pdebench generate {task.dataset} "
             f"--out {store.path}` takes them over and solves nothing again"
         )
-    if task.frames[-1] >= len(store.times):
+    if store.steady and (task.first, task.history, task.horizon, task.stride) != (0, 1, 1, 1):
+        raise CardError(
+            f"task {task.name}: {store.spec.name} is steady, so first must be 0, and history, horizon and stride 1"
+        )
+    if not store.steady and task.frames[-1] >= len(store.times):
         raise CardError(
             f"task {task.name} uses frames up to {task.frames[-1]}, but {store.spec.name} has {len(store.times)}: "
             "lower first, history, horizon or stride"
@@ -135,14 +140,27 @@ class _Question:
     def __init__(self, store: TrajectoryStore, task: Task) -> None:
         self.store, self.task = store, task
         self.given, self.wanted = task.frames[: task.history], task.frames[task.history :]
-        self.times: Array = store.times[self.wanted] - store.times[self.given[-1]]
+        if store.steady:
+            self.given, self.wanted = range(0), range(1)
+        self.times: Array = store.times[self.wanted] - (store.times[self.given[-1]] if self.given else 0.0)
         problem = problem_of(store.spec)
         self._invariants = getattr(problem, "invariants", None)
 
     def put(self, guarded: Guarded, members: Index, limit: float) -> tuple[Array, Array, float]:
         """The history that some samples were asked with, the answer, and the seconds it took."""
-        history = self._frames(members, self.given)
+        history = np.stack([self._history(int(m)) for m in members])
         return history, *guarded.predict(history, self.store.params(members), self.times, seconds=limit)
+
+    def start(self, history: Array) -> Array:
+        """The fields of the last frame given, `(b, field, *space)`; zero where the problem is steady."""
+        fields = len(self.store.fields)
+        if self.store.steady:
+            return np.zeros((len(history), fields, *history.shape[3:]), history.dtype)
+        return history[:, -1, :fields]
+
+    def _history(self, member: int) -> Array:
+        shown = self._frames(np.array([member]), self.given)[0] if self.given else np.empty(0)
+        return seen(shown, self.store.given(member)) if self.store.inputs else shown
 
     def truth(self, members: Index) -> Array:
         truth = self._frames(members, self.wanted)
@@ -209,7 +227,7 @@ class _Part:
 def _part(guarded: Guarded, asked: _Question, group: Index, limit: float, *, pictured: bool) -> _Part:
     history, pred, seconds = asked.put(guarded, group, limit)
     truth = asked.truth(group)  # read only now: there is nothing to peep at
-    values = score(asked.task.metrics, pred, truth, asked.context(group, history[:, -1]))
+    values = score(asked.task.metrics, pred, truth, asked.context(group, asked.start(history)))
     diverged = int((~np.isfinite(pred).all(axis=tuple(range(1, pred.ndim)))).sum())
     picture = _picture(int(group[0]), asked.times, truth[0], pred[0]) if pictured else None
     return _Part(values, len(group), diverged, seconds, picture)

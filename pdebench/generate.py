@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from .arrays import Index
 from .errors import CardError
 from .layout import DONE, FAILED, MISSING
 from .parallel import Comm, Serial, together
-from .problem import Event, Frame, Sink
+from .problem import Event, Frame, Settling, Sink
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
 
@@ -63,8 +64,9 @@ def generate(
     together(comm, lambda: _rehearse(spec, int(wanted[0][0]), group))
     together(comm, lambda: TrajectoryStore.create(out, spec).sweep() if comm.rank == 0 else None)
     store, began = TrajectoryStore.open(out), perf_counter()
+    settled = _settled(spec, store, comm, group)
     try:
-        fill(spec, store, wanted, comm=comm, group=group, progress=progress)
+        fill(spec, store, wanted, comm=comm, group=group, settled=settled, progress=progress)
     except BaseException:
         if comm.rank == 0:
             store.publish_news()
@@ -82,20 +84,46 @@ def fill(
     *,
     comm: Comm,
     group: Comm,
+    settled: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Solve the units that `sink` lacks and write them there; `group` are the ranks of `comm` that share a unit."""
+    """Solve the units that `sink` lacks and write them there; `group` are the ranks of `comm` that share a unit.
+
+    `settled` are options that the solver chose by measurement, the same for every unit of a store.
+    """
     lacking = set(comm.bcast(sink.missing().tolist() if comm.rank == 0 else None))
     todo = [unit for unit in units if lacking.intersection(unit.tolist())]
     watch = _Watch(sink, todo, spec.times.frames, progress if comm.rank == 0 else None)
     for unit in todo[comm.rank // spec.ranks :: comm.size // spec.ranks]:
-        events = watch.over(solve.trajectories(spec, unit, group))
+        events = watch.over(solve.trajectories(spec, unit, group, settled=settled))
         if group.rank == 0:
             sink.write(unit, events)
             log.info("members %d … %d written", unit[0], unit[-1])
         else:
             deque(events, maxlen=0)  # this rank only lends its hand
     comm.Barrier()
+
+
+def _settled(spec: DatasetSpec, store: TrajectoryStore, comm: Comm, group: Comm) -> dict[str, Any]:
+    """The options that a verdict by measurement puts in the card's place; measured where the store has none yet.
+
+    The ranks of the first unit measure and the others wait, so that all go by one verdict.
+    """
+    _, card = solve.prepare(spec)
+    if not isinstance(card, Settling):
+        return {}
+    begun = store.settled is not None or len(store.missing()) < spec.samples.count
+    if not comm.bcast(begun):
+        together(comm, lambda: _measure(spec, store, comm, group))
+    return dict(comm.bcast(store.settled if comm.rank == 0 else None) or {})
+
+
+def _measure(spec: DatasetSpec, store: TrajectoryStore, comm: Comm, group: Comm) -> None:
+    if comm.rank < group.size:
+        verdict = solve.settle(spec, group)
+        if comm.rank == 0:
+            store.settle(verdict)
+            log.info("settled on %s", store.settled)
 
 
 def _rehearse(spec: DatasetSpec, member: int, group: Comm) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import warnings
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +16,9 @@ import zarr.errors
 
 from . import sample
 from .journal import Entry
-from .problem import Field, Outcome, Parameter, problem_of, solvers
+from .problem import Arranged, Field, Outcome, Parameter, Problem, inputs_of, is_steady, problem_of, solvers
 from .provenance import commit
+from .shard import sync_folder
 from .spec import DatasetSpec
 
 SCHEMA_VERSION = 1
@@ -30,8 +31,10 @@ def lay_out(path: Path, spec: DatasetSpec) -> None:
     members = range(spec.samples.count)
     path.mkdir(parents=True)
     group = zarr.create_group(path)
-    group.attrs.update(_attributes(spec, problem.fields))
+    group.attrs.update(_attributes(spec, problem))
     for field in problem.fields:
+        _declare_field(group, spec, field, frames=spec.times.frames)
+    for field in inputs_of(problem):
         _declare_field(group, spec, field)
     _coordinates(group, spec, [field.name for field in problem.fields])
     drawn = np.array([list(sample.parameters(spec, m).values()) for m in members])
@@ -59,24 +62,36 @@ def redescribe(path: Path, spec: DatasetSpec) -> None:
     _consolidate(path)
 
 
+def record_verdict(path: Path, verdict: dict[str, Any]) -> None:
+    """Write what a solver settled on into an existing store, durably: units made by it come after."""
+    group = zarr.open_group(path, mode="r+", use_consolidated=False)
+    group.attrs["settled"] = verdict
+    _consolidate(path)
+    with (path / "zarr.json").open("rb") as file:
+        os.fsync(file.fileno())
+    sync_folder(path)
+
+
 def _consolidate(path: Path) -> None:
     with warnings.catch_warnings():  # consolidated metadata is not in the v3 specification yet, but xarray wants it
         warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
         zarr.consolidate_metadata(path)
 
 
-def _declare_field(group: zarr.Group, spec: DatasetSpec, field: Field) -> None:
+def _declare_field(group: zarr.Group, spec: DatasetSpec, field: Field, frames: int | None = None) -> None:
+    """An array `(sample, time, *space)` of so many frames; without, `(sample, *space)`."""
     samples, space = spec.samples, spec.store.shape
+    time = () if frames is None else (frames,)
     group.create_array(
         field.name,
-        shape=(samples.count, spec.times.frames, *space),
-        chunks=(1, 1, *space),
-        shards=(samples.unit, spec.times.frames, *space),
+        shape=(samples.count, *time, *space),
+        chunks=(1, *(1 for _ in time), *space),
+        shards=(samples.unit, *time, *space),
         dtype=spec.store.dtype,
         compressors=None,  # turbulence in float32 hardly compresses, and raw frames can be mapped
         fill_value=np.nan,
         chunk_key_encoding={"name": "default", "separator": "."},  # one file per shard and no folders
-        dimension_names=("sample", "time", *spec.grid.dims),
+        dimension_names=("sample", *("time" for _ in time), *spec.grid.dims),
         attributes={"long_name": field.long_name, "units": _units(spec, field.units)},
     )
 
@@ -89,7 +104,7 @@ def _coordinates(group: zarr.Group, spec: DatasetSpec, fields: list[str]) -> Non
     _put_array(group, "field", np.array(fields, object), ("field",), {"long_name": "stored field"})
 
 
-def _attributes(spec: DatasetSpec, fields: Iterable[Field]) -> dict[str, Any]:
+def _attributes(spec: DatasetSpec, problem: Problem) -> dict[str, Any]:
     return {
         "Conventions": "CF-1.11",
         "title": spec.title,
@@ -98,7 +113,9 @@ def _attributes(spec: DatasetSpec, fields: Iterable[Field]) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "card": spec.model_dump(mode="json"),
         "digest": spec.digest,
-        "fields": [field.name for field in fields],
+        "fields": [field.name for field in problem.fields],
+        "inputs": [field.name for field in inputs_of(problem)],
+        "steady": is_steady(problem),
         "versions": versions(spec),
         "commit": commit(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -119,11 +136,15 @@ _COLUMN_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "wall_seconds": {"long_name": "time taken by the trajectory", "units": "s"},
     "steps": {"long_name": "time steps taken"},
     "iterations": {"long_name": "linear solver iterations taken"},
+    "arranging_seconds": {"long_name": "share of the time taken to find the unit's order", "units": "s"},
+    "place": {"long_name": "place of the member in the order in which its unit was solved, from 0 on"},
 }
 
 
-def entry_of(outcomes: list[Outcome], checksums: dict[str, int]) -> Entry:
-    return {
+def entry_of(outcomes: list[Outcome], checksums: dict[str, int], arranged: Arranged | None = None) -> Entry:
+    """What the journal keeps of a unit; `arranged` where its members were not solved as drawn."""
+    said = {} if arranged is None else {"order": arranged.members.tolist(), "arranging_seconds": arranged.seconds}
+    return said | {
         "members": [o.member for o in outcomes],
         "reason": [o.cost.reason for o in outcomes],
         "wall_seconds": [o.wall_seconds for o in outcomes],
@@ -143,8 +164,13 @@ def columns_of(spec: DatasetSpec, entries: dict[int, Entry]) -> dict[str, Any]:
         "steps": np.zeros(count, np.int64),
         "iterations": np.zeros(count, np.int64),
     }
+    if spec.samples.order != "drawn":
+        columns |= {"arranging_seconds": np.full(count, np.nan), "place": np.full(count, -1)}
     for entry in entries.values():
         members = entry["members"]
+        if "order" in entry:
+            columns["arranging_seconds"][members] = entry["arranging_seconds"] / len(members)
+            columns["place"][entry["order"]] = np.arange(len(members))
         for name in ("reason", "wall_seconds", "steps", "iterations"):
             columns[name][members] = entry[name]
         columns["status"][members] = [FAILED if why else DONE for why in entry["reason"]]

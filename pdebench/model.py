@@ -16,7 +16,7 @@ import numpy as np
 from .arrays import Array
 from .errors import ModelError, PdebenchError
 from .parallel import Serial
-from .problem import Problem, Solver, SolverCard, problem_of, solvers
+from .problem import Problem, Solver, SolverCard, is_steady, problem_of, solvers
 from .registry import Registry
 from .resample import resample
 from .spec import DatasetSpec
@@ -31,8 +31,10 @@ class NeuralSolver(Protocol):
     def predict(self, history: Array, params: Array, times: Array) -> Array:
         """The fields at `times` `(t,)`, counted from the last frame of the history.
 
-        `(b, h, field, *space)`, `(b, p)` with columns as in `spec.parameters` -> `(b, t, field, *space)`.
-        NaN says that a sample diverged.
+        `(b, h, field + input, *space)`, `(b, p)` with columns as in `spec.parameters` -> `(b, t, field, *space)`. The
+        inputs, which do not change in time, stand beside the fields in each frame. Of a steady problem the history is
+        the inputs alone, `(b, 1, input, *space)`, and the answer is the solution, t = 1. NaN says that a sample
+        diverged.
         """
         ...
 
@@ -66,15 +68,32 @@ class Persistence:
 
     def __init__(self, spec: DatasetSpec, weights: Path | None = None) -> None:
         _no_weights(weights, "persistence")
+        problem = problem_of(spec)
+        if is_steady(problem):
+            raise ModelError(f"persistence: {spec.name} is steady, there is no last frame to keep; take zero instead")
+        self._fields = len(problem.fields)
 
     def predict(self, history: Array, params: Array, times: Array) -> Array:
-        return np.repeat(history[:, -1:], len(times), axis=1)
+        return np.repeat(history[:, -1:, : self._fields], len(times), axis=1)
+
+
+class Zero:
+    """Nothing at all, everywhere: the reference of steady problems, where there is no last frame to keep."""
+
+    kind: ClassVar[str] = "reference"
+
+    def __init__(self, spec: DatasetSpec, weights: Path | None = None) -> None:
+        _no_weights(weights, "zero")
+        self._fields = len(problem_of(spec).fields)
+
+    def predict(self, history: Array, params: Array, times: Array) -> Array:
+        return np.zeros((len(history), len(times), self._fields, *history.shape[3:]), history.dtype)
 
 
 class Autoregressive:
-    """A one-step model rolled out: each frame that it predicts joins the history of the next.
+    """A one-step model rolled out: each frame that it predicts joins the history of the next, with the inputs.
 
-    `step` maps `(b, h, field, *space)` and `(b, p)` to the next frame, `(b, field, *space)`.
+    `step` maps `(b, h, field + input, *space)` and `(b, p)` to the next frame, `(b, field, *space)`.
     """
 
     def __init__(self, step: Callable[[Array, Array], Array]) -> None:
@@ -86,16 +105,18 @@ class Autoregressive:
         frames = []
         for _ in times:
             frames.append(self._step(history, params))
-            history = np.concatenate([history[:, 1:], frames[-1][:, None]], axis=1)
+            inputs = history[:, -1, frames[-1].shape[1] :]
+            following = np.concatenate([frames[-1], inputs], axis=1)
+            history = np.concatenate([history[:, 1:], following[:, None]], axis=1)
         return np.stack(frames, axis=1)
 
 
 class Classical:
-    """The card's own solver on another grid, started from the last frame of the history.
+    """The card's own solver on another grid, started from the last frame of the history, with the inputs given.
 
     `shape` is that grid (the stored one by default); other options replace those of the card's solver. A stored
     frame has lost the modes beyond the stored grid, so no resolution brings the error below what that costs.
-    For autonomous equations only: the solver's clock starts at the last frame.
+    For autonomous equations only: the solver's clock starts at the last frame. A steady problem is solved anew.
     """
 
     kind: ClassVar[str] = "classical"
@@ -116,7 +137,8 @@ class Classical:
     def predict(self, history: Array, params: Array, times: Array) -> Array:
         solver = self._solver()
         states = resample(history[:, -1].astype(np.float64), self._spec.output, self._grid)
-        out = np.empty((len(history), len(times), *history.shape[2:]), history.dtype)
+        fields = len(self._problem.fields)
+        out = np.empty((len(history), len(times), fields, *history.shape[3:]), history.dtype)
         for low in range(0, len(history), solver.batch):
             rows = slice(low, low + solver.batch)
             columns = dict(zip(self._spec.parameters, params[rows].T, strict=True))
@@ -130,10 +152,13 @@ class Classical:
 
 
 class Guarded:
-    """A model behind its contract: copies go in, checked arrays come out, every breach is one `ModelError`."""
+    """A model behind its contract: copies go in, checked arrays come out, every breach is one `ModelError`.
 
-    def __init__(self, model: NeuralSolver, name: str) -> None:
-        self._model, self._name = model, name
+    `fields` are how many it predicts, where the history holds inputs as well.
+    """
+
+    def __init__(self, model: NeuralSolver, name: str, *, fields: int | None = None) -> None:
+        self._model, self._name, self._fields = model, name, fields
 
     def predict(self, history: Array, params: Array, times: Array, *, seconds: float) -> tuple[Array, float]:
         """`(b, t, field, *space)` and the seconds it took. The model gets copies: what it does to them changes nothing.
@@ -156,7 +181,8 @@ class Guarded:
             ) from error
         except (Exception, SystemExit) as error:
             raise ModelError(f"model {self._name} raised {_said(error)} on a batch of {len(history)}") from error
-        expected = (len(history), len(times), *history.shape[2:])
+        fields = history.shape[2] if self._fields is None else self._fields
+        expected = (len(history), len(times), fields, *history.shape[3:])
         if array.dtype.kind not in "fiu":
             raise ModelError(f"model {self._name} returned {array.dtype} values: expected real numbers, {expected}")
         if array.shape != expected:

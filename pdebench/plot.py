@@ -15,7 +15,7 @@ from .arrays import Array, Index
 from .errors import PdebenchError, StoreError
 from .layout import DONE
 from .metrics.pair import Context, Pair
-from .problem import Field
+from .problem import Field, Frame, Outcome, inputs_of, is_steady
 from .spec import DatasetSpec, Grid
 from .store import TrajectoryStore
 
@@ -31,20 +31,40 @@ SECONDS = 8.0  # of a film
 def plot_member(store: TrajectoryStore, member: int, path: str | Path, *, count: int = FRAMES) -> Path:
     """Frames of a member at `count` times: a row per field, in one colour scale per field. Returns the path.
 
-    One-dimensional fields are drawn as curves; of three-dimensional ones the middle slice is shown.
+    Inputs have a row of one picture each; a steady solution stands beside them. One-dimensional fields are drawn as
+    curves; of three-dimensional ones the middle slice is shown.
     """
     _expect(store, member)
+    title = f"{store.spec.title}, member {member}"
+    if store.steady:
+        return _save(_gallery(store.spec, store.given(member), store.frames(member)[0], title), path)
     shown = _spread(len(store.times), count)
     values = np.stack([store.frames(member, i, i + 1)[0] for i in shown])
     times = [f"t = {store.times[i]:g}" for i in shown]
-    return _save(_panels(store.spec, values, times, f"{store.spec.title}, member {member}"), path)
+    return _save(_panels(store.spec, values, times, title, given=store.given(member)), path)
 
 
 def plot_initial(spec: DatasetSpec, path: str | Path, *, member: int = 0) -> Path:
-    """The initial state that a card draws, on its solver's grid: a picture without a store. Returns the path."""
+    """The initial state that a card draws, on its solver's grid: a picture without a store. Returns the path.
+
+    Inputs are drawn with it. A steady problem is solved for the member: its inputs and its solution, as stored.
+    """
     problem, _ = solve.prepare(spec)
-    values = sample.initial(spec, problem, member)[None]
-    return _save(_panels(spec, values, ["t = 0"], ""), path)
+    if is_steady(problem):
+        return _save(_gallery(spec, sample.inputs(spec, problem, member), _solution(spec, member), ""), path)
+    values = sample.initial(spec, problem, member)
+    fields = len(problem.fields)
+    return _save(_panels(spec, values[None, :fields], ["t = 0"], "", given=values[fields:]), path)
+
+
+def _solution(spec: DatasetSpec, member: int) -> Array:
+    """The steady solution of a member, `(field, *output)`."""
+    for event in solve.trajectories(spec, np.array([member]), settled=solve.settle(spec).options):
+        if isinstance(event, Frame) and np.isfinite(event.values).all():
+            return np.asarray(event.values[0])
+        if isinstance(event, Outcome) and event.cost.reason:
+            raise PdebenchError(f"member {member} of {spec.name} cannot be drawn: {event.cost.reason}")
+    raise PdebenchError(f"member {member} of {spec.name} cannot be drawn: its solver gave no finite frame")
 
 
 def film(store: TrajectoryStore, member: int, path: str | Path, *, seconds: float = SECONDS) -> Path:
@@ -120,12 +140,22 @@ def _scales(values: Array) -> list[Scale]:
 
 
 def _panels(
-    spec: DatasetSpec, values: Array, labels: list[str], title: str, *, scales: list[Scale] | None = None
+    spec: DatasetSpec,
+    values: Array,
+    labels: list[str],
+    title: str,
+    *,
+    scales: list[Scale] | None = None,
+    given: Array | None = None,
 ) -> Figure:
-    """`(t, field, *space)` as a table of pictures, fields down and times across."""
+    """`(t, field, *space)` as a table of pictures, fields down and times across; below, inputs `(input, *space)`."""
     from matplotlib.figure import Figure
 
     fields, grid = _fields(spec), spec.output.with_shape(values.shape[2:])
+    if given is not None and len(given):
+        fields += _inputs(spec)
+        repeated = np.broadcast_to(given, (len(values), *given.shape))
+        values = np.concatenate([values, repeated], axis=1)
     flat = _flat(values)
     tall = 1.0 if flat.ndim == 3 else float(np.clip(grid.lengths[-2] / grid.lengths[-1], 0.25, 4))
     side = 2.1 if len(labels) > 1 else 4.2
@@ -136,17 +166,47 @@ def _panels(
     if title:
         figure.suptitle(title, fontsize=11, color=INK)
     for row, (field, scale) in enumerate(zip(fields, scales or _scales(values), strict=True)):
+        once = row >= len(_fields(spec))  # an input is the same at all times
         for column, axes in enumerate(table[row]):
+            if once and column:
+                axes.set_visible(False)
+                continue
             image = _picture(axes, flat[column, row], grid, scale)
             axes.set_title(labels[column] if row == 0 else "", fontsize=9, color=INK)
         name = fill(f"{field.long_name}{_in(spec, field)}", max(10, int(12 * height)), break_long_words=False)
         if image is None:
             table[row, 0].set_ylabel(name, fontsize=9, color=INK)
         else:
-            bar = figure.colorbar(image, ax=list(table[row]), aspect=25, pad=0.015)
-            bar.set_label(name, fontsize=9, color=INK)
-            bar.outline.set_visible(False)
-            bar.ax.tick_params(labelsize=8, colors=INK)
+            _bar(figure, image, list(table[row]), name)
+    return figure
+
+
+def _bar(figure: Figure, image: Any, panels: list[Axes], name: str) -> None:
+    bar = figure.colorbar(image, ax=panels, aspect=25, pad=0.015)
+    bar.set_label(name, fontsize=9, color=INK)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8, colors=INK)
+
+
+def _gallery(spec: DatasetSpec, given: Array, solution: Array, title: str) -> Figure:
+    """Inputs `(input, *space)` and a steady solution `(field, *space)` side by side, each to its own scale."""
+    from matplotlib.figure import Figure
+
+    about, values = (*_inputs(spec), *_fields(spec)), np.concatenate([given, solution])
+    flat, grid = _flat(values[None])[0], spec.output
+    tall = 1.0 if flat.ndim == 2 else float(np.clip(grid.lengths[-2] / grid.lengths[-1], 0.25, 4))
+    side = 3.2  # [inch], of a picture
+    figure = Figure(figsize=((side + 0.8) * len(about), side * tall + (0.75 if title else 0.4)), layout="constrained")
+    row = figure.subplots(1, len(about), squeeze=False)[0]
+    if title:
+        figure.suptitle(title, fontsize=11, color=INK)
+    for axes, field, picture, scale in zip(row, about, flat, _scales(values[None]), strict=True):
+        name = fill(f"{field.long_name}{_in(spec, field)}", int(12 * side), break_long_words=False)
+        image = _picture(axes, picture, grid, scale)
+        if image is None:
+            axes.set_ylabel(name, fontsize=9, color=INK)
+        else:
+            _bar(figure, image, [axes], name)
     return figure
 
 
@@ -283,6 +343,10 @@ def _expect(store: TrajectoryStore, member: int) -> None:
 
 def _fields(spec: DatasetSpec) -> tuple[Field, ...]:
     return solve.prepare(spec)[0].fields
+
+
+def _inputs(spec: DatasetSpec) -> tuple[Field, ...]:
+    return inputs_of(solve.prepare(spec)[0])
 
 
 def _in(spec: DatasetSpec, field: Field, *, square: bool = False) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from pydantic import ValidationError
@@ -45,7 +45,9 @@ class Problem(Protocol):
 
     Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of
     `(..., field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options,
-    "constant" or "falling" (never growing).
+    "constant" or "falling" (never growing); `inputs`, a tuple of `Field`s that are given and do not change in time
+    (a coefficient, a source, a bed, a mask); `steady`, true where there is no time: the solution follows from the
+    inputs alone, and is the one frame that the card's `times` must have.
     """
 
     @property
@@ -53,8 +55,26 @@ class Problem(Protocol):
     @property
     def parameters(self) -> tuple[Parameter, ...]: ...
     def initial(self, grid: Grid, params: Params, rng: np.random.Generator) -> Array:
-        """State at t = 0, `(field, *space)`: a function of x, so a finer grid samples the same one."""
+        """State at t = 0 and the inputs, `(field + input, *space)`, fields first; of a steady problem the inputs alone.
+
+        A function of x, so a finer grid samples the same one.
+        """
         ...
+
+
+def inputs_of(problem: Problem) -> tuple[Field, ...]:
+    """The fields that are given with a problem; most have none."""
+    return tuple(getattr(problem, "inputs", ()))
+
+
+def is_steady(problem: Problem) -> bool:
+    """Whether the solution follows from the inputs alone."""
+    return bool(getattr(problem, "steady", False))
+
+
+def starts_with(problem: Problem) -> tuple[Field, ...]:
+    """What `initial` holds: the fields (unless the problem is steady), then the inputs."""
+    return (*(() if is_steady(problem) else problem.fields), *inputs_of(problem))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +95,11 @@ class Solver(Protocol):
         ...
 
     def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
-        """Yield the state at each of `times`, `(b, field, *output)`; `states` hold t = 0, `(b, field, *grid)`.
+        """Yield the fields at each of `times`, `(b, field, *output)`, from `states` at t = 0.
 
-        A member that fails is NaN from there on. On several ranks only rank 0's frames count.
+        `states` are what `Problem.initial` gives, `(b, field + input, *grid)`; of a steady problem `(b, input, *grid)`,
+        and the one frame is the solution. A member that fails is NaN from there on. On several ranks only rank 0's
+        frames count.
         """
         ...
 
@@ -89,7 +111,8 @@ class Solver(Protocol):
 class SolverCard(Protocol):
     """A solver's options, from the card, before there is anything to solve.
 
-    Optional: `provenance() -> dict[str, str]`, what on this machine may change a solution's last bits.
+    Optional: `provenance() -> dict[str, str]`, what on this machine may change a solution's last bits; `settle`, see
+    `Settling`.
     """
 
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> Solver:
@@ -98,6 +121,31 @@ class SolverCard(Protocol):
 
     def refined(self, factor: float) -> SolverCard:
         """The same solver with time steps (or tolerances) finer by `factor`: the certifier's twin."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a solver card chose by measurement: JSON values, as they are kept in the store."""
+
+    options: dict[str, Any]  # that replace those of the card
+    evidence: dict[str, Any]  # the measurements, for a reader
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A solver card that leaves a choice to measurement (`linear_solver: auto`, say).
+
+    Called once per store, before its first unit, with some members of the first unit. The verdict is written into the
+    store and binds all ranks, all later runs and `verify`; the digest stays the card's. So timing noise may move the
+    verdict but never the bits of one store. For the same reason trial solutions are thrown away: whether a member was
+    solved in a trial must not show in its bits. A card with nothing to choose gives no options.
+    """
+
+    def settle(
+        self, problem: Problem, grid: Grid, output: Grid, comm: Comm, states: Array, params: BatchParams
+    ) -> Verdict:
+        """Every rank of `comm` calls it and gets the same; `states` as for `Solver.trajectories`."""
         ...
 
 
@@ -121,6 +169,22 @@ def problem_of(spec: DatasetSpec) -> Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Arranged:
+    """The order in which a unit's members are solved, where the card asks for one, and what it took to find it."""
+
+    members: Index
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The inputs of some members, `(b, input, *output)`. They come before the members' first frame."""
+
+    members: Index
+    values: Array
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """The states of some members at one output time: values `(b, field, *output)`."""
 
@@ -138,7 +202,7 @@ class Outcome:
     wall_seconds: float
 
 
-Event = Frame | Outcome
+Event = Arranged | Given | Frame | Outcome
 
 
 class Sink(Protocol):

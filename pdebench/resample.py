@@ -1,4 +1,4 @@
-"""Values on one periodic grid -> values of the same function on another."""
+"""Values on one grid -> values of the same function on another grid of the same box."""
 
 from __future__ import annotations
 
@@ -12,14 +12,44 @@ from .spec import Grid
 
 
 def resample(values: Array, source: Grid, target: Grid) -> Array:
-    """The trigonometric interpolant of `values`, `(..., *source)` -> `(..., *target)`, sampled on `target`.
+    """`(..., *source)` -> `(..., *target)`, according to what the points are.
 
-    Exact for band-limited functions; going coarser drops the modes that the target cannot hold.
+    `nodes` (periodic): the trigonometric interpolant; exact for band-limited functions, and going coarser drops the
+    modes that the target cannot hold. `centres`: means over the target's cells of the function that is constant in
+    the source's cells; conserves the integral. `ends`: linear interpolation, exact at points that both grids have.
     """
-    if source.points != "nodes" or target.points != "nodes" or source.lengths != target.lengths:
-        raise CardError(f"cannot resample {source} to {target}: both must be node grids of the same box")
+    if source.points != target.points or source.lengths != target.lengths:
+        raise CardError(f"cannot resample {source} to {target}: both must have the same box and kind of points")
     if source.shape == target.shape:
         return values
+    if source.points == "nodes":
+        return _periodic(values, source, target)
+    weights = _overlaps if source.points == "centres" else _interpolation
+    out = values
+    for axis, (n, m) in enumerate(zip(source.shape, target.shape, strict=True), values.ndim - len(source.shape)):
+        if n != m:
+            out = np.moveaxis(np.tensordot(weights(n, m), out, axes=(1, axis)), 0, axis)
+    return np.ascontiguousarray(out, dtype=values.dtype)
+
+
+def _overlaps(source: int, target: int) -> Array:
+    """Share of each source cell in each target cell, `(target, source)`; rows add up to 1."""
+    old, new = np.arange(source + 1) * target, np.arange(target + 1) * source  # borders, in whole numbers
+    low, high = np.maximum(new[:-1, None], old[:-1]), np.minimum(new[1:, None], old[1:])
+    return np.asarray(np.maximum(high - low, 0) / source)
+
+
+def _interpolation(source: int, target: int) -> Array:
+    """Weights of the two source points beside each target point, `(target, source)`; both ends are points of both."""
+    places = np.arange(target) * (source - 1)  # in units of the source's spacing over (target - 1)
+    left = np.minimum(places // (target - 1), source - 2)
+    right = places / (target - 1) - left
+    out = np.zeros((target, source))
+    out[np.arange(target), left], out[np.arange(target), left + 1] = 1 - right, right
+    return out
+
+
+def _periodic(values: Array, source: Grid, target: Grid) -> Array:
     from scipy import fft
 
     axes = tuple(range(-len(source.shape), 0))

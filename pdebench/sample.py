@@ -7,7 +7,8 @@ import hashlib
 import numpy as np
 
 from .arrays import Array
-from .problem import Problem
+from .errors import SolverError
+from .problem import Problem, inputs_of, starts_with
 from .spec import DatasetSpec, Grid
 
 
@@ -30,6 +31,21 @@ def parameters(spec: DatasetSpec, member: int) -> dict[str, float]:
 
 
 def initial(spec: DatasetSpec, problem: Problem, member: int, grid: Grid | None = None) -> Array:
-    """The member's state at t = 0, `(field, *space)`, on the solver's grid or on another one."""
-    rng = stream(seed(spec, member), "initial")
-    return problem.initial(grid or spec.grid, parameters(spec, member), rng)
+    """The member's state at t = 0 and its inputs, as `Problem.initial`, on the solver's grid or on another one."""
+    grid = grid or spec.grid
+    state = problem.initial(grid, parameters(spec, member), stream(seed(spec, member), "initial"))
+    names = [field.name for field in starts_with(problem)]
+    if state.shape != (len(names), *grid.shape):
+        raise SolverError(
+            f"{spec.problem.name} begins with shape {state.shape}, expected {(len(names), *grid.shape)}: "
+            f"{', '.join(names)} on the grid asked for"
+        )
+    return state
+
+
+def inputs(spec: DatasetSpec, problem: Problem, member: int, grid: Grid | None = None) -> Array:
+    """The member's inputs, `(input, *space)`, on the output grid or on another one."""
+    names = inputs_of(problem)
+    if not names:
+        return np.empty((0, *(grid or spec.output).shape))
+    return initial(spec, problem, member, grid or spec.output)[-len(names) :]

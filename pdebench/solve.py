@@ -1,25 +1,53 @@
-"""A spec and some of its members -> a flow of frames and outcomes. Everything that solves goes through here."""
+"""A spec and some of its members -> a flow of events. Everything that solves goes through here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
-from . import sample
+from . import order, sample
 from .arrays import Array, Index
 from .errors import CardError
 from .parallel import Comm, Serial
-from .problem import Event, Frame, Outcome, Problem, Solver, SolverCard, built, problem_of, solvers
+from .problem import (
+    Arranged,
+    Event,
+    Frame,
+    Given,
+    Outcome,
+    Problem,
+    Settling,
+    Solver,
+    SolverCard,
+    Verdict,
+    built,
+    inputs_of,
+    is_steady,
+    problem_of,
+    solvers,
+)
 from .registry import suggest
-from .spec import DatasetSpec, Grid
+from .spec import DatasetSpec, Grid, Named
+
+TRIALS = 8  # members on which a solver card may measure before it chooses
 
 
-def prepare(spec: DatasetSpec) -> tuple[Problem, SolverCard]:
-    """The problem and the solver that a card names. Raises `CardError` where its parameters do not fit."""
+def prepare(spec: DatasetSpec, settled: Mapping[str, Any] | None = None) -> tuple[Problem, SolverCard]:
+    """The problem and the solver that a card names; `settled` options replace those of the card.
+
+    Raises `CardError` where the card does not fit the problem.
+    """
     problem = problem_of(spec)
+    _expect(spec, problem)
+    options = Named(name=spec.solver.name, options=spec.solver.options | dict(settled or {}))
+    return problem, built(solvers, options, where=f"{spec.name}: solver")
+
+
+def _expect(spec: DatasetSpec, problem: Problem) -> None:
     wanted = {p.name: p for p in problem.parameters}
     if missing := wanted.keys() - spec.parameters.keys():
         raise CardError(f"{spec.name}: parameters.{min(missing)} is missing; {spec.problem.name} needs it")
@@ -33,26 +61,62 @@ def prepare(spec: DatasetSpec) -> tuple[Problem, SolverCard]:
         units = "1" if spec.units == "non-dimensional" else wanted[name].units
         if law.units not in (None, units):
             raise CardError(f"{spec.name}: parameters.{name}.units is {law.units!r}, but this card wants {units!r}")
-    return problem, built(solvers, spec.solver, where=f"{spec.name}: solver")
+    names = [field.name for field in (*problem.fields, *inputs_of(problem))] + list(spec.parameters)
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise CardError(f"{spec.name}: {spec.problem.name} gives the name {min(twice)!r} to two things that are stored")
+    if is_steady(problem) and spec.times.frames != 1:
+        raise CardError(
+            f"{spec.name}: times.frames is {spec.times.frames}, but {spec.problem.name} is steady: its one frame is "
+            "the solution"
+        )
 
 
-def build(spec: DatasetSpec, comm: Comm | None = None, *, refine: float = 1) -> tuple[Problem, Solver]:
+def build(
+    spec: DatasetSpec,
+    comm: Comm | None = None,
+    *,
+    refine: float = 1,
+    settled: Mapping[str, Any] | None = None,
+) -> tuple[Problem, Solver]:
     """The card's problem and its solver on the card's grid; `refine` makes space and time finer by a factor."""
-    problem, card = prepare(spec)
+    problem, card = prepare(spec, settled)
     card = card if refine == 1 else card.refined(refine)
-    return problem, card.build(problem, _grid(spec, refine), spec.output, comm or Serial())
+    return problem, card.build(problem, spec.grid.refined(refine), spec.output, comm or Serial())
 
 
-def trajectories(spec: DatasetSpec, members: Index, comm: Comm | None = None, *, refine: float = 1) -> Iterator[Event]:
-    """Solve one unit of work: the frames of each batch of members as they come, then their outcomes."""
-    problem, solver = build(spec, comm, refine=refine)
-    grid, times = _grid(spec, refine), spec.times.values()
+def settle(spec: DatasetSpec, comm: Comm | None = None) -> Verdict:
+    """What the card's solver chooses by measuring on the first members that it will meet; no options for most."""
+    problem, card = prepare(spec)
+    if not isinstance(card, Settling):
+        return Verdict({}, {})
+    members, _ = _in_order(spec, problem, order.units(spec)[0])
+    states, params = _start(spec, problem, members[:TRIALS], spec.grid)
+    return card.settle(problem, spec.grid, spec.output, comm or Serial(), states, params)
+
+
+def trajectories(
+    spec: DatasetSpec,
+    members: Index,
+    comm: Comm | None = None,
+    *,
+    refine: float = 1,
+    settled: Mapping[str, Any] | None = None,
+) -> Iterator[Event]:
+    """Solve one unit of work: of each batch of members the inputs, the frames as they come, then the outcomes.
+
+    The members are met in the order that the card asks for; one solver object meets them all.
+    """
+    problem, solver = build(spec, comm, refine=refine, settled=settled)
+    grid, times = spec.grid.refined(refine), spec.times.values()
+    if spec.samples.order != "drawn":
+        members, seconds = _in_order(spec, problem, members)
+        yield Arranged(members, seconds)
     for low in range(0, len(members), solver.batch):
         batch = members[low : low + solver.batch]
+        if inputs_of(problem):
+            yield Given(batch, np.stack([sample.inputs(spec, problem, int(m)) for m in batch]))
         began = perf_counter()
-        drawn = [sample.parameters(spec, int(m)) for m in batch]
-        states = np.stack([sample.initial(spec, problem, int(m), grid) for m in batch])
-        march = solver.trajectories(states, stacked(drawn), times)
+        march = solver.trajectories(*_start(spec, problem, batch, grid), times)
         seconds = perf_counter() - began
         for index in count():
             began = perf_counter()
@@ -65,8 +129,24 @@ def trajectories(spec: DatasetSpec, members: Index, comm: Comm | None = None, *,
             yield Outcome(int(member), cost, seconds / len(batch))
 
 
-def _grid(spec: DatasetSpec, refine: float) -> Grid:
-    return spec.grid.with_shape(tuple(round(n * refine) for n in spec.grid.shape))
+def _start(spec: DatasetSpec, problem: Problem, members: Index, grid: Grid) -> tuple[Array, dict[str, Array]]:
+    """Initial states and parameters of some members, as a solver takes them."""
+    states = np.stack([sample.initial(spec, problem, int(m), grid) for m in members])
+    return states, stacked([sample.parameters(spec, int(m)) for m in members])
+
+
+def _in_order(spec: DatasetSpec, problem: Problem, members: Index) -> tuple[Index, float]:
+    """The members in the order of the card, and the seconds that it took to find it.
+
+    Judged on the output grid, whatever the solver's: so a finer solution meets the same sequence.
+    """
+    if spec.samples.order == "drawn":
+        return members, 0.0
+    began = perf_counter()
+    states = (sample.initial(spec, problem, int(m), spec.output) for m in members)
+    modes = np.stack([order.waves(state) for state in states])
+    params = np.array([list(sample.parameters(spec, int(m)).values()) for m in members]).reshape(len(members), -1)
+    return members[order.arranged(spec.samples.order, modes, params)], perf_counter() - began
 
 
 def stacked(drawn: list[dict[str, float]]) -> dict[str, Array]:

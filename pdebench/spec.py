@@ -33,17 +33,20 @@ class Card(BaseModel):
 class Grid(Card):
     """A uniform grid: `shape` points over `lengths`, slowest axis first (z, y, x).
 
-    `nodes` **include** the left boundary and **exclude** the right one; `centres` lie half a spacing in.
+    `nodes` **include** the left boundary and **exclude** the right one; `ends` **include** both, so that n points
+    have n − 1 spacings between them; `centres` lie half a spacing in.
     """
 
     shape: tuple[Count, ...]
     lengths: tuple[Positive, ...]
-    points: Literal["nodes", "centres"] = "nodes"
+    points: Literal["nodes", "centres", "ends"] = "nodes"
 
     @model_validator(mode="after")
     def _one_length_per_axis(self) -> Self:
         if not 1 <= len(self.shape) == len(self.lengths) <= 3:
             raise ValueError(f"shape {self.shape} and lengths {self.lengths} must both have 1, 2 or 3 entries")
+        if self.points == "ends" and min(self.shape) < 2:
+            raise ValueError(f"a grid that includes both ends has at least 2 points along each axis, not {self.shape}")
         return self
 
     @property
@@ -53,7 +56,8 @@ class Grid(Card):
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        return tuple(length / n for length, n in zip(self.lengths, self.shape, strict=True))
+        last = 1 if self.points == "ends" else 0
+        return tuple(length / (n - last) for length, n in zip(self.lengths, self.shape, strict=True))
 
     @property
     def volume(self) -> float:
@@ -71,6 +75,11 @@ class Grid(Card):
     def with_shape(self, shape: tuple[int, ...]) -> Grid:
         """The same box with other points."""
         return Grid(shape=shape, lengths=self.lengths, points=self.points)
+
+    def refined(self, factor: float) -> Grid:
+        """The same box with a spacing smaller by `factor`, as near as whole numbers come."""
+        last = 1 if self.points == "ends" else 0
+        return self.with_shape(tuple(round((n - last) * factor) + last for n in self.shape))
 
 
 class Distribution(Card):
@@ -141,12 +150,16 @@ class Named(Card):
 
 
 class Samples(Card):
-    """How many members, from which seed, and how many make one unit of work (and one shard)."""
+    """How many members, from which seed, and how many make one unit of work (and one shard).
+
+    `order` is that in which a unit's members are solved: as drawn, or so that each resembles the one before
+    (see `pdebench.order`). It matters to solvers that learn along a sequence, and moves nothing in the store.
+    """
 
     count: Count
     seed: Annotated[int, Field(ge=0)]
     unit: Count
-    order: Literal["drawn"] = "drawn"
+    order: Literal["drawn", "greedy", "hilbert"] = "drawn"
 
 
 class Stored(Card):

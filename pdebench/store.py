@@ -9,6 +9,7 @@ import shutil
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,8 @@ from . import order, sample
 from .arrays import Array, Index
 from .errors import StoreError
 from .journal import Entry, Journal
-from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, lay_out, redescribe, versions
-from .problem import Cost, Event, Frame, Outcome
+from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, lay_out, record_verdict, redescribe, versions
+from .problem import Arranged, Cost, Event, Frame, Given, Outcome, Verdict
 from .shard import ShardWriter, checksum_of, map_shard, partial_name, sweep
 from .spec import DatasetSpec, Grid, parse
 
@@ -43,6 +44,8 @@ class TrajectoryStore:
         self.grid: Grid = self.spec.output
         self.times: Array = self.spec.times.values()
         self.fields: tuple[str, ...] = tuple(str(name) for name in _listed(group.attrs["fields"]))
+        self.inputs: tuple[str, ...] = tuple(str(name) for name in _listed(group.attrs.get("inputs", [])))
+        self.steady: bool = bool(group.attrs.get("steady", False))
         self.parameter_names: tuple[str, ...] = tuple(self.spec.parameters)
         self._journal = Journal(path / "journal")
         self._shards: dict[tuple[str, int], Array] = {}
@@ -89,7 +92,7 @@ class TrajectoryStore:
     def sweep(self) -> None:
         """Remove the temporary files of writers that were killed on this host."""
         sweep(self.path.parent, names=self.path.name)
-        for folder in ("journal", *self.fields):
+        for folder in ("journal", *self._stored):
             sweep(self.path / folder)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -108,39 +111,52 @@ class TrajectoryStore:
         unit = int(members.min()) // self.spec.samples.unit
         first, count = unit * self.spec.samples.unit, len(members)
         outcomes: dict[int, Outcome] = {}
+        arranged: Arranged | None = None
         finite = np.ones(count, bool)
         with ExitStack() as stack:
-            writers = [stack.enter_context(self._writer(name, unit, count)) for name in self.fields]
+            writers = {name: stack.enter_context(self._writer(name, unit, count)) for name in self._stored}
             for event in events:
                 if isinstance(event, Outcome):
                     outcomes[event.member] = event
+                elif isinstance(event, Arranged):
+                    arranged = event
                 else:
                     rows = np.asarray(event.members) - first
                     finite[rows] &= self._put(writers, event, rows)
             if set(outcomes) != {int(m) for m in members}:
                 raise StoreError(f"unit {unit} ended with outcomes of {len(outcomes)} of its {count} members")
-            checksums = {name: writer.commit() for name, writer in zip(self.fields, writers, strict=True)}
+            checksums = {name: writer.commit() for name, writer in writers.items()}
         told = [_honest(outcomes[first + row], bool(finite[row])) for row in range(count)]
-        self._journal.commit(unit, entry_of(told, checksums))
+        self._journal.commit(unit, entry_of(told, checksums, arranged))
 
     def _writer(self, name: str, unit: int, count: int) -> ShardWriter:
-        size, frames = self.spec.samples.unit, len(self.times)
+        size, frames = self.spec.samples.unit, self._frames_of(name)
         nbytes = int(np.prod(self.grid.shape)) * np.dtype(self.spec.store.dtype).itemsize
         return ShardWriter(self._shard_path(name, unit), slots=size, samples=count, frames=frames, frame_bytes=nbytes)
 
-    def _put(self, writers: list[ShardWriter], frame: Frame, rows: Index) -> NDArray[np.bool_]:
-        """Write the frame of some rows of the unit; which of them are finite, `(b,)`."""
-        expected = (len(rows), len(self.fields), *self.grid.shape)
-        if frame.values.shape != expected or not 0 <= frame.index < len(self.times):
+    def _put(self, writers: dict[str, ShardWriter], event: Frame | Given, rows: Index) -> NDArray[np.bool_]:
+        """Write the frame or the inputs of some rows of the unit; which of them are finite, `(b,)`."""
+        names, index = (self.fields, event.index) if isinstance(event, Frame) else (self.inputs, 0)
+        expected = (len(rows), len(names), *self.grid.shape)
+        if event.values.shape != expected or not 0 <= index < len(self.times):
+            what = f"frame {index}" if isinstance(event, Frame) else "input"
             raise StoreError(
-                f"frame {frame.index} of shape {frame.values.shape} does not fit {self.path}: expected {expected} and "
+                f"{what} of shape {event.values.shape} does not fit {self.path}: expected {expected} and "
                 f"{len(self.times)} frames; the solver must yield one state per output time, on the output grid"
             )
-        values = np.ascontiguousarray(frame.values, dtype=np.dtype(self.spec.store.dtype).newbyteorder("<"))
+        values = np.ascontiguousarray(event.values, dtype=np.dtype(self.spec.store.dtype).newbyteorder("<"))
         for place, row in enumerate(rows):
-            for column, writer in enumerate(writers):
-                writer.put(int(row), frame.index, values[place, column])
+            for column, name in enumerate(names):
+                writers[name].put(int(row), index, values[place, column])
         return np.asarray(np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
+
+    def settle(self, verdict: Verdict) -> None:
+        """Make a solver's choice binding for this store; one that is there already stays."""
+        with self._journal.lock():
+            self._group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
+            if "settled" not in self._group.attrs:
+                record_verdict(self.path, asdict(verdict))
+                self._group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
 
     def publish(self) -> None:
         """Bring `status` and the costs that xarray users see up to date with the commits."""
@@ -161,7 +177,7 @@ class TrajectoryStore:
         with self._journal.lock():
             self._journal.forget(gone)
             for unit in gone:
-                for name in self.fields:
+                for name in self._stored:
                     self._shards.pop((name, unit), None)
                     self._shard_path(name, unit).unlink(missing_ok=True)
             self._publish(self._journal.entries())
@@ -202,6 +218,18 @@ class TrajectoryStore:
         unit, row = divmod(int(member), self.spec.samples.unit)
         return np.stack([self._shard(name, unit)[row, start:stop:step] for name in self.fields], axis=1)
 
+    def given(self, member: int) -> Array:
+        """A copy of the inputs of one member, `(input, *space)`; empty where the problem has none."""
+        unit, row = divmod(int(member), self.spec.samples.unit)
+        rows = [self._shard(name, unit)[row, 0] for name in self.inputs]
+        return np.stack(rows) if rows else np.empty((0, *self.grid.shape), self.spec.store.dtype)
+
+    @property
+    def settled(self) -> dict[str, Any] | None:
+        """Options that the solver chose by measurement for this store, in place of the card's; None: not asked yet."""
+        verdict = self._group.attrs.get("settled")
+        return None if verdict is None else _mapping(_mapping(verdict)["options"])
+
     def truth_error(self) -> Array:
         """`(sample, time, field)` relative L² error bar of the stored truth; NaN where it was not certified."""
         return np.asarray(_array(self._group, "truth_error")[:])
@@ -222,7 +250,7 @@ class TrajectoryStore:
             seen.update(np.ascontiguousarray(columns[name]).tobytes())
         seen.update("\n".join(map(str, columns["reason"])).encode())
         for unit in sorted(self._journal.entries()):
-            for name in self.fields:
+            for name in self._stored:
                 seen.update(np.ascontiguousarray(self._map(name, unit)).data)
         return seen.hexdigest()
 
@@ -230,7 +258,7 @@ class TrajectoryStore:
         """Committed units whose shards are gone, torn or altered, and what is wrong with each."""
         found = []
         for unit, entry in sorted(self._journal.entries().items()):
-            for name in self.fields:
+            for name in self._stored:
                 path = self._shard_path(name, unit)
                 try:
                     self._map(name, unit)
@@ -260,10 +288,21 @@ class TrajectoryStore:
         size, count = self.spec.samples.unit, self.spec.samples.count
         present = min(size, count - unit * size)
         path, dtype = self._shard_path(name, unit), np.dtype(self.spec.store.dtype).newbyteorder("<")
-        return map_shard(path, slots=size, samples=present, frames=len(self.times), space=self.grid.shape, dtype=dtype)
+        frames, space = self._frames_of(name), self.grid.shape
+        return map_shard(path, slots=size, samples=present, frames=frames, space=space, dtype=dtype)
+
+    def _frames_of(self, name: str) -> int:
+        """Chunks per member of a variable; an input's one is no frame, but lies like one in the shard."""
+        return 1 if name in self.inputs else len(self.times)
+
+    @property
+    def _stored(self) -> tuple[str, ...]:
+        """The variables that lie in shards."""
+        return (*self.fields, *self.inputs)
 
     def _shard_path(self, name: str, unit: int) -> Path:
-        return self.path / name / ".".join(["c", str(unit), "0", *["0"] * len(self.grid.shape)])
+        axes = len(self.grid.shape) + (name not in self.inputs)
+        return self.path / name / ".".join(["c", str(unit), *["0"] * axes])
 
     def _expect(self, spec: DatasetSpec) -> None:
         if spec.digest != self.spec.digest:

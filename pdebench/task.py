@@ -21,6 +21,7 @@ class Task(Card):
     """What is predicted from what, on which data, and how it is scored.
 
     A model sees frames `first … first+history-1` (every `stride`-th stored frame) and predicts the next `horizon`.
+    Of a steady dataset it sees the inputs and predicts the one frame: history, horizon and stride are 1.
     """
 
     name: Slug

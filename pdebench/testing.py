@@ -16,7 +16,7 @@ from . import sample, solve
 from .arrays import Array
 from .model import NeuralSolver
 from .parallel import Serial
-from .problem import BatchParams, Cost, Problem, Solver, SolverCard
+from .problem import BatchParams, Cost, Problem, Solver, SolverCard, is_steady
 from .solve import stacked
 from .spec import DatasetSpec, parse
 
@@ -51,17 +51,21 @@ def check_model(
     """Defects of a model built for `spec` (default: `tiny_spec()`), most basic first.
 
     It is asked to go on from random initial states of the dataset, in batches of four and one, over one and three
-    output times. `tolerance` is relative. An attribute `stochastic = True` excuses it from giving equal answers.
+    output times; of a steady dataset, for the solution. `tolerance` is relative. An attribute `stochastic = True`
+    excuses it from giving equal answers.
     """
     spec = spec or tiny_spec()
+    problem, _ = solve.prepare(spec)
     asked = _question(spec, history, batch=4)
-    times = spec.times.step * np.arange(1, 4)
+    times = spec.times.values() if is_steady(problem) else spec.times.step * np.arange(1, 4)
     answer = _answer(model, asked, times)
     if isinstance(answer, str):
         return [answer]
-    return [*_form(answer, asked, times), *_inputs_kept(model, asked, times), *_declared(model)] or [
-        *_repeatable(model, asked, times, answer, tolerance)
-    ]
+    return [
+        *_form(answer, asked, times, len(problem.fields)),
+        *_inputs_kept(model, asked, times),
+        *_declared(model),
+    ] or [*_repeatable(model, asked, times, answer, tolerance)]
 
 
 def check_solver(
@@ -70,7 +74,7 @@ def check_solver(
     """Defects of a classical solver on `spec`'s grid and times. `tolerance` is relative, for equal answers.
 
     The same members are solved together, in smaller batches, at other output times, with finer steps, and beside one
-    that is NaN. The dataset needs two output times at least.
+    that is NaN. The dataset needs two output times at least, unless it is steady.
     """
     trial = _Trial(card, problem, spec, members)
     frames, costs = trial.run(trial.states)
@@ -80,12 +84,13 @@ def check_solver(
     if not np.isfinite(frames).all():
         reasons = sorted({cost.reason for cost in costs if cost.reason})
         return [*found, f"fails on members 0 … {members - 1} of {spec.name}: {'; '.join(reasons) or 'no reason given'}"]
-    return [*found, *trial.compare(frames, tolerance), *trial.lands(), *trial.beside_nan(frames, tolerance)]
+    found += [*trial.compare(frames, tolerance), *trial.beside_nan(frames, tolerance)]
+    return found if is_steady(problem) else [*found, *trial.times_matter(frames, tolerance), *trial.lands()]
 
 
 # -- models -------------------------------------------------------------------------------------------------------
 
-Question = tuple[Array, Array]  # (b, h, field, *space), (b, p)
+Question = tuple[Array, Array]  # (b, h, field + input, *space), (b, p)
 
 
 def _question(spec: DatasetSpec, history: int, batch: int) -> Question:
@@ -110,9 +115,9 @@ def _answer(model: NeuralSolver, asked: Question, times: Array) -> Array | str:
     return answer
 
 
-def _form(answer: Array, asked: Question, times: Array) -> Iterator[str]:
+def _form(answer: Array, asked: Question, times: Array, fields: int) -> Iterator[str]:
     history, _ = asked
-    expected = (len(history), len(times), *history.shape[2:])
+    expected = (len(history), len(times), fields, *history.shape[3:])
     if answer.shape != expected:
         yield f"predicts shape {answer.shape}, expected {expected}: (batch, time, field, *space), without the history"
     if not np.issubdtype(answer.dtype, np.floating):
@@ -192,8 +197,7 @@ class _Trial:
         return np.stack(frames, axis=1), solver.costs()
 
     def shape(self, frames: Array) -> str:
-        fields = self.states.shape[1]
-        expected = (len(self.states), len(self.times), fields, *self.spec.output.shape)
+        expected = (len(self.states), len(self.times), len(self.problem.fields), *self.spec.output.shape)
         if frames.shape == expected:
             return ""
         return f"yields frames that stack to {frames.shape}, expected {expected}: (b, field, *output) for each time"
@@ -215,6 +219,9 @@ class _Trial:
             part, _ = self.run(self.states, slice(size))
             if (gap := _gap(part, frames[:size])) > tolerance:
                 yield f"gives other answers in a batch of {size} than of {len(frames)}: relative difference {gap:.1e}"
+
+    def times_matter(self, frames: Array, tolerance: float) -> Iterator[str]:
+        """Frames must not depend on which others are asked for."""
         steps = _gap(self.run(self.states, card=self.card.refined(2))[0], frames)
         loose = max(tolerance, 10 * steps)
         fewer, _ = self.run(self.states, times=self.times[1::2])

@@ -119,6 +119,8 @@ class _Run:
             model=kind.__name__,
             options=_json(options),
             fields=list(store.fields),
+            inputs=list(store.inputs),
+            steady=store.steady,
             parameters=list(spec.parameters),
             lengths=list(spec.grid.lengths),
             step=recipe.stride * spec.times.step,
@@ -183,8 +185,7 @@ class _Run:
             torch.as_tensor(part, dtype=torch.float32, device=self._device)
             for part in (batch.history, batch.future, batch.params)
         )
-        if noise:
-            history = history + noise * self._stepper.std * torch.randn_like(history)
+        history = self._stepper.disturbed(history, noise)
         predicted = torch.stack(self._stepper.roll_out(history, params, self.recipe.unroll), dim=1)
         error, truth = (predicted - future) / self._stepper.std, (future - self._stepper.mean) / self._stepper.std
         relative: Tensor = error.flatten(1).norm(dim=1) / truth.flatten(1).norm(dim=1)

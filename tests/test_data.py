@@ -20,6 +20,7 @@ class Ramp:
 
     def __init__(self, spec: DatasetSpec) -> None:
         self.spec, self.fields, self.times = spec, ("first", "second"), spec.times.values()
+        self.inputs, self.steady = (), False
 
     def members(self, split: str | None = None) -> Index:
         done = np.array([0, 2, 3, 4, 5])

@@ -56,6 +56,20 @@ def test_a_preconditioner_that_breaks_down_is_recorded_and_another_method_takes_
             SolverSequence(methods["gcrodr"](pc=Broken(spoil, 2)), chain=()).solve(systems[0])
 
 
+@needs_petsc
+def test_a_preconditioner_that_cannot_be_set_up_is_recorded():
+    """A row of zeros, but a right-hand side that can be met."""
+    matrix = next(convection_diffusion(12, 1)).matrix
+    hollow = sparse.csr_matrix(sparse.diags(1.0 * (np.arange(144) != 5)) @ matrix)
+    hollow.eliminate_zeros()
+    rhs = hollow @ np.ones(144)
+    sequence = SolverSequence(methods["gcrodr"](pc="ilu"), chain=(methods["gcrodr"](pc="identity"),))
+    x, solve = sequence.solve(System(hollow, rhs))
+    assert solve.residual == System(hollow, rhs).relative_residual(x) <= 1e-8
+    assert solve.fallback == "gcrodr(40, 20)+none"
+    assert "ilu(0) cannot be set up" in solve.reason
+
+
 def test_a_method_that_only_says_it_converged_is_not_believed():
     class Liar:
         name, direct = "liar", False

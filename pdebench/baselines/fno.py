@@ -15,7 +15,7 @@ from torch.nn import functional
 from pdebench.errors import ModelError
 from pdebench.spec import DatasetSpec
 
-from .torch_model import TorchModel, field_names
+from .torch_model import TorchModel, columns, field_names
 
 
 class SpectralConv(nn.Module):
@@ -110,7 +110,7 @@ class FNO(nn.Module):
         self.project = nn.Sequential(Pointwise(width, width), nn.GELU(), Pointwise(width, outputs))
 
     def forward(self, history: Tensor, params: Tensor) -> Tensor:
-        """`(b, h, field, *space)`, `(b, p)` -> `(b, field, *space)`."""
+        """`(b, h, column, *space)`, `(b, p)` -> `(b, field, *space)`."""
         v = self.lift(self._channels(history, params))
         for number, (spectral, skip) in enumerate(zip(self.spectral, self.skip, strict=True), 1):
             v = skip(v) + spectral(v)
@@ -157,11 +157,11 @@ class FNOModel(TorchModel):
         kernel: int = 1,
         coordinates: bool = True,
     ) -> FNO:
-        space, channels = spec.store.shape, len(field_names(spec))
+        space, outputs = spec.store.shape, len(field_names(spec))
         per_axis = (modes,) * len(space) if isinstance(modes, int) else tuple(modes)
         if len(per_axis) != len(space) or any(not 1 <= m <= n // 2 for m, n in zip(per_axis, space, strict=True)):
             raise ModelError(f"modes {modes} do not fit the grid {space}: at most half its points along each axis")
         if kernel % 2 == 0 or kernel < 1:
             raise ModelError(f"kernel {kernel} has no middle: choose 1, 3, 5 …")
-        inputs = history * channels + len(spec.parameters)
-        return FNO(inputs, channels, modes=per_axis, width=width, layers=layers, kernel=kernel, coordinates=coordinates)
+        inputs = history * columns(spec) + len(spec.parameters)
+        return FNO(inputs, outputs, modes=per_axis, width=width, layers=layers, kernel=kernel, coordinates=coordinates)

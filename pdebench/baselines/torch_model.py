@@ -6,8 +6,9 @@ A new trainable model is one file with a class such as
         @staticmethod
         def network(spec: DatasetSpec, *, history: int, **options) -> nn.Module: ...
 
-whose network takes `(b, h, field, *space)` normalised frames and `(b, p)` normalised parameters, and returns
-`(b, field, *space)`: the change over one step, in units of its root mean square. Options are JSON values.
+whose network takes `(b, h, field + input, *space)` normalised frames and `(b, p)` normalised parameters, and returns
+`(b, field, *space)`: the change over one step, in units of its root mean square. Of a steady problem it takes the
+normalised inputs, `(b, 1, input, *space)`, and returns the normalised solution. Options are JSON values.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pdebench import __version__
 from pdebench.arrays import Array
 from pdebench.data import Normaliser
 from pdebench.errors import ModelError
-from pdebench.problem import problem_of
+from pdebench.problem import inputs_of, problem_of, starts_with
 from pdebench.spec import DatasetSpec
 
 _KEY = "pdebench"  # of our JSON in the header of a safetensors file
@@ -52,10 +53,12 @@ class Passport:
     valid_error: float | None = None
     training: dict[str, Any] = field(default_factory=dict)  # the recipe, and whatever the trainer must remember
     version: str = __version__
+    inputs: list[str] = field(default_factory=list)  # fields that are given and do not change in time
+    steady: bool = False
 
 
 class Stepper(nn.Module):
-    """A network with its normaliser: physical frames in, the next physical frame out.
+    """A network with its normaliser: physical frames in, the next physical frame (or the steady solution) out.
 
     The statistics are buffers, so a weights file holds them with the rest.
     """
@@ -63,31 +66,52 @@ class Stepper(nn.Module):
     mean: Tensor
     std: Tensor
     change: Tensor
+    input_mean: Tensor
+    input_std: Tensor
     param_log: Tensor
     param_mean: Tensor
     param_std: Tensor
 
-    def __init__(self, network: nn.Module, normaliser: Normaliser, space: int) -> None:
+    def __init__(self, network: nn.Module, normaliser: Normaliser, space: int, *, steady: bool = False) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.steady = network, steady
+        self.fields, self.inputs = len(normaliser.mean), len(normaliser.input_mean)
         for name, values in asdict(normaliser).items():
-            shape = (-1,) if name.startswith("param") else (-1, *[1] * space)
-            self.register_buffer(name, torch.from_numpy(np.asarray(values, np.float32).reshape(shape)))
+            shape = (len(values), *[1] * (0 if name.startswith("param") else space))
+            kept = bool(len(values)) or not name.startswith("input")
+            self.register_buffer(name, torch.from_numpy(np.asarray(values, np.float32).reshape(shape)), persistent=kept)
 
     def forward(self, history: Tensor, params: Tensor) -> Tensor:
-        """`(b, h, field, *space)`, `(b, p)` -> `(b, field, *space)`."""
+        """`(b, h, field + input, *space)`, or `(b, 1, input, *space)` if steady; `(b, p)` -> `(b, field, *space)`."""
         logs = torch.where(self.param_log > 0, params.clamp_min(1e-30).log(), params)
-        change = self.network((history - self.mean) / self.std, (logs - self.param_mean) / self.param_std)
-        following: Tensor = history[:, -1] + self.change * change
-        return following
+        mean, std = self._scales()
+        out = self.network((history - mean) / std, (logs - self.param_mean) / self.param_std)
+        found: Tensor = self.mean + self.std * out if self.steady else history[:, -1, : self.fields] + self.change * out
+        return found
 
     def roll_out(self, history: Tensor, params: Tensor, steps: int) -> list[Tensor]:
         """The next `steps` frames, `(b, field, *space)` each, every one made from the last."""
         frames = []
         for _ in range(steps):
             frames.append(self(history, params))
-            history = torch.cat([history[:, 1:], frames[-1][:, None]], dim=1)
+            if not self.steady:
+                following = torch.cat([frames[-1], history[:, -1, self.fields :]], dim=1)
+                history = torch.cat([history[:, 1:], following[:, None]], dim=1)
         return frames
+
+    def disturbed(self, history: Tensor, noise: float) -> Tensor:
+        """The history with `noise`, in units of the fields' std, on the fields; the inputs are known and stay."""
+        if not noise or self.steady:
+            return history
+        fields = history[:, :, : self.fields]
+        shaken = fields + noise * self.std * torch.randn_like(fields)
+        return torch.cat([shaken, history[:, :, self.fields :]], dim=2) if self.inputs else shaken
+
+    def _scales(self) -> tuple[Tensor, Tensor]:
+        """Mean and std of the columns of a history."""
+        if self.steady:
+            return self.input_mean, self.input_std
+        return torch.cat([self.mean, self.input_mean]), torch.cat([self.std, self.input_std])
 
 
 class TorchModel:
@@ -129,16 +153,16 @@ class TorchModel:
     def stepper(cls, spec: DatasetSpec, passport: Passport, normaliser: Normaliser | None = None) -> Stepper:
         """The untrained network that a passport describes, with its normaliser (or room for one)."""
         if normaliser is None:
-            one, two = np.ones(len(passport.fields)), np.ones(len(passport.parameters))
-            normaliser = Normaliser(one, one, one, two, two, two)
+            sizes = (passport.fields,) * 3 + (passport.parameters,) * 3 + (passport.inputs,) * 2
+            normaliser = Normaliser(*(np.ones(len(names)) for names in sizes))
         try:
             network = cls.network(spec, history=passport.history, **passport.options)
         except TypeError as error:
             raise ModelError(f"{cls.__name__} cannot be built with options {passport.options}: {error}") from error
-        return Stepper(network, normaliser, len(spec.store.shape))
+        return Stepper(network, normaliser, len(spec.store.shape), steady=passport.steady)
 
     def predict(self, history: Array, params: Array, times: Array) -> Array:
-        """Roll out from the last frame: `(b, h, field, *space)`, `(b, p)`, `(t,)` -> `(b, t, field, *space)`.
+        """Roll out from the last frame: `(b, h, field + input, *space)`, `(b, p)`, `(t,)` -> `(b, t, field, *space)`.
 
         Raises `ModelError` unless each time is a multiple of the step that the model was trained for.
         """
@@ -153,7 +177,9 @@ class TorchModel:
             return np.asarray(torch.stack([frames[int(n) - 1] for n in steps], dim=1).cpu())
 
     def _steps(self, times: Array) -> Array:
-        """How many steps lead to each time."""
+        """How many steps lead to each time; one to a steady solution."""
+        if self.passport.steady:
+            return np.ones(len(times))
         steps: Array = np.rint(times / self.passport.step)
         if not times.size or steps.min() < 1 or np.abs(times - steps * self.passport.step).max() > 1e-6 * times.max():
             raise ModelError(
@@ -164,8 +190,18 @@ class TorchModel:
 
 
 def field_names(spec: DatasetSpec) -> list[str]:
-    """Names of the stored fields of a dataset."""
+    """Names of the fields that are predicted."""
     return [each.name for each in problem_of(spec).fields]
+
+
+def input_names(spec: DatasetSpec) -> list[str]:
+    """Names of the fields that are given and do not change in time."""
+    return [each.name for each in inputs_of(problem_of(spec))]
+
+
+def columns(spec: DatasetSpec) -> int:
+    """How many columns a frame of the history has: fields and inputs, or, of a steady problem, inputs alone."""
+    return len(starts_with(problem_of(spec)))
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -177,6 +213,7 @@ def _expect_same(spec: DatasetSpec, passport: Passport, weights: Path | str) -> 
     """Raise `ModelError` where the dataset differs from the trained one in what a network cannot bridge."""
     for what, trained, here in (
         ("fields", passport.fields, field_names(spec)),
+        ("inputs", passport.inputs, input_names(spec)),
         ("parameters", passport.parameters, list(spec.parameters)),
         ("a grid of axes", len(passport.lengths), len(spec.grid.lengths)),
         ("a box of lengths", passport.lengths, list(spec.grid.lengths)),

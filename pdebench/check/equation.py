@@ -7,8 +7,9 @@ The equation may not depend on time itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ ROUNDS = 4
 TOLERANCE = 0.02  # of a parameter, where its uncertainty is smaller
 SILENT = 0.5  # relative uncertainty above which the data does not tell
 FAITHFUL = 1e-3  # residual of the change, where the store holds all that the solver knew
+COARSE = 0.25  # difference to a steady solution on the stored grid, where the solver's is finer
 FILTERED = 1.0  # the same, where it does not: no better than to expect no change
 
 
@@ -44,6 +46,9 @@ def equation(evidence: Evidence) -> Iterator[Finding]:
     """A few intervals of a few members are as the card's solver makes them, with the stated parameters."""
     store, members = evidence.store, [int(m) for m in evidence.members]
     chosen = [members[i] for i in _spread(len(members), MEMBERS)]
+    if store.steady and chosen:
+        yield from _solved_again(store, chosen)
+        return
     if not chosen or len(store.times) < 2:
         yield Finding("equation", "ok", (), "not looked at: it takes a finished member with two frames")
         return
@@ -58,6 +63,29 @@ def equation(evidence: Evidence) -> Iterator[Finding]:
     count = min(INTERVALS, len(store.times) - 1)
     line = f"{count} interval{'s' if count > 1 else ''} of {listed(chosen)} solved again"
     yield Finding("equation", "ok", tuple(chosen), line)
+
+
+def _solved_again(store: TrajectoryStore, chosen: list[int]) -> Iterator[Finding]:
+    """Steady solutions against those that the stored inputs and parameters give on the stored grid."""
+    spec = store.spec.model_copy(update={"grid": store.spec.output})
+    whole = spec.grid.shape == store.spec.grid.shape
+    for member in chosen:
+        try:
+            _, solver = solve.build(spec, settled=store.settled)
+        except SolverError as error:
+            yield Finding("equation", "warning", (member,), f"not looked at: {error}")
+            return
+        params = dict(zip(store.parameter_names, store.params([member]).T, strict=True))
+        (again,) = solver.trajectories(store.given(member)[None].astype(float), params, store.times)
+        true = store.frames(member)[0].astype(float)
+        off, limit = _norm(again[0] - true) / max(_norm(true), 1e-300), FAITHFUL if whole else COARSE
+        if not off <= limit:
+            line = (
+                f"member {member} does not solve the card's equation with the stored inputs and parameters: relative "
+                f"difference {off:.2g} to the solution on the stored grid (expected < {limit:g})"
+            )
+            yield Finding("equation", "error" if whole else "warning", (member,), line)
+    yield Finding("equation", "ok", tuple(chosen), f"{listed(chosen)} solved again on the stored grid")
 
 
 def _judged(member: int, fit: Fit, stated: dict[str, float]) -> Iterator[Finding]:
@@ -93,7 +121,7 @@ def fitted(store: TrajectoryStore, member: int, stated: dict[str, float]) -> Fit
     """
     pairs = [store.frames(member, i, i + 2).astype(float) for i in _spread(len(store.times) - 1, INTERVALS)]
     before, after = (np.stack([pair[end] for pair in pairs]) for end in (0, 1))
-    march = _Marcher(_affordable(store.spec), before, stated)
+    march = _Marcher(_affordable(store.spec), before, stated, store.given(member).astype(float), store.settled)
     noise = march.rounding_error()
     end, slopes = march.slopes({name: 0.0 for name, value in stated.items() if value})
     log = {name: 0.0 for name, slope in slopes.items() if _norm(slope) > 10 * noise}
@@ -129,12 +157,20 @@ def _least_squares(columns: list[Array], target: Array) -> tuple[Array, Array]:
 
 
 class _Marcher:
-    """Takes frames `(interval, field, *output)` one output interval on, under any parameters."""
+    """Takes frames `(interval, field, *output)` an output interval on, with a member's inputs, under any parameters."""
 
-    def __init__(self, spec: DatasetSpec, before: Array, stated: dict[str, float]) -> None:
+    def __init__(
+        self,
+        spec: DatasetSpec,
+        before: Array,
+        stated: dict[str, float],
+        given: Array,
+        settled: Mapping[str, Any] | None,
+    ) -> None:
         if spec.grid.shape != spec.output.shape and spec.grid.points != "nodes":
             raise SolverError("cell averages on another grid than the solver's cannot be continued")
-        self._spec, self._before, self._stated = spec, before, stated
+        self._spec, self._before, self._stated, self._settled = spec, before, stated, settled
+        self._given = resample(given, spec.output, spec.grid)
         self.filtered = self._loses_something()
 
     def slopes(self, log: dict[str, float]) -> tuple[Array, dict[str, Array]]:
@@ -162,8 +198,10 @@ class _Marcher:
         return _norm(back - end) > 1e-9 * _norm(end)
 
     def _march(self, spec: DatasetSpec, runs: list[tuple[Array, dict[str, float]]]) -> list[Array]:
-        _, solver = solve.build(spec)
+        _, solver = solve.build(spec, settled=self._settled)
         states = np.concatenate([resample(state, self._spec.output, spec.grid) for state, _ in runs])
+        inputs = np.broadcast_to(self._given, (len(states), *self._given.shape))
+        states = np.concatenate([states, inputs], axis=1)
         params = solve.stacked([own for state, own in runs for _ in state])
         ends = []
         for low in range(0, len(states), solver.batch):

@@ -33,9 +33,9 @@ def initial(trajectory: Trajectory) -> Iterator[Remark]:
     """Frame 0 is the initial state that the member's seed gives."""
     spec, problem = trajectory.store.spec, trajectory.problem
     same = spec.grid.shape == spec.output.shape
-    if spec.times.start > 0 or not (same or spec.grid.points == "nodes"):
+    if trajectory.store.steady or spec.times.start > 0 or not (same or spec.grid.points == "nodes"):
         return
-    expected = sample.initial(spec, problem, trajectory.member)
+    expected = sample.initial(spec, problem, trajectory.member)[: len(trajectory.store.fields)]
     expected = expected if same else resample(expected, spec.grid, spec.output)
     for name, found, true in zip(trajectory.store.fields, trajectory.frames[0].astype(float), expected, strict=True):
         size, off = float(np.linalg.norm(true)), float(np.linalg.norm(found - true))
@@ -50,6 +50,22 @@ def initial(trajectory: Trajectory) -> Iterator[Remark]:
                 f"{off / max(size, 1e-300):.2g}): a mislabelled member, or made by other code{trajectory.again}"
             )
         yield "error", line
+
+
+def inputs(trajectory: Trajectory) -> Iterator[Remark]:
+    """The stored inputs (coefficients, sources, …) are those that the member's seed gives, on the stored grid."""
+    store = trajectory.store
+    if not store.inputs:
+        return
+    expected = sample.inputs(store.spec, trajectory.problem, trajectory.member)
+    for name, found, true in zip(store.inputs, store.given(trajectory.member).astype(float), expected, strict=True):
+        size, off = float(np.linalg.norm(true)), float(np.linalg.norm(found - true))
+        if not off <= ROUND_OFF * size:
+            line = (
+                f"input {name} is not the one of its seed (relative difference {off / max(size, 1e-300):.2g}): "
+                f"altered, a mislabelled member, or made by other code{trajectory.again}"
+            )
+            yield "error", line
 
 
 def laws(trajectory: Trajectory) -> Iterator[Remark]:

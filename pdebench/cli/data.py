@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,6 +77,32 @@ def _tell(summary: Summary) -> None:
 
 
 @app.command()
+def stream(
+    to: Annotated[str, typer.Option(metavar="ADDRESS", help="HOST:PORT of the trainer: its Stream.listening.")],
+) -> None:
+    """Solve for a trainer that listens, until it has what it wants. It sends the card; nothing is written here.
+
+    Start as many as you like, on any host, each alone or under mpiexec with the card's number of ranks. The trainer's
+    token is taken from the environment variable PDEBENCH_STREAM_TOKEN.
+    """
+    from ..online import TOKEN, produce
+    from ..stream import TrainerGone
+
+    comm, hired = world(), to.startswith("unix:")
+    if hired:  # by a trainer on this host, which needs no last words
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with abort_together(comm):
+        try:
+            units = produce(to, comm, token=os.environ.get(TOKEN, ""))
+        except TrainerGone:
+            if not hired or comm.size > 1:  # other ranks would wait for this one
+                raise
+            return
+    if comm.rank == 0 and not hired:
+        console.print(f"{units} units of work sent to {to}")
+
+
+@app.command()
 def describe(
     card: CardName,
     write: Annotated[bool, typer.Option(help="Write README.md and its picture beside the card.")] = False,
@@ -110,6 +138,7 @@ def info(store: StorePath) -> None:
         "title": card.title,
         "card": f"{card.name}, version {card.version}, digest {card.digest}",
         "fields": f"{', '.join(data.fields)} at {' × '.join(map(str, data.grid.shape))}, {card.store.dtype}",
+        **({"inputs": ", ".join(data.inputs)} if data.inputs else {}),
         "times": f"{len(data.times)} frames, {data.times[0]:g} … {data.times[-1]:g}, every {card.times.step:g}",
         "parameters": ", ".join(
             f"{name} {law.bounds[0]:g} … {law.bounds[1]:g}" for name, law in card.parameters.items()
@@ -119,6 +148,7 @@ def info(store: StorePath) -> None:
         "splits": ", ".join(f"{name} {low}:{high}" for name, (low, high) in card.splits.items()),
         "certified": f"{certified} members",
         "solver": f"{card.solver.name} at {' × '.join(map(str, card.grid.shape))}, {card.solver.options}",
+        **({"settled by measurement": f"{data.settled}"} if data.settled else {}),
         "on disk": f"{len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.1f} MB",
         "licence": card.licence,
         "source": card.source.strip(),

@@ -12,6 +12,7 @@ array([[[0.5]]])
 from . import pointwise, spectral, trajectory
 from .aggregate import bootstrap_interval, geometric_mean, mean_score, per_sample, step_curve, undefined
 from .base import Metric, metric, metrics, score
+from .compat import compat
 from .pair import Context, Pair
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Metric",
     "Pair",
     "bootstrap_interval",
+    "compat",
     "geometric_mean",
     "mean_score",
     "metric",

@@ -89,7 +89,7 @@ class Recycler:
             done, reason = done + cycle.steps, cycle.reason
             residual, size = self._residual(b)
             sizes.append(size)
-            hard = self._ledger.hard(done, recycled)
+            hard = self._ledger.hard(done, recycled, self.m - self.held)
             if cycle.full and hard and self.k and not reason and not stop(done, size):
                 self._renew(cycle, images=True)
                 residual, size = self._project(residual)

@@ -44,7 +44,9 @@ class Method(Protocol):
         """Empty, or why the method cannot take this system; on every rank the same."""
         ...
 
-    def prepare(self, system: System) -> None: ...
+    def prepare(self, system: System) -> None:
+        """Set up for a new matrix; a `SolverError` says why that failed, on every rank."""
+        ...
 
     def solve(self, system: System, guess: Array | None, rtol: float) -> Answer:
         """An x with ‖b − A x‖ ≤ `rtol` ‖b‖, b = `system.consistent_rhs`; `guess` (None: zero) is not overwritten.

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from pdebench.arrays import Array
+from pdebench.errors import SolverError
 
 from .petsc import Assembly, missing, petsc
 from .preconditioner import preconditioners
@@ -61,7 +62,11 @@ class PetscPreconditioner:
         if system.nullspace == "constant":
             mat.setNullSpace(petsc().NullSpace().create(constant=True, comm=mat.getComm()))
         self.pc.setOperators(mat)
-        self.pc.setUp()
+        try:
+            self.pc.setUp()
+        except petsc().Error as error:
+            self.pc = None
+            raise SolverError(f"{self.name} cannot be set up: PETSc error {error.ierr}") from error
 
     def apply(self, residual: Array, out: Array) -> None:
         create = partial(petsc().Vec().createWithArray, comm=self.mat.getComm())

@@ -21,7 +21,10 @@ def harmonic(hessenberg: Array, weighted: Array, count: int) -> Array:
     sound = np.abs(np.diag(r)) > 1e-13 * np.abs(r).max()
     if not sound.all():
         return np.zeros((len(scale), 0))
-    values, vectors = np.linalg.eig(np.linalg.solve(r, q.T @ (weighted / scale)))
+    try:
+        values, vectors = np.linalg.eig(np.linalg.solve(r, q.T @ (weighted / scale)))
+    except np.linalg.LinAlgError:  # not finite, or no convergence
+        return np.zeros((len(scale), 0))
     order = np.argsort(-np.abs(values), kind="stable")
     columns: list[Array] = []
     done: set[int] = set()

@@ -146,9 +146,15 @@ class _Candidate:
         if result.reason:
             return result
         start = perf_counter()
-        if self._watch.is_new(system):
-            self.method.prepare(system)
-        result.setup_seconds = perf_counter() - start
+        try:
+            if self._watch.is_new(system):
+                self.method.prepare(system)
+        except SolverError as error:
+            result.reason = str(error)
+            self._watch.forget()
+            return result
+        finally:
+            result.setup_seconds = perf_counter() - start
         start = perf_counter()
         self._solve(system, guess, rtol, result)
         result.solve_seconds = perf_counter() - start

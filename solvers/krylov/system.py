@@ -166,7 +166,7 @@ def is_mat(operator: Any) -> bool:
 
 
 def _checksum(values: Array) -> tuple[tuple[int, ...], int]:
-    return values.shape, google_crc32c.value(np.ascontiguousarray(values).tobytes())
+    return values.shape, google_crc32c.value(np.ascontiguousarray(values))
 
 
 class Watch:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from specs import tiny_card
+from steady import toy_spec
 
 from pdebench.spec import DatasetSpec, parse
 from pdebench.store import TrajectoryStore
@@ -140,3 +141,19 @@ def test_a_killed_rank_loses_only_what_was_in_flight(tmp_path):
     assert mpi(1, "generate", path, "--out", tmp_path / "whole.zarr")[0] == 0
     assert content(out) == content(tmp_path / "whole.zarr")
     assert not list(out.rglob("*.partial"))
+
+
+def test_all_ranks_go_by_one_verdict_and_a_resumed_run_by_the_recorded_one(tmp_path):
+    spec = toy_spec(solver="Settling", samples={"count": 7, "seed": 3, "unit": 2})
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True)))
+    for ranks, members in ((3, "2:6"), (2, "0:7")):
+        status, _, err = mpi(
+            ranks, "generate", tmp_path / "card.yaml", "--out", tmp_path / "s.zarr", "--members", members
+        )
+        assert status == 0, err
+    store = TrajectoryStore.open(tmp_path / "s.zarr")
+    scale = float(store.settled["choice"])
+    for member in range(7):
+        a, f = store.given(member).astype(float)
+        expected = scale * (f + store.params([member])[0, 0]) / a
+        np.testing.assert_allclose(store.frames(member)[0, 0], expected, rtol=1e-5, atol=1e-5 * scale)

@@ -1,0 +1,243 @@
+"""Training while simulations run: `for batch in pdebench.stream("ns2d_decaying_demo", workers=2): …`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from . import sample, solve
+from .arrays import Array, Index
+from .data import Batch
+from .errors import CardError, PdebenchError
+from .parallel import Comm
+from .problem import Cost, Event, Frame, Outcome
+from .spec import DatasetSpec, load_spec
+from .store import TrajectoryStore
+from .stream import Buffering, Plan, Receiver, Report, StreamSink
+
+log = logging.getLogger(__name__)
+
+TOKEN = "PDEBENCH_STREAM_TOKEN"  # environment variable that solvers on other hosts show
+
+
+class Stream:
+    """Batches of windows, drawn from a buffer that `workers` solvers fill meanwhile. Iterate over it once.
+
+    Windows are as `pdebench.Windows` makes them: `history + horizon` frames, `stride` apart, from every
+    `start_every`-th frame; float32. The stream ends when every member is solved and, with `buffer="fifo"` or `"firo"`,
+    every window was drawn once; a `"reservoir"` repeats seen windows rather than wait, and gives up only seen ones.
+
+    `capacity`: frames held, which bounds the memory; `threshold`: windows that a random buffer holds before it gives
+    any. `keep`: a store that gets the same frames, with the content hash that `generate` would give it.
+    `listen="HOST:PORT"` takes in solvers of other hosts (`pdebench stream --to`), which need `token`; `workers=0` waits
+    for those alone. Raises `PdebenchError` when all solvers are gone and cannot be started again.
+    """
+
+    def __init__(  # noqa: PLR0913  each choice has a name and a default
+        self,
+        card: DatasetSpec | str,
+        *,
+        workers: int = 1,
+        batch_size: int = 16,
+        history: int = 1,
+        horizon: int = 1,
+        stride: int = 1,
+        start_every: int = 1,
+        buffer: str = "reservoir",
+        capacity: int | None = None,
+        threshold: int | None = None,
+        members: range | None = None,
+        keep: str | Path | None = None,
+        listen: str | None = None,
+        seed: int = 0,
+        resume: str | Path | None = None,
+    ) -> None:
+        self.spec = card if isinstance(card, DatasetSpec) else load_spec(card)
+        problem, solver = solve.build(self.spec)  # what it refuses, it refuses now
+        sample.initial(self.spec, problem, 0)
+        self.batch_size, self._workers = batch_size, workers
+        times = self.spec.times
+        self.plan = Plan(self.spec.samples.count, times.frames, history, horizon, stride, start_every)
+        abreast = min(solver.batch, self.spec.samples.unit)
+        least = (max(workers, 1) * abreast + batch_size) * self.plan.span
+        capacity = max(4 * least, 1024) if capacity is None else capacity
+        if capacity < least:
+            raise CardError(
+                f"capacity {capacity} is too small: {max(workers, 1)} workers with {abreast} members each and batches "
+                f"of {batch_size} need {least} frames, the {self.plan.span} of a window for each"
+            )
+        if keep is not None:
+            TrajectoryStore.create(keep, self.spec).sweep()
+        self._store = None if keep is None else TrajectoryStore.open(keep)
+        if threshold is None:
+            threshold = min(4 * batch_size, capacity // (8 * self.plan.span))
+        self._receiver = Receiver(
+            self.spec,
+            tuple(field.name for field in problem.fields),
+            self.plan,
+            Buffering(capacity, buffer, threshold, seed),
+            listen=listen,
+            keep=None if keep is None else Path(keep).absolute(),
+            members=None if members is None else np.array(members),
+        )
+        if resume is not None:
+            self._receiver.restore(_load(Path(resume)))
+        self._params = np.array([list(sample.parameters(self.spec, m).values()) for m in range(self.plan.members)])
+        self._times = times.values()
+        self._crew: list[subprocess.Popen[bytes]] = []
+        self._watch = threading.Thread(target=self._keep_working, daemon=True)
+        self._stop = threading.Event()
+        if workers and not self._receiver.over:
+            self._crew = [self._hire() for _ in range(workers)]
+            self._watch.start()
+
+    @property
+    def listening(self) -> str | None:
+        """HOST:PORT where solvers of other hosts are taken in."""
+        return self._receiver.listening
+
+    @property
+    def token(self) -> str:
+        """What those solvers must show, in the environment variable PDEBENCH_STREAM_TOKEN."""
+        return self._receiver.token
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            frames, members, starts = self._receiver.draw(self.batch_size)
+            if not len(members):
+                self.close()
+                return
+            own = self._times[starts[:, None] + np.arange(0, self.plan.span, self.plan.stride)]
+            h = self.plan.history
+            ahead = np.asarray(own[:, h:] - own[:, h - 1 : h])
+            yield Batch(frames[:, :h], frames[:, h:], self._params[members], ahead, members, starts)
+
+    def report(self) -> Report:
+        """Batches, unique windows and repeats, frames, and the seconds that the trainer waited."""
+        return self._receiver.report()
+
+    def save(self, path: str | Path) -> None:
+        """Write which windows were seen, and the random state, for `resume`; whole or not at all, without pickles."""
+        path = Path(path)
+        partial = path.with_name(f".{path.name}.partial")
+        with partial.open("wb") as file:
+            np.savez_compressed(file, digest=np.array(self.spec.digest), **self._receiver.state())
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+    def close(self) -> None:
+        """Stop the solvers; what a store was to keep and is complete stays."""
+        self._stop.set()
+        if self._watch.is_alive():
+            self._watch.join()
+        self._receiver.close()
+        for worker in self._crew:
+            _end(worker)
+        self._crew = []
+        if self._store is not None:
+            self._store.sweep()
+            self._store.publish_news()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _hire(self) -> subprocess.Popen[bytes]:
+        """One solver: a process, or as many as the card's `ranks` under mpiexec."""
+        command = [sys.executable, "-m", "pdebench", "stream", "--to", self._receiver.address]
+        if self.spec.ranks > 1:
+            command = ["mpiexec", "-n", str(self.spec.ranks), *command]
+        quiet = {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=os.environ | quiet, start_new_session=True)
+
+    def _keep_working(self) -> None:
+        """Replace solvers that die, until production is over."""
+        deaths = 0
+        while not self._stop.wait(0.1) and not self._receiver.over:
+            for place, worker in enumerate(self._crew):
+                status = worker.poll()
+                if status is None or self._receiver.over or self._stop.is_set():
+                    continue
+                if status != 0:
+                    deaths += 1
+                    log.warning("a solver ended with status %s; another takes its place", status)
+                if deaths > 3 * self._workers + 3 * len(self.report().failed):
+                    self._receiver.set_aside(
+                        f"{deaths} solvers died, the last with status {status}: see their messages"
+                    )
+                    return
+                if status != 0:
+                    self._crew[place] = self._hire()
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    """A solver that the trainer has left ends by itself at its next frame; one in a long step is stopped."""
+    for patience, number in ((1, signal.SIGTERM), (5, signal.SIGKILL)):
+        try:
+            worker.wait(timeout=patience)
+            return
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(worker.pid, number)
+    worker.wait()
+
+
+def produce(address: str, comm: Comm, *, token: str = "") -> int:
+    """Solve for the trainer at `address` until it has every member; the number of units that were solved here.
+
+    Every rank of `comm` calls it; together they solve one unit after the other.
+    """
+    sink = StreamSink(address, token) if comm.rank == 0 else None
+    spec: DatasetSpec = comm.bcast(sink.spec if sink else None)
+    if comm.size != spec.ranks:
+        raise CardError(f"{spec.name} solves each unit on {spec.ranks} ranks: start so many, not {comm.size}")
+    store = TrajectoryStore.open(sink.keep) if sink and sink.keep else None
+    count = 0
+    while True:
+        unit: Index | None = comm.bcast(sink.next_unit() if sink else None)
+        if unit is None:
+            return count
+        again = bool(comm.bcast(store is not None and not np.isin(unit, store.missing()).any()))
+        events = replay(store, unit) if again and store else solve.trajectories(spec, unit, comm)
+        if sink is None:
+            for _ in events:  # this rank only lends its hand
+                pass
+        elif store is None or again:
+            sink.write(unit, events)
+        else:
+            store.write(unit, sink.passing(events))
+            sink.done(unit)
+        count += 1
+
+
+def replay(store: TrajectoryStore, unit: Index) -> Iterator[Event]:
+    """A unit that a store holds already, as the events that made it."""
+    reasons = store.reasons()
+    for member in unit:
+        why = reasons[int(member)]
+        if not why:
+            for index, frame in enumerate(store.frames(int(member))):
+                yield Frame(np.array([member]), index, frame[None])
+        yield Outcome(int(member), Cost(reason=why), 0.0)
+
+
+def _load(path: Path) -> dict[str, Array]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError) as error:
+        raise PdebenchError(f"{path} is no checkpoint of a stream: {error}") from error

@@ -1,0 +1,383 @@
+"""The trainer's end of a stream: hands out units of work, takes frames in, and gives batches from the buffer."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from secrets import token_hex
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from .. import order
+from ..arrays import Array, Index
+from ..errors import PdebenchError
+from ..spec import DatasetSpec
+from .buffer import Plan, Pool, policies
+from .sink import host_identity, same_token
+from .slots import Slots, Trays
+from .wire import Lost, Wire, host_and_port, whole_numbers
+
+log = logging.getLogger(__name__)
+
+TRIES = 3  # a unit that ends its solver so often at the same frame, or before, is set aside
+
+
+@dataclass(frozen=True, slots=True)
+class Buffering:
+    """What the buffer holds, and how it is drawn from. `capacity` counts frames, `threshold` windows."""
+
+    capacity: int
+    policy: str = "reservoir"
+    threshold: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a stream went so far."""
+
+    batches: int = 0
+    windows: int = 0  # drawn
+    unique: int = 0  # of them
+    total: int = 0  # unique windows that the campaign has
+    frames: int = 0  # received
+    idle_seconds: float = 0.0  # that the trainer waited in `draw`
+    failed: tuple[int, ...] = ()  # members that their solver could not finish, or that ended it too often
+
+    @property
+    def repeats(self) -> int:
+        return self.windows - self.unique
+
+
+class Receiver:
+    """Listens for solvers; `draw` is called by the trainer, everything else happens in threads.
+
+    Memory: the buffer's frames, whatever the speeds; solvers that find no room wait. `listen` is HOST:PORT for solvers
+    on other hosts, which must know `token`; on this host they find `address`.
+    """
+
+    def __init__(
+        self,
+        spec: DatasetSpec,
+        fields: tuple[str, ...],
+        plan: Plan,
+        buffering: Buffering,
+        *,
+        listen: str | None = None,
+        keep: Path | None = None,
+        members: Index | None = None,
+    ) -> None:
+        self.spec, self.token = spec, token_hex(16)
+        self._fields, self._keep = fields, keep
+        shape = (len(fields), *spec.output.shape)
+        policy = policies[buffering.policy](buffering.threshold)
+        self._pool = Pool(plan, Slots(buffering.capacity, shape), policy, seed=buffering.seed)
+        self._trays = Trays((plan.history + plan.horizon, *shape))
+        lock = threading.RLock()
+        self._door = threading.Condition(lock)  # solvers wait here for room and for units
+        self._bell = threading.Condition(lock)  # the trainer waits here, and is called when its batch is there
+        self._asked = 0  # windows that the trainer waits for
+        self._copying = False  # frames that it has drawn are still in their slots
+        wanted = set(range(spec.samples.count)) if members is None else {int(m) for m in members}
+        self._units = {n: unit for n, unit in enumerate(order.units(spec)) if wanted.intersection(unit.tolist())}
+        self._waiting = deque(self._units)
+        self._busy: dict[int, int] = {}  # connection -> unit
+        self._tries: dict[int, tuple[int, int]] = {}  # frames reached, times that it got no further
+        self._blocked = 0  # connections that wait for room
+        self._wires: dict[int, Wire] = {}
+        self._failed: set[int] = set()
+        self._error: PdebenchError | None = None
+        self._closed = False
+        self._tally = Report()
+        self._listeners = [_local()]
+        self.address = "unix:" + self._listeners[0].getsockname()[1:].decode()
+        self.listening: str | None = None
+        if listen is not None:
+            self._listeners.append(_remote(listen))
+            host, port = self._listeners[1].getsockname()[:2]
+            self.listening = f"{host}:{port}"
+        for listener in self._listeners:
+            threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    # -- the trainer ----------------------------------------------------------------------------------------------
+
+    def draw(self, count: int) -> tuple[Array, Index, Index]:
+        """The next `count` windows, fewer at the very end and none after it: frames `(b, h + t, field, *space)`, their
+        members and starts `(b,)`."""
+        began = perf_counter()
+        with self._door:
+            self._asked = count
+            self._bell.wait_for(lambda: self._settled(count))
+            waited = perf_counter() - began
+            if self._error is not None:
+                raise self._error
+            before = self._pool.repeats
+            picked = self._pool.pick(count, self._pressed())
+            self._copying = True
+            self._tally = replace(
+                self._tally,
+                batches=self._tally.batches + bool(picked),
+                windows=self._tally.windows + len(picked),
+                unique=self._tally.unique + len(picked) - (self._pool.repeats - before),
+                idle_seconds=self._tally.idle_seconds + waited,
+            )
+        frames = self._trays.take(len(picked))
+        for row, one in enumerate(picked):
+            for place, slot in enumerate(one.slots):
+                frames[row, place] = self._pool.slots.frames[slot]
+        with self._door:
+            self._pool.let_go(picked)
+            self._copying = False
+            self._door.notify_all()
+        members, starts = (np.array([one[i] for one in picked], int) for i in (0, 1))
+        return frames, members, starts
+
+    def _tell(self) -> None:
+        """Wake the trainer if its wait is over, and no sooner: each time costs more than a frame's bookkeeping."""
+        if self._settled(self._asked):
+            self._bell.notify_all()
+
+    def _settled(self, count: int) -> bool:
+        """Whether waiting longer would change nothing for a draw of `count`."""
+        if self._error is not None or self._closed or self._pool.over:
+            return True
+        ready = self._pool.ready(self._pressed())
+        return ready >= count or (self._pressed() and ready > 0)
+
+    def _pressed(self) -> bool:
+        """Whether every solver at work waits for room: then no more windows come before some are drawn."""
+        return 0 < self._blocked >= len(self._busy)
+
+    def report(self) -> Report:
+        with self._door:
+            total = sum(len(unit) for unit in self._units.values()) * len(self._pool.plan.starts)
+            return replace(self._tally, total=total, failed=tuple(sorted(self._failed)))
+
+    def state(self) -> dict[str, Array]:
+        """What `restore` needs in another process; a few bits per window."""
+        with self._door:
+            return self._pool.state()
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Go on where another trainer stopped: what it saw is not sent again. Call it before solvers connect."""
+        with self._door:
+            self._pool.restore(state)
+            done = [n for n, unit in self._units.items() if all(self._pool.finished(int(m)) for m in unit)]
+            for number in done:
+                self._waiting.remove(number)
+            self._over_if_done()
+
+    def set_aside(self, reason: str) -> None:
+        """End the stream with an error: nobody is left to solve."""
+        with self._door:
+            self._error = self._error or PdebenchError(reason)
+            self._door.notify_all()
+            self._tell()
+
+    @property
+    def over(self) -> bool:
+        """Whether production has ended."""
+        return self._pool.over
+
+    def close(self) -> None:
+        """Hang up; solvers end at their next frame."""
+        with self._door:
+            self._closed = True
+            wires = list(self._wires.values())
+            self._door.notify_all()
+            self._tell()
+        for listener in self._listeners:
+            _hang_up(listener)
+        for wire in wires:
+            wire.close()
+        self._pool.slots.close()
+
+    # -- the solvers ----------------------------------------------------------------------------------------------
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                end, _ = listener.accept()
+            except OSError:
+                return  # closed
+            threading.Thread(target=self._serve, args=(Wire(end), listener is self._listeners[0]), daemon=True).start()
+
+    def _serve(self, wire: Wire, local: bool) -> None:
+        """One solver, until it hangs up."""
+        name, held = id(wire), deque[int]()
+        try:
+            hello = wire.hear()
+            if not local and not same_token(hello.get("token"), self.token):
+                wire.say({"refused": "wrong token: pass the one that the trainer shows"})
+                return
+            with self._door:
+                if self._closed:
+                    return
+                self._wires[name] = wire
+            self._welcome(wire, local)
+            while True:
+                self._answer(wire, name, wire.hear(), held, local)
+        except Lost as why:
+            log.debug("a solver is gone: %s", why)
+        except PdebenchError as error:
+            log.warning("a solver broke the contract and was dropped: %s", error)
+        finally:
+            self._forget(name, held)
+            wire.close()
+
+    def _welcome(self, wire: Wire, local: bool) -> None:
+        slots = self._pool.slots
+        message: dict[str, Any] = {
+            "card": self.spec.model_dump(mode="json"),
+            "fields": list(self._fields),
+            "slots": len(slots.frames),
+            "keep": str(self._keep) if self._keep else None,
+            "unix": self.address.partition(":")[2],
+            "host": host_identity(),
+        }
+        wire.say(message, fd=slots.fd if local else None)
+
+    def _answer(self, wire: Wire, name: int, message: dict[str, Any], held: deque[int], local: bool) -> None:
+        if "room" in message:
+            wire.say({"slots": self._room(message["room"], held)})
+        elif "frame" in message:
+            self._take(wire, name, message, held, local)
+        elif "outcome" in message:
+            self._outcome(name, message)
+        elif "want" in message:
+            wire.say(self._next(name))
+        elif "done" in message:
+            wire.say({"ok": True})  # first: once the last unit is done, the trainer may hang up
+            self._done(name)
+        else:
+            raise Lost(f"an unknown message {sorted(message)}")
+
+    def _next(self, name: int) -> dict[str, Any]:
+        """The next unit for a solver; it waits while others hold what may come back."""
+        with self._door:
+            self._door.wait_for(lambda: self._waiting or not self._busy or self._closed or self._error)
+            if self._closed or self._error or not self._waiting:
+                return {"unit": None}
+            self._busy[name] = number = self._waiting.popleft()
+            members = [int(m) for m in self._units[number]]
+            return {"unit": members, "have": [int(self._pool.next[m]) for m in members]}
+
+    def _room(self, wanted: Any, held: deque[int]) -> list[int]:
+        """Slots for frames to come, as soon as there are so many."""
+        slots = self._pool.slots
+        if type(wanted) is not int or not 0 < wanted <= len(slots.frames):
+            raise PdebenchError(
+                f"it wants room for {wanted} frames at once, and the buffer's capacity is {len(slots.frames)}: "
+                "raise capacity, or lower the card's solver.batch"
+            )
+        with self._door:
+            if not self._pool.make_room(wanted):
+                self._blocked += 1
+                self._tell()
+                self._door.wait_for(lambda: self._closed or self._pool.make_room(wanted) or self._stuck())
+                self._blocked -= 1
+                if self._closed or self._error:
+                    raise Lost("the trainer has gone")
+            given = slots.take(wanted)
+            held.extend(given)
+            return given
+
+    def _stuck(self) -> bool:
+        """Whether nothing can ever move again: all wait for room, and not one window is whole."""
+        if self._error is None and not self._copying and self._pressed() and not self._pool.ready(pressed=True):
+            self._error = PdebenchError(
+                f"the buffer's {len(self._pool.slots.frames)} frames are full of windows that are not whole yet "
+                f"(each needs {self._pool.plan.span} frames in a row): raise capacity"
+            )
+            self._door.notify_all()
+            self._tell()
+        return self._error is not None
+
+    def _take(self, wire: Wire, name: int, message: dict[str, Any], held: deque[int], local: bool) -> None:
+        members = whole_numbers(message.get("members"), self.spec.samples.count)
+        slots = whole_numbers(message.get("slots"), len(self._pool.slots.frames), len(members))
+        (frame,) = whole_numbers([message.get("frame")], self.spec.times.frames)
+        if list(slots) != [held[i] for i in range(min(len(slots), len(held)))]:
+            raise Lost("slots that it does not hold")
+        if not local:
+            for slot in slots:
+                wire.receive_into(self._pool.slots.frames[slot])
+        with self._door:
+            unit = self._units.get(self._busy.get(name, -1))
+            if unit is None or not set(members) <= set(unit.tolist()):
+                raise Lost("members of a unit that it does not hold")
+            for member, slot in zip(members, slots, strict=True):
+                held.popleft()
+                self._pool.put(member, frame, slot)
+            self._tally = replace(self._tally, frames=self._tally.frames + len(members))
+            self._tell()
+
+    def _outcome(self, name: int, message: dict[str, Any]) -> None:
+        (member,) = whole_numbers([message.get("outcome")], self.spec.samples.count)
+        with self._door:
+            if member not in self._units.get(self._busy.get(name, -1), ()):
+                raise Lost("a member of a unit that it does not hold")
+            if message.get("reason"):
+                self._failed.add(member)
+            self._pool.end(member)
+
+    def _done(self, name: int) -> None:
+        with self._door:
+            self._busy.pop(name, None)
+            self._over_if_done()
+
+    def _forget(self, name: int, held: deque[int]) -> None:
+        """A solver is gone: its slots are free, its unit goes to another, or is set aside after `TRIES`."""
+        with self._door:
+            self._wires.pop(name, None)
+            for slot in held:
+                self._pool.slots.give_back(slot)
+            number = self._busy.pop(name, None)
+            if number is not None:
+                reached = int(self._pool.next[self._units[number]].sum())
+                best, tries = self._tries.get(number, (-1, 0))
+                self._tries[number] = max(best, reached), (1 if reached > best else tries + 1)
+                if self._tries[number][1] < TRIES:
+                    self._waiting.appendleft(number)
+                else:
+                    members = self._units[number].tolist()
+                    log.warning("members %d … %d ended their solver %d times", members[0], members[-1], TRIES)
+                    self._failed.update(m for m in members if self._pool.next[m] < self._pool.plan.frames)
+                    for member in members:
+                        self._pool.end(member)
+            self._over_if_done()
+
+    def _over_if_done(self) -> None:
+        if not self._waiting and not self._busy:
+            self._pool.over = True
+        self._door.notify_all()
+        self._tell()
+
+
+def _local() -> socket.socket:
+    """A listener in Linux' abstract namespace: it leaves no file behind."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"\0pdebench-{token_hex(12)}")
+    listener.listen()
+    return listener
+
+
+def _remote(address: str) -> socket.socket:
+    host, port = host_and_port(address)
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise PdebenchError(f"cannot listen at {address}: {error.strerror or error}") from error
+
+
+def _hang_up(listener: socket.socket) -> None:
+    with suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
+    listener.close()

@@ -1,0 +1,158 @@
+"""The solver's end of a stream: a sink like a store, whose frames go to the trainer as they are made."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array, Index
+from ..errors import PdebenchError
+from ..problem import Event, Frame, Outcome
+from ..spec import DatasetSpec, parse
+from .slots import DTYPE, Slots
+from .wire import Lost, Wire, connect
+
+
+class TrainerGone(PdebenchError):
+    """The trainer hung up, or was killed."""
+
+
+class StreamSink:
+    """A producer's connection to the trainer at `address`; the card comes from there.
+
+    On the trainer's own host frames are written where it reads them, elsewhere they are sent: it finds out by itself.
+    """
+
+    def __init__(self, address: str, token: str = "") -> None:
+        self._wire, welcome = _greet(address, token)
+        local = welcome.get("unix")
+        if local and welcome.get("host") == host_identity() and not address.startswith("unix:"):
+            try:
+                wire, better = _greet(f"unix:{local}", token)
+            except PdebenchError:  # another network namespace
+                pass
+            else:
+                self._wire.close()
+                self._wire, welcome = wire, better
+        self.spec = parse(DatasetSpec, welcome["card"], where=f"the card of the trainer at {address}")
+        self.keep = Path(welcome["keep"]) if welcome.get("keep") else None
+        shape = (len(welcome["fields"]), *self.spec.output.shape)
+        fd = welcome.pop("fd", None)
+        self._slots = Slots(welcome["slots"], shape, fd) if fd is not None else None
+        self._have: dict[int, int] = {}
+
+    @property
+    def shared(self) -> bool:
+        """Whether frames go through shared memory."""
+        return self._slots is not None
+
+    def next_unit(self) -> Index | None:
+        """Members that the trainer wants next, or None when it has them all, or has gone."""
+        try:
+            answer = self._ask({"want": "unit"})
+        except TrainerGone:
+            return None
+        if answer.get("unit") is None:
+            return None
+        self._have = dict(zip(answer["unit"], answer["have"], strict=True))
+        return np.array(answer["unit"], int)
+
+    def missing(self) -> Index:
+        """Members of the unit in hand."""
+        return np.array(sorted(self._have), int)
+
+    def write(self, members: Index, events: Iterator[Event]) -> None:
+        for _ in self.passing(events):
+            pass
+        self.done(members)
+
+    def done(self, members: Index) -> None:
+        """The unit is whole; until this is said, the trainer would give it to another solver if this one died."""
+        self._ask({"done": [int(m) for m in members]})
+
+    def passing(self, events: Iterator[Event]) -> Iterator[Event]:
+        """Send each event and hand it on."""
+        for event in events:
+            if isinstance(event, Frame):
+                self._send(event)
+            elif isinstance(event, Outcome):
+                self._say({"outcome": event.member, "reason": event.cost.reason})
+            yield event
+
+    def close(self) -> None:
+        self._wire.close()
+
+    def _send(self, frame: Frame) -> None:
+        """Those members of a frame that the trainer does not have yet; a failed member is told, not sent."""
+        rows = [
+            row
+            for row, member in enumerate(frame.members)
+            if frame.index >= self._have.get(int(member), 0) and _finite(frame.values[row])
+        ]
+        if not rows:
+            return
+        slots = self._ask({"room": len(rows)})["slots"]
+        members = [int(frame.members[row]) for row in rows]
+        if self._slots is not None:
+            for slot, row in zip(slots, rows, strict=True):
+                self._slots.frames[slot] = frame.values[row]
+        self._say({"frame": frame.index, "members": members, "slots": slots})
+        if self._slots is None:
+            self._wire.send_frame(np.asarray(frame.values[rows], DTYPE))
+
+    def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        try:
+            self._wire.say(message)
+            return self._wire.hear()
+        except Lost as error:
+            raise TrainerGone(f"the trainer has gone: {error}") from error
+
+    def _say(self, message: dict[str, Any]) -> None:
+        try:
+            self._wire.say(message)
+        except Lost as error:
+            raise TrainerGone(f"the trainer has gone: {error}") from error
+
+
+def _greet(address: str, token: str) -> tuple[Wire, dict[str, Any]]:
+    """An open connection and the trainer's welcome, with the shared memory as `fd` where it came along."""
+    wire = connect(address)
+    try:
+        wire.say({"hello": "producer", "token": token})
+        if address.startswith("unix:"):
+            welcome, fd = wire.hear_with_fd()
+            if fd is not None:
+                welcome["fd"] = fd
+        else:
+            welcome = wire.hear()
+    except Lost as error:
+        wire.close()
+        raise PdebenchError(f"{address} listens, but is no pdebench trainer: {error}") from error
+    if "refused" in welcome:
+        wire.close()
+        raise PdebenchError(f"the trainer at {address} refused: {welcome['refused']}")
+    return wire, welcome
+
+
+def _finite(values: Array) -> bool:
+    """One quick pass over the data; a sum may overflow where no value is infinite, so that it alone does not decide."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+
+
+def host_identity() -> str:
+    """The same on all processes of one booted host, and different elsewhere."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + os.uname().nodename
+    except OSError:
+        return os.uname().nodename
+
+
+def same_token(given: Any, expected: str) -> bool:
+    """Compared in constant time."""
+    return isinstance(given, str) and hmac.compare_digest(given.encode(), expected.encode())

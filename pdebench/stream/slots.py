@@ -1,0 +1,68 @@
+"""A fixed number of frames in memory that processes of one host can share; nothing is left when the last one ends."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+from collections import deque
+from math import prod
+
+import numpy as np
+
+from ..arrays import Array
+
+DTYPE = np.dtype("<f4")  # what a trainer eats
+
+
+class Slots:
+    """`frames` `(slot, field, *space)`, float32, and which of them are free.
+
+    The memory belongs to a file without a name (`memfd_create`, Linux): it is handed on as a file descriptor and
+    vanishes with its last owner, however that one ends. Elsewhere it is private, and frames come by socket.
+    """
+
+    def __init__(self, count: int, shape: tuple[int, ...], fd: int | None = None) -> None:
+        size = max(count * prod(shape) * DTYPE.itemsize, 1)
+        if fd is None and hasattr(os, "memfd_create"):
+            fd = os.memfd_create("pdebench-stream", os.MFD_CLOEXEC)
+            os.ftruncate(fd, size)
+        self.fd = fd
+        self._map = mmap.mmap(-1 if fd is None else fd, size)
+        self.frames: Array = np.frombuffer(self._map, DTYPE, count * prod(shape)).reshape(count, *shape)
+        self._free = deque(range(count))
+
+    @property
+    def free(self) -> int:
+        return len(self._free)
+
+    def take(self, count: int) -> list[int]:
+        """Numbers of `count` free slots; there must be so many."""
+        return [self._free.popleft() for _ in range(count)]
+
+    def give_back(self, slot: int) -> None:
+        self._free.append(slot)
+
+    def close(self) -> None:
+        """Let go of the descriptor; the memory goes when no array of it is left."""
+        if self.fd is not None:
+            os.close(self.fd)
+            self.fd = None
+
+
+class Trays:
+    """Arrays for batches, used again once the trainer has let go of them: fresh pages cost more than the copy."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._held: list[Array] = []
+
+    def take(self, count: int) -> Array:
+        """An array `(count, *shape)` that nobody else refers to; its content is whatever it was."""
+        nobody = 3  # the list, `tray`, and the argument of getrefcount; a view counts as well
+        for tray in self._held:
+            if len(tray) >= count and sys.getrefcount(tray) <= nobody:
+                return tray[:count]
+        self._held = [tray for tray in self._held if sys.getrefcount(tray) > nobody]  # too small
+        self._held.append(np.empty((count, *self._shape), DTYPE))
+        return self._held[-1][:count]

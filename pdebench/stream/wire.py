@@ -1,0 +1,128 @@
+"""What goes over a socket: short JSON messages, and frames as raw float32 where memory is not shared. No pickles."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Array
+from ..errors import PdebenchError
+
+LARGEST = 1 << 22  # bytes of a message; a card with thousands of options is far below
+_LENGTH = struct.Struct("<I")
+
+
+class Lost(Exception):
+    """The other end is gone, or does not speak as it should."""
+
+
+class Wire:
+    """One end of a connection."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.socket = end
+        if end.family != socket.AF_UNIX:
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def say(self, message: dict[str, Any], *, fd: int | None = None) -> None:
+        body = json.dumps(message, separators=(",", ":")).encode()
+        parts = [_LENGTH.pack(len(body)) + body]
+        try:
+            if fd is None:
+                self.socket.sendall(parts[0])
+            else:
+                sent = socket.send_fds(self.socket, parts, [fd])
+                self.socket.sendall(parts[0][sent:])
+        except OSError as error:
+            raise Lost(str(error)) from error
+
+    def hear(self) -> dict[str, Any]:
+        return self._parsed(self._exactly(_LENGTH.size))
+
+    def hear_with_fd(self) -> tuple[dict[str, Any], int | None]:
+        """A message, and the file descriptor that came with it."""
+        try:
+            head, fds, _, _ = socket.recv_fds(self.socket, _LENGTH.size, 1)
+        except OSError as error:
+            raise Lost(str(error)) from error
+        if not head:
+            raise Lost("closed")
+        return self._parsed(head + self._exactly(_LENGTH.size - len(head))), (fds[0] if fds else None)
+
+    def send_frame(self, frame: Array) -> None:
+        try:
+            self.socket.sendall(np.ascontiguousarray(frame).data.cast("B"))
+        except OSError as error:
+            raise Lost(str(error)) from error
+
+    def receive_into(self, frame: Array) -> None:
+        """Fill a contiguous array."""
+        self._fill(frame.data.cast("B"))
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in `hear`
+        self.socket.close()
+
+    def _parsed(self, head: bytes) -> dict[str, Any]:
+        (length,) = _LENGTH.unpack(head)
+        if length > LARGEST:
+            raise Lost(f"a message of {length} bytes")
+        try:
+            message = json.loads(self._exactly(length))
+        except ValueError as error:
+            raise Lost("a message that is not JSON") from error
+        if not isinstance(message, dict):
+            raise Lost("a message that is not an object")
+        return message
+
+    def _exactly(self, count: int) -> bytes:
+        data = bytearray(count)
+        self._fill(memoryview(data))
+        return bytes(data)
+
+    def _fill(self, view: memoryview) -> None:
+        try:
+            while view:
+                got = self.socket.recv_into(view)
+                if not got:
+                    raise Lost("closed")
+                view = view[got:]
+        except OSError as error:
+            raise Lost(str(error)) from error
+
+
+def connect(address: str) -> Wire:
+    """A connection to `unix:NAME` or `HOST:PORT`. Raises `PdebenchError` where nobody listens."""
+    kind, _, rest = address.partition(":")
+    try:
+        if kind == "unix":
+            end = socket.socket(socket.AF_UNIX)
+            end.connect("\0" + rest)
+            return Wire(end)
+        host, port = host_and_port(address)
+        return Wire(socket.create_connection((host, port), timeout=None))
+    except OSError as error:
+        raise PdebenchError(f"no trainer listens at {address}: {error.strerror or error}") from error
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise PdebenchError(f"{address!r} is no address: expected HOST:PORT, such as node7:5555")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def whole_numbers(values: Any, limit: int, count: int | None = None) -> Sequence[int]:
+    """A list from a message, as numbers in `0 … limit − 1`. Raises `Lost` for anything else."""
+    if not isinstance(values, list) or (count is not None and len(values) != count):
+        raise Lost("a list of numbers was expected")
+    if not all(type(v) is int and 0 <= v < limit for v in values):
+        raise Lost(f"numbers 0 … {limit - 1} were expected")
+    return values
