@@ -84,7 +84,7 @@ class FluxForm:
         parts = [self.diagonal().ravel()]
         for axis, face in enumerate(self.faces):
             parts += [-_part(face, axis, cut).ravel() for cut in (slice(None, -1), slice(1, None))]
-        return np.concatenate(parts)[five_points(self.shape, self.periodic)[2]]
+        return np.asarray(np.concatenate(parts)[five_points(self.shape, self.periodic)[2]])
 
     @property
     def semidefinite(self) -> bool:

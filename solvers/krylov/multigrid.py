@@ -109,7 +109,7 @@ def _series(a: Array, b: Array) -> Array:
 
 
 def _crossed(form: FluxForm, axis: int, transfer: Transfer) -> tuple[Array, Array]:
-    """Faces of another axis, shared out between the pairs; and what unlike shares at their ends add to the transfer's own.
+    """Faces of another axis, shared out between the pairs; and what their ends' unlike shares add to faces along pairs.
 
     Interpolation with shares w, w′ at the two ends makes the difference
     w(U − U′) + (1 − w)(V − V′) + (w − w′)(U′ − V′): the last term couples U and V. Without it the coarse operator is
