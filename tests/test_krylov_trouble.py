@@ -231,9 +231,9 @@ def random_drift(rng, n, count):
     middle = np.ones(n)
     if kind == 3:
         middle[: int(rng.integers(1, 6))] = -1
-    rhs = rng.standard_normal(n)
+    rhs, start = rng.standard_normal(n), rng.uniform(0.3, 0.8) * base
     for i in range(count):
-        matrix = rng.uniform(0.3, 0.8) * base if i == 0 else matrix + 0.01 * change
+        matrix = start + 0.01 * i * change
         whole = sparse.diags(2 * middle) + (matrix + matrix.T if kind in (1, 3) else matrix)
         yield System(sparse.csr_matrix(sparse.diags(scales) @ whole), scales * (rhs + 0.05 * i))
 
