@@ -4,6 +4,8 @@
 #include "plan.hpp"
 
 void bind_family(pybind11::module_&);
+void bind_multigrid(pybind11::module_&);
+void bind_krylov(pybind11::module_&);
 void bind_navier_stokes_2d(pybind11::module_&);
 
 PYBIND11_MODULE(_compiled, module) {
@@ -11,5 +13,7 @@ PYBIND11_MODULE(_compiled, module) {
     module.def("can_transform", lanes::can_transform, pybind11::arg("size"),
                "Whether the passes can take so many points.");
     bind_family(module);
+    bind_multigrid(module);
+    bind_krylov(module);
     bind_navier_stokes_2d(module);
 }

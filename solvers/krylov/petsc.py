@@ -1,0 +1,89 @@
+"""The door to PETSc: met here, late; matrices go through without copies where they can."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from pdebench.arrays import Array
+from pdebench.errors import SolverError
+
+from .system import System, is_mat
+
+
+@cache
+def petsc() -> Any:
+    """petsc4py's `PETSc`, for real numbers, or how to get it."""
+    try:
+        from petsc4py import PETSc
+    except ImportError as error:
+        raise SolverError(
+            "this method needs petsc4py: on Debian `apt-get install python3-petsc4py` and a virtual environment with "
+            "--system-site-packages, elsewhere `conda install petsc4py`"
+        ) from error
+    if np.dtype(PETSc.ScalarType) != np.float64:
+        raise SolverError(f"this method needs a PETSc of float64 real numbers, not {PETSc.ScalarType.__name__}")
+    return PETSc
+
+
+def missing() -> str:
+    """Empty, or why PETSc cannot be used."""
+    try:
+        petsc()
+    except SolverError as error:
+        return str(error)
+    return ""
+
+
+def new_mat(matrix: Any) -> Any:
+    """A serial Mat that shares the CSR matrix's values, so that they can be changed there."""
+    PETSc = petsc()
+    indices = (part.astype(PETSc.IntType, copy=False) for part in (matrix.indptr, matrix.indices))
+    mat = PETSc.Mat().createAIJWithArrays(matrix.shape, (*indices, matrix.data), comm=PETSc.COMM_SELF)
+    mat.assemble()
+    return mat
+
+
+def multiply(mat: Any, x: Array) -> Array:
+    """A x of this rank's rows."""
+    PETSc = petsc()
+    given = PETSc.Vec().createWithArray(np.ascontiguousarray(x), comm=mat.getComm())
+    result = mat.createVecLeft()
+    mat.mult(given, result)
+    return np.array(result.getArray())
+
+
+def absolute(mat: Any) -> Any:
+    """|A|, entry by entry, as a Mat of its own."""
+    copy = mat.duplicate(copy=True)
+    indptr, indices, values = copy.getValuesCSR()
+    copy.setValuesCSR(indptr, indices, np.abs(values))
+    copy.assemble()
+    return copy
+
+
+class Assembly:
+    """The Mat of a sequence of systems: new values in the same memory while the pattern stays."""
+
+    def __init__(self) -> None:
+        self._matrix: Any = None
+        self._mat: Any = None
+
+    def mat(self, system: System) -> Any:
+        """A as a PETSc Mat, marked as changed."""
+        if is_mat(system.operator):
+            return system.operator
+        new = system.matrix
+        if self._matrix is not None and _same_pattern(self._matrix, new):
+            np.copyto(self._matrix.data, new.data)
+            self._mat.stateIncrease()
+        else:
+            self._matrix = new.copy()
+            self._mat = new_mat(self._matrix)
+        return self._mat
+
+
+def _same_pattern(a: Any, b: Any) -> bool:
+    return a.shape == b.shape and np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices)
