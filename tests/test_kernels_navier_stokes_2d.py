@@ -106,7 +106,7 @@ def distance(a: Complex, b: Complex) -> float:
 # Against the reference
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     ny=st.sampled_from(SIZES),
     nx=st.sampled_from(SIZES),

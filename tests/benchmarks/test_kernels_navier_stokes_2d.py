@@ -23,19 +23,21 @@ SINGLES = pytest.mark.parametrize("precision", ["float32", "float64"])
 FLOW = NavierStokes2D(initial_state={"kind": "energy_spectrum", "peak": 4, "energy": 0.5, "modes": 16})
 
 
-def batch(n, precision, count=BATCH):
+def batch(n, precision, count=BATCH, tracers=0):
     modes = Modes(Grid(shape=(n, n), lengths=(2 * np.pi, 2 * np.pi)))
     states = [FLOW.initial(modes.grid, {}, np.random.default_rng(seed))[0] for seed in range(count)]
-    state = modes.forward(np.stack(states)) * modes.kept
+    state = np.repeat((modes.forward(np.stack(states)) * modes.kept)[:, None], 1 + tracers, axis=1)
     box = {"shape": (n, n), "lengths": modes.grid.lengths, "forcing": [], "mean_velocity": (0.0, 0.0)}
+    box |= {"gradients": [(0.0, 0.0)] * tracers}
     return state.astype(np.complex64 if precision == "float32" else complex), {**box, "precision": precision}
 
 
-def march(state, box, **how):
+def march(state, box, bashforth=False):
     """`STEPS` steps."""
-    steps = np.full(len(state), STEPS)
-    params = {"viscosity": np.full(len(state), 1e-3), "drag": np.zeros(len(state))}
-    return compiled.navier_stokes_2d_advance(state, length=1e-3 * STEPS, steps=steps, **params, **box, **how)
+    count, steps = len(state), np.full(len(state), STEPS)
+    params = {name: np.full(count, 1e-3) for name in ("viscosity", "drag", "hyperviscosity")}
+    params |= {"diffusivity": np.full((count, len(box["gradients"])), 1e-3), "bashforth": bashforth, "hyper_power": 1}
+    return compiled.navier_stokes_2d_advance(state, length=1e-3 * STEPS, steps=steps, **params, **box)
 
 
 @SIZES
@@ -56,6 +58,24 @@ def test_steps(benchmark, n, precision):
     benchmark.group = f"{n}², {STEPS} steps (4 right-hand sides each) of {BATCH} samples"
     state, box = batch(n, precision)
     new, *_ = benchmark(march, state, box)
+    assert np.isfinite(new).all()
+
+
+@pytest.mark.parametrize("tracers", [0, 1, 2, 3, 4])
+@SIZES
+def test_tracers(benchmark, n, tracers):
+    benchmark.group = f"{n}², mixed, {STEPS} steps with passive tracers"
+    state, box = batch(n, "mixed", tracers=tracers)
+    new, *_ = benchmark(march, state, box)
+    assert np.isfinite(new).all()
+
+
+@SIZES
+def test_bashforth(benchmark, n):
+    """Three steps of four right-hand sides and five of one, and the packing: beside `test_steps` with its 32."""
+    benchmark.group = f"{n}², {STEPS} steps (4 right-hand sides each) of {BATCH} samples"
+    state, box = batch(n, "mixed")
+    new, *_ = benchmark(march, state, box, bashforth=True)
     assert np.isfinite(new).all()
 
 
