@@ -84,7 +84,7 @@ def start(case: Case, grid: Grid | None = None, count: int = 1) -> Array:
 def march(problem: Problem, grid: Grid, states: Array, params: dict[str, float], times: Any, **how: Any) -> Any:
     """Frames `(t, b, field, *space)` and the steps that the first sample took."""
     own = {name: np.full(len(states), value) for name, value in params.items()}
-    solver = SpectralCard(**how).build(problem, grid, grid, Serial())
+    solver = SpectralCard(**{"precision": "float64", **how}).build(problem, grid, grid, Serial())
     frames = np.stack(list(solver.trajectories(states, own, np.asarray(times, float))))
     assert not any(cost.reason for cost in solver.costs())
     return frames, solver.costs()[0].steps

@@ -13,7 +13,9 @@ def krylov_project(q: Doubles, count: int, found: Doubles, isa: str = "") -> Non
 def krylov_subtract(q: Doubles, count: int, part: Doubles, found: Doubles, isa: str = "") -> None: ...
 def krylov_orthogonalise(q: Doubles, count: int, components: Doubles, loss: float, passes: int) -> float: ...
 def navier_stokes_2d_kernels(precision: str) -> list[str]: ...
-def navier_stokes_2d_memory(shape: tuple[int, int], precision: str, kernel: str) -> int: ...
+def navier_stokes_2d_memory(
+    shape: tuple[int, int], precision: str, kernel: str, tracers: int = 0, bashforth: bool = False
+) -> int: ...
 def navier_stokes_2d_advance(
     states: ArrayLike,
     *,
@@ -21,14 +23,19 @@ def navier_stokes_2d_advance(
     lengths: tuple[float, float],
     viscosity: ArrayLike,
     drag: ArrayLike,
+    hyperviscosity: ArrayLike,
+    diffusivity: ArrayLike,
     length: float,
     steps: ArrayLike,
     forcing: Waves,
     mean_velocity: tuple[float, float],
+    gradients: list[tuple[float, float]],
+    hyper_power: int,
+    bashforth: bool,
     precision: str,
     threads: int = 1,
     kernel: str = "",
-) -> tuple[States, NDArray[np.float64]]: ...
+) -> tuple[States, NDArray[np.float64], NDArray[np.float64]]: ...
 def navier_stokes_2d_nonlinear(
     states: ArrayLike,
     *,
@@ -36,6 +43,7 @@ def navier_stokes_2d_nonlinear(
     lengths: tuple[float, float],
     forcing: Waves,
     mean_velocity: tuple[float, float],
+    gradients: list[tuple[float, float]],
     precision: str,
     threads: int = 1,
     kernel: str = "",

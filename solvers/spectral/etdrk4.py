@@ -54,7 +54,7 @@ def weights(symbol: Array | Complex, h: float) -> Weights:
 
 def advance(
     equation: Sides, modes: Modes, state: Complex, params: BatchParams, *, length: float, steps: Index
-) -> tuple[Complex, Array]:
+) -> tuple[Complex, Array, Array]:
     """See `ifrk4.advance`. Four evaluations of 𝒩 a step; weights anew each interval, some 16 exponentials per mode."""
 
     def prepare(symbol: Array | Complex, h: float) -> Step:
