@@ -133,6 +133,19 @@ def test_a_right_hand_side_that_was_there_before_costs_nothing():
     assert sequence.solve(first)[1].iterations > 0
 
 
+@needs_petsc
+def test_a_preconditioner_follows_the_values_of_its_matrix():
+    """Same pattern, other values: as many iterations as a method that has seen nothing before."""
+    easy = flux_form(np.ones((24, 24)))
+    hard = next(darcy((24, 24), 1, sigma=3.0)).matrix
+    rhs = np.ones(24 * 24)
+    systems = [System(matrix, rhs, symmetric=True, definite=True) for matrix in (easy, hard, easy)]
+    for name, options in (("gcrodr", {"recycle": False}), ("cg", {"pc": "icc"}), ("gmres", {"pc": "sor"})):
+        together = iterations(methods[name](**options), systems, guess=0)
+        alone = [iterations(methods[name](**options), [system], guess=0)[0] for system in systems]
+        assert together == alone
+
+
 class Counted:
     """SparseLU whose factorisations are counted."""
 

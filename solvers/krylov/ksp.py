@@ -21,6 +21,9 @@ class GCRODR:
     The space is carried from each solve of the KSP to the next. Options, behind the KSP's prefix: `gcrodr_m` (40) and
     `gcrodr_k` (20). Preconditions from the right, so the residual is the true one; the preconditioner may vary.
     Tolerances, monitors, convergence tests and null spaces are those of the KSP.
+
+    A KSP of *any* python type that is still there when Python ends crashes in petsc4py 3.18, which destroys it after
+    the interpreter: call `ksp.destroy()`, or keep it in a function.
     """
 
     def __init__(self) -> None:
@@ -42,12 +45,6 @@ class GCRODR:
 
     def setUp(self, ksp: Any) -> None:
         _only_right(ksp.getPCSide() == petsc().PC.Side.RIGHT)
-
-    def reset(self, ksp: Any) -> None:
-        self._recycler = self._seen = None
-
-    def destroy(self, ksp: Any) -> None:
-        self.reset(ksp)
 
     def view(self, ksp: Any, viewer: Any) -> None:
         held = self._recycler.held if self._recycler else 0

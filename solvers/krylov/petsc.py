@@ -79,6 +79,7 @@ class Assembly:
         if self._matrix is not None and _same_pattern(self._matrix, new):
             np.copyto(self._matrix.data, new.data)
             self._mat.stateIncrease()
+            self._mat.assemble()  # SOR keeps the inverse diagonal until then
         else:
             self._matrix = new.copy()
             self._mat = new_mat(self._matrix)
