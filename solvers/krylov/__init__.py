@@ -9,7 +9,7 @@ for system in systems:
 
 from __future__ import annotations
 
-from . import lu, petsc_ksp, petsc_pc, recycling
+from . import direct, lu, multigrid_cg, petsc_ksp, petsc_pc, recycling, transform_methods
 from .ksp import GCRODR
 from .method import Answer, Method, methods
 from .preconditioner import Preconditioner, preconditioners
@@ -29,4 +29,4 @@ __all__ = [
 ]
 
 # These fill the tables of names.
-_parts = (lu, petsc_ksp, petsc_pc, recycling)
+_parts = (direct, lu, multigrid_cg, petsc_ksp, petsc_pc, recycling, transform_methods)
