@@ -53,7 +53,10 @@ class AbsorbingHelmholtz(Card):
         return np.stack([1 + self.contrast * bumps, np.exp(-square / (2 * sigma**2))])
 
     def assembled(self, grid: Grid, inputs: Array, params: Params, mean: Mean) -> Discrete:
-        """[K  −B; B  K] (uᵣ, uᵢ) = (s, 0), of the complex K + iB."""
+        """[K  −B; B  K] (uᵣ, uᵢ) = (s, 0), of the complex K + iB; the two of a point side by side.
+
+        So an incomplete factorisation keeps them together: with all uᵣ before all uᵢ it fails.
+        """
         if grid.points != "centres":
             raise SolverError(f"absorbing walls are written for a grid of centres, not of {grid.points}")
         medium, source = inputs
@@ -63,8 +66,10 @@ class AbsorbingHelmholtz(Card):
         form = cell_centred(np.ones(grid.shape), grid.spacing, sides, shift=wall.real - kappa**2)  # type: ignore[arg-type]  # a list of literals
         k, b = form.matrix(), sparse.diags(wall.imag.ravel())
         matrix = sparse.bmat([[k, -b], [b, k]], format="csr")
+        paired = np.arange(2 * source.size).reshape(2, -1).T.ravel()
+        matrix = matrix[paired][:, paired]
         matrix.sort_indices()
-        rhs = np.concatenate([source.ravel(), np.zeros(source.size)])
+        rhs = np.concatenate([source.ravel(), np.zeros(source.size)])[paired]
         return Discrete(System(matrix, rhs), grid, fields=2)
 
     def unsound(self, inputs: Array) -> str:

@@ -34,9 +34,9 @@ class Discrete:
     fields: int = 1
 
     def expanded(self, x: Array) -> Array:
-        """Unknowns `(n,)` -> `(field, *grid)`, boundary values put back."""
+        """Unknowns `(point × field,)` -> `(field, *grid)`, boundary values put back."""
         if self.walls is None:
-            return x.reshape(self.fields, *self.grid.shape)
+            return x.reshape(-1, self.fields).T.reshape(self.fields, *self.grid.shape)
         out = np.empty((1, *self.grid.shape))
         out[(0, *(slice(1, -1),) * len(self.grid.shape))] = x.reshape([n - 2 for n in self.grid.shape])
         for axis, pair in enumerate(self.walls):

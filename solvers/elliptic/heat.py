@@ -37,19 +37,19 @@ class Conduction(Card):
 class HeatSolver:
     """Two stages per step, L-stable and of second order (Alexander 1977, SIAM J. Numer. Anal. 14, 1006).
 
-    u₁ = uⁿ + γh F(u₁), uⁿ⁺¹ = uⁿ + (1 − γ)h F(u₁) + γh F(uⁿ⁺¹). `steps` of them lie between two output times; on the
-    way to another time as many as keep the step from growing. Walls jump at t = 0: L-stability damps what that makes.
+    u₁ = uⁿ + γh F(u₁), uⁿ⁺¹ = uⁿ + (1 − γ)h F(u₁) + γh F(uⁿ⁺¹). Steps are `step` long, or a little less so that
+    they land on the output times. Walls jump at t = 0: L-stability damps what that makes.
     """
 
     batch = 1
 
     def __init__(
-        self, problem: Conduction, grid: Grid, output: Grid, sequence: Callable[[System], SolverSequence], steps: int
+        self, problem: Conduction, grid: Grid, output: Grid, sequence: Callable[[System], SolverSequence], step: float
     ) -> None:
         if len(grid.shape) != 2:
             raise SolverError(f"conduction in a plate with four walls needs two axes, not {len(grid.shape)}")
         discrete(grid, np.ones(grid.shape), 0.0)  # what the grid cannot, it cannot now
-        self._grid, self._output, self._new, self._steps = grid, output, sequence, steps
+        self._grid, self._output, self._new, self._step = grid, output, sequence, step
         self._costs: list[Cost] = []
 
     def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
@@ -70,10 +70,9 @@ class HeatSolver:
     def _run(self, state: Array, params: Params, times: Array) -> Iterator[tuple[Array, Cost]]:
         """The state at each time, and the cost so far."""
         sequence: SolverSequence | None = None
-        usual = np.diff(times).max() / self._steps if len(times) > 1 else np.inf
         now, u, cost = 0.0, state, Cost()
         for t in times:
-            count = max(1, int(np.ceil((t - now) / usual * (1 - 1e-9)))) if np.isfinite(usual) else self._steps
+            count = max(1, int(np.ceil((t - now) / self._step * (1 - 1e-9))))
             h = (t - now) / count
             for _ in range(count if t > now and not cost.reason else 0):
                 stage = self._stage(params, GAMMA * h)

@@ -15,7 +15,7 @@ from pdebench.problem import BatchParams, Cost, Params, Problem, Solver, Verdict
 from pdebench.resample import resample
 from pdebench.solvers.krylov import SolverSequence, System, methods
 from pdebench.solvers.krylov.discretise import Mean
-from pdebench.spec import Card, Count, Grid
+from pdebench.spec import Card, Grid, Positive
 
 from .equation import Elliptic
 from .heat import Conduction, HeatSolver
@@ -39,7 +39,7 @@ class EllipticCard(Card):
     multigrid CG where the system is positive definite and a sparse factorisation elsewhere. `tolerance` bounds the
     true relative residual; "discretisation" settles it once per store, so that what the linear solver leaves is a
     `share` of the error of the grid at most. `guess` is how many of the last solutions the first guess is made of.
-    `steps` are those of an unsteady problem per output interval.
+    `time_step` is that of an unsteady problem.
     """
 
     linear_solver: str = "auto"
@@ -48,7 +48,7 @@ class EllipticCard(Card):
     share: Tolerance = 0.01
     guess: Annotated[int, Field(ge=0)] = 0
     mean: Mean = "harmonic"
-    steps: Count = 4
+    time_step: Positive | None = None
 
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> Solver:
         if comm.size > 1:
@@ -56,14 +56,17 @@ class EllipticCard(Card):
         if self.linear_solver != "auto":
             methods[self.linear_solver](**self.linear_options)  # an unknown name is an error now
         if isinstance(problem, Conduction):
-            return HeatSolver(problem, grid, output, self.sequence, self.steps)
+            if self.time_step is None:
+                raise SolverError("elliptic needs solver.time_step for a problem with time")
+            return HeatSolver(problem, grid, output, self.sequence, self.time_step)
         if not isinstance(problem, Elliptic):
             raise SolverError(f"elliptic cannot solve {type(problem).__name__}: it has no `assembled` system")
         return EllipticSolver(self, problem, grid, output)
 
     def refined(self, factor: float) -> EllipticCard:
         finer = self.tolerance if isinstance(self.tolerance, str) else max(self.tolerance / factor**2, TIGHT)
-        return self.model_copy(update={"steps": round(self.steps * factor), "tolerance": finer})
+        step = None if self.time_step is None else self.time_step / factor
+        return self.model_copy(update={"time_step": step, "tolerance": finer})
 
     def sequence(self, system: System, tolerance: float | None = None) -> SolverSequence:
         """A new sequence for systems like this one."""
