@@ -15,7 +15,8 @@ class Thresholded(Card):
     """`high` where a Gaussian random field is positive, `low` elsewhere: two materials with a rough border.
 
     The field is N(0, (−Δ + τ²)^−α) with no flux at the walls, on the unit box, without its constant mode, cut off at
-    `modes` per axis. Li et al. 2021 (ICLR, arXiv 2010.08895), §5.2: 12 and 3, τ = 3, α = 2.
+    `modes` per axis. Li et al. 2021 (ICLR, arXiv 2010.08895), §5.2: 12 and 3, τ = 3, α = 2. As the border falls between
+    points, solutions converge with order one only (observed: 0.8 to 1.9, from 32² to 256² points).
     """
 
     kind: Literal["thresholded"] = "thresholded"
