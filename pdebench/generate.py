@@ -17,7 +17,7 @@ from .arrays import Index
 from .errors import CardError
 from .layout import DONE, FAILED, MISSING
 from .parallel import Comm, Serial, together
-from .problem import Event, Frame, Settling, Sink
+from .problem import Event, Frame, Scaled, Settling, Sink, problem_of, resolved
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
 
@@ -94,14 +94,44 @@ def fill(
     lacking = set(comm.bcast(sink.missing().tolist() if comm.rank == 0 else None))
     todo = [unit for unit in units if lacking.intersection(unit.tolist())]
     watch = _Watch(sink, todo, spec.times.frames, progress if comm.rank == 0 else None)
+    told: list[float] = []
     for unit in todo[comm.rank // spec.ranks :: comm.size // spec.ranks]:
-        events = watch.over(solve.trajectories(spec, unit, group, settled=settled))
+        events = _measured(spec, told, watch.over(solve.trajectories(spec, unit, group, settled=settled)))
         if group.rank == 0:
             sink.write(unit, events)
             log.info("members %d … %d written", unit[0], unit[-1])
         else:
             deque(events, maxlen=0)  # this rank only lends its hand
     comm.Barrier()
+
+
+def _measured(spec: DatasetSpec, told: list[float], events: Iterator[Event]) -> Iterator[Event]:
+    """The events as they come; at their end a line on whether the grid resolves the dissipation, where one can know.
+
+    Only the first of the values below 1, kept in `told`, is a warning.
+    """
+    problem, worst, at = problem_of(spec), np.inf, (0, 0.0)
+    last = spec.times.frames - 1
+    looks = {0, last // 4, last // 2, 3 * last // 4, last} if isinstance(problem, Scaled) else set()
+    for event in events:
+        if isinstance(event, Frame) and event.index in looks and isinstance(problem, Scaled):
+            for member, values in zip(event.members, event.values, strict=True):
+                own = sample.parameters(spec, int(member))
+                value = float(resolved(problem, values, spec.output, own, solved=spec.grid))
+                if value < worst:
+                    worst, at = value, (int(member), float(spec.times.values()[event.index]))
+        yield event
+    if worst < 1:
+        log.log(
+            logging.INFO if told else logging.WARNING,
+            "k_max η falls to %.2g (member %d, t = %g): a dissipation that the grid cannot resolve; use a finer grid, "
+            "or more of it",
+            worst,
+            *at,
+        )
+        told.append(worst)
+    elif np.isfinite(worst):
+        log.info("k_max η is at least %.2g (member %d, t = %g)", worst, *at)
 
 
 def _settled(spec: DatasetSpec, store: TrajectoryStore, comm: Comm, group: Comm) -> dict[str, Any]:

@@ -126,6 +126,8 @@ def versions(spec: DatasetSpec) -> dict[str, str]:
     """What the bits may depend on besides the card."""
     solver: object = solvers[spec.solver.name](**spec.solver.options)
     own: dict[str, str] = getattr(solver, "provenance", dict)()
+    if own_of := getattr(solver, "provenance_of", None):
+        own |= own_of(problem_of(spec), spec.grid)
     packages = {name: version(name) for name in ("numpy", "scipy", "zarr")}
     return {"pdebench": version("pdebench-foundry"), "machine": platform.machine(), **packages, **own}
 

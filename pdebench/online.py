@@ -12,19 +12,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from . import sample, solve
 from .arrays import Array, Index
-from .data import Batch
+from .data import Batch, seen
 from .errors import CardError, PdebenchError
 from .parallel import Comm
-from .problem import Cost, Event, Frame, Outcome
+from .problem import Cost, Event, Frame, Given, Outcome, inputs_of, is_steady
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
-from .stream import Buffering, Plan, Receiver, Report, StreamSink
+from .stream import Buffering, Drawn, Plan, Receiver, Report, StreamSink
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,11 @@ class Stream:
         sample.initial(self.spec, problem, 0)
         self.batch_size, self._workers = batch_size, workers
         times = self.spec.times
-        self.plan = Plan(self.spec.samples.count, times.frames, history, horizon, stride, start_every)
+        self._inputs = len(inputs_of(problem))
+        if is_steady(problem) and (history, horizon, stride) != (1, 1, 1):
+            raise ValueError(f"{self.spec.name} is steady: history, horizon and stride must be 1")
+        shown = 0 if is_steady(problem) else history
+        self.plan = Plan(self.spec.samples.count, times.frames, shown, horizon, stride, start_every)
         abreast = min(solver.batch, self.spec.samples.unit)
         least = (max(workers, 1) * abreast + batch_size) * self.plan.span
         capacity = max(4 * least, 1024) if capacity is None else capacity
@@ -84,11 +88,12 @@ class Stream:
             threshold = min(4 * batch_size, capacity // (8 * self.plan.span))
         self._receiver = Receiver(
             self.spec,
-            tuple(field.name for field in problem.fields),
+            problem,
             self.plan,
             Buffering(capacity, buffer, threshold, seed),
             listen=listen,
             keep=None if keep is None else Path(keep).absolute(),
+            settled=self._settled(),
             members=None if members is None else np.array(members),
         )
         if resume is not None:
@@ -114,14 +119,23 @@ class Stream:
 
     def __iter__(self) -> Iterator[Batch]:
         while True:
-            frames, members, starts = self._receiver.draw(self.batch_size)
-            if not len(members):
+            drawn = self._receiver.draw(self.batch_size)
+            if not len(drawn.members):
                 self.close()
                 return
-            own = self._times[starts[:, None] + np.arange(0, self.plan.span, self.plan.stride)]
-            h = self.plan.history
-            ahead = np.asarray(own[:, h:] - own[:, h - 1 : h])
-            yield Batch(frames[:, :h], frames[:, h:], self._params[members], ahead, members, starts)
+            yield self._batch(drawn)
+
+    def _batch(self, drawn: Drawn) -> Batch:
+        """As `Windows.batch` makes it."""
+        frames, given, members, starts = drawn
+        times = self._times[starts[:, None] + np.arange(0, self.plan.span, self.plan.stride)]
+        h = self.plan.history
+        ahead = np.asarray(times[:, h:] - times[:, h - 1 : h]) if h else times
+        history = frames[:, :h]
+        if self._inputs:
+            known = [inputs for inputs in given if inputs is not None]
+            history = np.stack([seen(own, inputs) for own, inputs in zip(history, known, strict=True)])
+        return Batch(history, frames[:, h:], self._params[members], ahead, members, starts)
 
     def report(self) -> Report:
         """Batches, unique windows and repeats, frames, and the seconds that the trainer waited."""
@@ -155,6 +169,16 @@ class Stream:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def _settled(self) -> dict[str, Any]:
+        """What the solver chooses by measurement, once for all workers; a store that keeps the frames decides first."""
+        known = self._store.settled if self._store else None
+        if known is None:
+            verdict = solve.settle(self.spec)
+            known = verdict.options
+            if self._store:
+                self._store.settle(verdict)
+        return known
 
     def _hire(self) -> subprocess.Popen[bytes]:
         """One solver: a process, or as many as the card's `ranks` under mpiexec."""
@@ -203,6 +227,7 @@ def produce(address: str, comm: Comm, *, token: str = "") -> int:
     """
     sink = StreamSink(address, token) if comm.rank == 0 else None
     spec: DatasetSpec = comm.bcast(sink.spec if sink else None)
+    settled: dict[str, Any] = comm.bcast(sink.settled if sink else None)
     if comm.size != spec.ranks:
         raise CardError(f"{spec.name} solves each unit on {spec.ranks} ranks: start so many, not {comm.size}")
     store = TrajectoryStore.open(sink.keep) if sink and sink.keep else None
@@ -212,7 +237,7 @@ def produce(address: str, comm: Comm, *, token: str = "") -> int:
         if unit is None:
             return count
         again = bool(comm.bcast(store is not None and not np.isin(unit, store.missing()).any()))
-        events = replay(store, unit) if again and store else solve.trajectories(spec, unit, comm)
+        events = replay(store, unit) if again and store else solve.trajectories(spec, unit, comm, settled=settled)
         if sink is None:
             for _ in events:  # this rank only lends its hand
                 pass
@@ -229,6 +254,8 @@ def replay(store: TrajectoryStore, unit: Index) -> Iterator[Event]:
     reasons = store.reasons()
     for member in unit:
         why = reasons[int(member)]
+        if store.inputs:
+            yield Given(np.array([member]), store.given(int(member))[None])
         if not why:
             for index, frame in enumerate(store.frames(int(member))):
                 yield Frame(np.array([member]), index, frame[None])

@@ -45,9 +45,10 @@ class Problem(Protocol):
 
     Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of
     `(..., field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options,
-    "constant" or "falling" (never growing); `inputs`, a tuple of `Field`s that are given and do not change in time
-    (a coefficient, a source, a bed, a mask); `steady`, true where there is no time: the solution follows from the
-    inputs alone, and is the one frame that the card's `times` must have.
+    "constant" or "falling" (never growing); `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of
+    `Field`s that are given and do not change in time (a coefficient, a source, a bed, a mask); `steady`, true where
+    there is no time: the solution follows from the inputs alone, and is the one frame that the card's `times` must
+    have.
     """
 
     @property
@@ -60,6 +61,24 @@ class Problem(Protocol):
         A function of x, so a finer grid samples the same one.
         """
         ...
+
+
+@runtime_checkable
+class Scaled(Protocol):
+    """A problem that knows how small its smallest structures are. Optional for a problem."""
+
+    def smallest_scale(self, states: Array, grid: Grid, params: Params) -> Array:
+        """The length η below which dissipation leaves nothing, `(..., field, *space)` -> `(...)`; 0 without any."""
+        ...
+
+
+def resolved(problem: Scaled, states: Array, grid: Grid, params: Params, *, solved: Grid) -> Array:
+    """k_max η of states on `grid`, `(..., field, *space)` -> `(...)`: below 1 the `solved` grid is too coarse.
+
+    k_max is the largest wavenumber that the 2/3 rule keeps on the grid that the equations were solved on.
+    """
+    largest = min(2 * np.pi * ((n - 1) // 3) / length for n, length in zip(solved.shape, solved.lengths, strict=True))
+    return np.asarray(largest * problem.smallest_scale(states, grid, params))
 
 
 def inputs_of(problem: Problem) -> tuple[Field, ...]:
@@ -111,8 +130,8 @@ class Solver(Protocol):
 class SolverCard(Protocol):
     """A solver's options, from the card, before there is anything to solve.
 
-    Optional: `provenance() -> dict[str, str]`, what on this machine may change a solution's last bits; `settle`, see
-    `Settling`.
+    Optional: `provenance() -> dict[str, str]`, what on this machine may change a solution's last bits;
+    `provenance_of(problem, grid)`, the same where it depends on what is solved; `settle`, see `Settling`.
     """
 
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> Solver:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -68,10 +69,8 @@ def resize(modes: Complex, source: tuple[int, ...], target: tuple[int, ...]) -> 
     out = np.zeros((*lead, *target[:-1], target[-1] // 2 + 1), modes.dtype)
     kept = [(min(s, t) + 1) // 2 for s, t in zip(source, target, strict=True)]
     last = slice(0, kept[-1])
-    if len(source) == 1:
-        out[..., last] = modes[..., last]
-        return out
-    rows = [np.r_[0:k, 1 - k : 0] for k in kept[:-1]]
-    where: tuple[Any, ...] = (..., *np.ix_(*rows, np.arange(kept[-1])))
-    out[where] = modes[where]
+    halves = [[slice(0, k), slice(1 - k, None)][: min(k, 2)] for k in kept[:-1]]  # a lone mode 0 has one half
+    for rows in product(*halves):
+        where: tuple[Any, ...] = (..., *rows, last)
+        out[where] = modes[where]
     return out

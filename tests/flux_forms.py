@@ -30,7 +30,7 @@ def system_of(form, *, seed=0):
 
 
 def along(kind, x):
-    """A factor of the manufactured solution that fits the sides of an axis of length 1, and its first two derivatives."""
+    """A factor of the manufactured solution that fits the sides of an axis of length 1, and its two derivatives."""
     w = {"dirichlet": np.pi, "neumann": np.pi, "periodic": 2 * np.pi, "mixed": np.pi / 2}[kind]
     if kind == "dirichlet":
         return np.sin(w * x), w * np.cos(w * x), -(w**2) * np.sin(w * x)

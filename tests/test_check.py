@@ -284,6 +284,13 @@ def test_poor_resolution_is_told(tmp_path: Path) -> None:
     (finding,) = [f for f in check(store) if f.check == "resolution"]
     assert finding.severity == "warning"
     assert "finer grid" in finding.message
+    assert "k_max η is 0." in finding.message
+
+
+def test_the_smallest_scale_is_reported_where_the_grid_holds_it(tmp_path: Path) -> None:
+    (finding,) = [f for f in check(sound(tmp_path)) if f.check == "resolution"]
+    assert finding.severity == "ok"
+    assert "k_max η is 2." in finding.message
 
 
 # The equation

@@ -12,7 +12,10 @@ from pdebench import solve
 from pdebench.problem import Frame
 from pdebench.solvers import kernels
 from pdebench.solvers.spectral import engine
+from pdebench.solvers.spectral.conservative import Burgers1D
 from pdebench.solvers.spectral.navier_stokes import NavierStokes2D
+from pdebench.solvers.spectral.polynomials import Polynomials, U
+from pdebench.solvers.spectral.solver import SpectralCard
 from pdebench.spec import Grid
 
 FLOW = NavierStokes2D(initial_state={"kind": "energy_spectrum", "peak": 2, "energy": 0.5, "modes": 4})
@@ -35,7 +38,7 @@ def test_both_engines_give_the_same_trajectories(precision, tolerance):
 
 
 def test_mixed_precision_keeps_a_float64_state():
-    exact = last(tiny_spec(solver__engine="numpy"))
+    exact = last(tiny_spec(solver__engine="numpy", solver__precision="float64"))
     mixed, single = (last(tiny_spec(solver__engine="numpy", solver__precision=p)) for p in ("mixed", "float32"))
     assert 0 < np.abs(mixed - exact).max() < 0.5 * np.abs(single - exact).max()
 
@@ -49,6 +52,36 @@ def test_an_equation_that_was_changed_is_not_given_to_the_kernels():
     assert isinstance(engine.fastest(FLOW, GRID, "float64"), engine.LaneEngine)
     other = Other(initial_state=FLOW.initial_state)
     assert isinstance(engine.fastest(other, GRID, "float64"), engine.NumpyEngine)
+
+
+@compiled
+def test_an_equation_that_declares_its_polynomials_is_solved_in_lanes_until_its_sides_change():
+    class Slower(Burgers1D):
+        def nonlinear(self, modes, state, params):
+            out, rate = super().nonlinear(modes, state, params)
+            return out / 2, rate
+
+    class Told(Slower):
+        def polynomials(self, modes, params):
+            return Polynomials([{(U, U): -0.25}], [{(U,): 1.0}], symbol=1j * modes.wavenumbers[0])
+
+    line, sines = Grid(shape=(32,), lengths=(1.0,)), {"kind": "sine_series"}
+    for kind, expected in ((Burgers1D, "FamilyEngine"), (Slower, "NumpyEngine"), (Told, "FamilyEngine")):
+        for scheme in ("ifrk4", "etdrk4"):
+            chosen = engine.fastest(kind(initial_state=sines), line, "float64", scheme)
+            assert type(chosen).__name__ == expected, kind
+
+
+@compiled
+def test_a_store_says_which_engine_made_it():
+    burgers, flow = Burgers1D(initial_state={"kind": "sine_series"}), FLOW
+    lines = [Grid(shape=(n,), lengths=(1.0,)) for n in (32, 33)]
+    card = SpectralCard(scheme="ifrk4")
+    assert card.provenance_of(burgers, lines[0])["spectral engine"].startswith("lanes")
+    assert card.provenance_of(flow, GRID) == card.provenance_of(burgers, lines[0])
+    assert card.provenance_of(burgers, lines[1]) == {"spectral engine": "numpy"}
+    assert SpectralCard(engine="numpy").provenance_of(flow, GRID) == {"spectral engine": "numpy"}
+    assert SpectralCard(scheme="etdrk4").provenance_of(flow, GRID) == {"spectral engine": "numpy"}
 
 
 def test_what_the_kernels_cannot_do_is_done_by_numpy_and_said(caplog, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -160,3 +161,11 @@ def _command(*words):
         check=False,
         env=os.environ | {"PYTHONPATH": os.path.dirname(__file__)},
     )
+
+
+@pytest.mark.parametrize(("viscosity", "said"), [(0.1, "k_max η is at least"), (1e-5, "k_max η falls to")])
+def test_a_viscosity_that_the_grid_cannot_resolve_is_told(tmp_path, caplog, viscosity, said):
+    with caplog.at_level(logging.INFO):
+        generate(tiny_spec(parameters__viscosity__value=viscosity), tmp_path / "data.zarr")
+    levels = [record.levelname for record in caplog.records if record.getMessage().startswith(said)]
+    assert levels == ["WARNING" if viscosity < 0.01 else "INFO", "INFO", "INFO"]  # one of each unit

@@ -75,12 +75,12 @@ def test_every_method_gives_the_direct_solution(kind, name, options):
         assert solve.method == method.name
 
 
-# Sums of iterations from the third system on, afresh over recycled. Over four seeds: 2.65–2.77, 2.30–2.36, 1.53–1.59.
+# Sums of iterations from the third system on, afresh over recycled. Over four seeds: 2.62–2.79, 2.08–2.14, 1.51–1.53.
 @pytest.mark.parametrize(
     ("kind", "pc", "ratio"),
     [
         ("darcy", "diagonal", 2.3),
-        pytest.param("helmholtz 3d", "ilu", 2.0, marks=needs_petsc),
+        pytest.param("helmholtz 3d", "ilu", 1.8, marks=needs_petsc),
         ("convection-diffusion", "diagonal", 1.35),
     ],
 )

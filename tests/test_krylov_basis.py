@@ -126,8 +126,8 @@ def test_the_ledger_renews_when_iterations_grow_and_drops_what_does_not_pay():
     assert not ledger.renew(66, 20)
     assert ledger.renew(67, 20), "1.15 × 58 = 66.7"
     assert ledger.hard(68, 20, 20), "longer than the last ones"
-    assert ledger.hard(20, 20, 20), "more than another cycle is to come"
-    assert not ledger.hard(40, 20, 20), "nearly done"
+    assert ledger.hard(37, 20, 20), "more than another cycle is to come"
+    assert not ledger.hard(38, 20, 20), "nearly done"
     assert ledger.hard(20, 0, 40), "nothing was recycled"
     assert Ledger.restored(ledger.saved()) == ledger
     for expected_rest in (0, PAUSE, 2 * PAUSE):  # a space is dropped; twice in a row, for longer and longer

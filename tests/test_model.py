@@ -18,7 +18,7 @@ from pdebench.problem import Frame, problems
 from pdebench.solve import trajectories
 
 TIMES = np.array([0.25, 0.5, 1.0])
-VORTICES = tiny_spec(problem__initial_state={"kind": "taylor_green", "modes": 1})
+VORTICES = tiny_spec(solver__precision="float64", problem__initial_state={"kind": "taylor_green", "modes": 1})
 
 
 def histories(b=2, h=1):

@@ -30,8 +30,8 @@ def start(problem: NavierStokes2D, grid: Grid, count: int = 1) -> Array:
 
 def march(problem: NavierStokes2D, grid: Grid, states: Array, times: Any, **how: Any) -> tuple[Array, int]:
     """Frames `(t, b, field, y, x)` and the steps taken by the first sample."""
-    how = {"viscosity": 0.01, "drag": 0.0, **how}
-    params = {name: np.full(len(states), how.pop(name)) for name in ("viscosity", "drag")}
+    how = {"viscosity": 0.01, "drag": 0.0, "precision": "float64", **how}
+    params = {p.name: np.full(len(states), how.pop(p.name)) for p in problem.parameters}
     solver: SpectralSolver = SpectralCard(**how).build(problem, grid, grid, Serial())
     frames = np.stack(list(solver.trajectories(states, params, np.asarray(times, float))))
     assert not any(cost.reason for cost in solver.costs())
@@ -53,6 +53,37 @@ def test_taylor_green_vortices_decay_to_round_off() -> None:
     for values, t in zip(frames[:, 0], (0, 0.5, 2), strict=True):
         exact = problem.exact(grid, params, t)
         assert np.abs(values - exact).max() < 1e-13 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("engine", ["fastest", "numpy"])
+@pytest.mark.parametrize("power", [2, 4, 8])
+def test_hyperviscosity_lets_vortices_decay_to_round_off(power: int, engine: str) -> None:
+    grid = box(32, 24, ly=3.0)
+    problem = NavierStokes2D(initial_state=VORTICES, hyperviscosity_power=power)
+    squared = 1 + (2 * np.pi / 3) ** 2
+    params = {"viscosity": 0.01, "drag": 0.1, "hyperviscosity": 0.5 / squared**power}
+    frames, _ = march(problem, grid, start(problem, grid), [0, 1.5], **params, engine=engine)
+    plain = 2 * np.pi / 3 * np.cos(0) + 1  # the amplitude of the vorticity at t = 0
+    expected = plain * np.exp(-(0.01 * squared + 0.1 + 0.5) * 1.5)
+    assert np.abs(frames[1]).max() == pytest.approx(expected, rel=1e-12)
+    assert np.abs(frames[1, 0] - problem.exact(grid, params, 1.5)).max() < 1e-13 * expected
+
+
+def test_hyperviscosity_takes_energy_at_the_rate_that_it_must() -> None:
+    """dE/dt = −2νZ − νₕ Σ k^(2p − 2) |ω̂|², order four in time."""
+    problem, grid = NavierStokes2D(initial_state=RANDOM, hyperviscosity_power=3), box(32)
+    params = {"viscosity": 0.005, "drag": 0.0, "hyperviscosity": 1e-6}
+    times = np.linspace(0, 1, 201)
+    frames, _ = march(problem, grid, start(problem, grid), times, **params)
+    modes = Modes(grid)
+    power = modes.weight * np.abs(modes.forward(frames[:, 0, 0])) ** 2
+    lost = np.sum(power * (0.005 + 1e-6 * modes.squared**2), axis=(1, 2))
+    hyper = np.sum(power * 1e-6 * modes.squared**2, axis=(1, 2))
+    energy = problem.invariants(frames[:, 0], grid, params)["energy"]
+    assert integrate.simpson(hyper, x=times) > 1e-4 * energy[0]
+    defect = abs(energy[-1] - energy[0] + integrate.simpson(lost, x=times)) / energy[0]
+    assert defect < 1e-9, f"relative defect of the budget: {defect:.1e}"
+    assert [p.name for p in problem.parameters] == ["viscosity", "drag", "hyperviscosity"]
 
 
 def test_vortices_in_a_mean_wind_converge_with_order_four() -> None:

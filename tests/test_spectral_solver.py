@@ -47,6 +47,16 @@ def test_a_member_that_fails_says_why_and_leaves_the_others_alone(planted: float
     assert not any(costs[i].reason for i in others)
 
 
+@pytest.mark.parametrize("precision", ["mixed", "float64"])
+def test_an_odd_batch_gives_each_member_the_bits_that_it_has_alone(precision: str) -> None:
+    initial = states(7)
+    together, costs = march(initial, precision=precision)
+    for i in (0, 3, 6):
+        alone, (cost,) = march(initial[[i]], precision=precision)
+        np.testing.assert_array_equal(alone[:, 0], together[:, i])
+        assert cost == costs[i]
+
+
 def test_a_step_beyond_stability_is_refused_and_done_again_smaller() -> None:
     # Forced from rest: the first interval begins with no speed at all, so its first guess is one step.
     forced = NavierStokes2D(initial_state=PROBLEM.initial_state, forcing=({"kx": 1, "ky": 2, "cos": 40.0},))
@@ -60,6 +70,18 @@ def test_a_step_beyond_stability_is_refused_and_done_again_smaller() -> None:
         assert cost.steps > 1
         found.append(frame)
     assert np.abs(found[0] - found[1]).max() < 0.02 * np.abs(found[1]).max()
+
+
+@pytest.mark.parametrize("scheme", ["ifrk4", "etdrk4"])
+def test_a_march_evaluates_the_equation_four_times_a_step_and_once_at_each_end(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    evaluated = []
+    nonlinear = NavierStokes2D.nonlinear
+    monkeypatch.setattr(NavierStokes2D, "nonlinear", lambda *args: evaluated.append(1) or nonlinear(*args))
+    _, costs = march(states(1), engine="numpy", scheme=scheme)
+    intervals = 2
+    assert len(evaluated) == 1 + 4 * costs[0].steps + intervals
 
 
 def test_courant_number_beyond_stability_is_refused() -> None:
@@ -79,7 +101,8 @@ def test_cell_centres_are_refused() -> None:
 
 def test_output_times_are_met_after_a_warm_up() -> None:
     vortices = {"kind": "taylor_green"}
-    spec = tiny_spec(times={"start": 0.3, "step": 0.7, "frames": 3}, problem__initial_state=vortices)
+    times = {"start": 0.3, "step": 0.7, "frames": 3}
+    spec = tiny_spec(times=times, problem__initial_state=vortices, solver__precision="float64")
     problem, _ = solve.prepare(spec)
     params = sample.parameters(spec, 0)
     frames = [event for event in solve.trajectories(spec, np.array([0])) if isinstance(event, Frame)]
@@ -98,6 +121,15 @@ def test_a_trajectory_does_not_depend_on_where_it_is_stored() -> None:
     assert isinstance(less, Frame)
     assert isinstance(outcome, Outcome)
     assert np.abs(resample(full.values, fine.output, coarse.output) - less.values).max() < 1e-13
+
+
+def test_the_state_is_double_whatever_the_store_and_the_certifiers_twin_is_double_throughout() -> None:
+    assert SpectralCard().precision == "mixed"
+    for precision in ("mixed", "float32", "float64"):
+        assert SpectralCard(precision=precision).refined(2).precision == "float64"
+    exact, mixed = (march(states(2), precision=precision)[0] for precision in ("float64", "mixed"))
+    off = np.abs(mixed - exact).max() / np.abs(exact).max()
+    assert 0 < off < 2e-6, f"float32 in the right-hand side alone changes {off:.1e}"
 
 
 def test_refining_halves_the_spacing_and_the_step() -> None:

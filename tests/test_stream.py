@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from specs import tiny_spec, tiny_store
+from steady import toy_spec
 
 import pdebench
 from pdebench import Windows, online
@@ -69,7 +70,7 @@ def test_any_order_of_events_gives_each_window_and_leaks_no_slot(policy, history
         picked = pool.pick(count)
         if rng.random() < 0.3:
             pool.make_room(5)  # eviction must not reach what is being copied
-        for member, start, slots in picked:
+        for member, start, slots, _ in picked:
             assert pool.slots.frames[slots, 0, 0].tolist() == [100 * member + f for f in plan.frames_of(start)]
         pool.let_go(picked)
         drawn.update((one.member, one.start) for one in picked)
@@ -140,6 +141,24 @@ def test_a_stream_gives_the_windows_of_the_store_and_keeps_its_bits(tmp_path, bu
     assert (report.unique, report.repeats, report.total) == (len(windows), 0, len(windows))
     assert report.frames == 6 * 5
     assert TrajectoryStore.open(tmp_path / "kept").content_hash() == store.content_hash()
+
+
+@pytest.mark.parametrize("steady", [True, False])
+def test_inputs_travel_with_their_members(tmp_path, steady):
+    spec = toy_spec(steady=steady, solver="Settling")
+    with pdebench.stream(spec, workers=2, batch_size=2, buffer="firo", keep=tmp_path / "kept") as stream:
+        batches = list(stream)
+    store = TrajectoryStore.open(tmp_path / "kept")  # decides what the solvers settled on
+    windows = Windows(store, None)
+    stored = {(w.member, w.start): w for w in (windows[i] for i in range(len(windows)))}
+    for batch in batches:
+        for row, key in enumerate(zip(batch.member.tolist(), batch.start.tolist(), strict=True)):
+            window = stored.pop(key)
+            np.testing.assert_array_equal(batch.history[row], window.history)
+            np.testing.assert_array_equal(batch.future[row], window.future)
+            np.testing.assert_allclose(batch.times[row], window.times)
+    assert not stored
+    assert not stream._receiver._pool._given  # nothing is kept for longer than its frames
 
 
 def test_a_reservoir_repeats_rather_than_waits(tmp_path):

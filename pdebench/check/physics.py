@@ -9,7 +9,7 @@ import numpy as np
 
 from pdebench import sample
 from pdebench.arrays import Array
-from pdebench.problem import Params
+from pdebench.problem import Params, Scaled, resolved
 from pdebench.resample import resample
 from pdebench.spec import Grid
 
@@ -97,8 +97,9 @@ def laws(trajectory: Trajectory) -> Iterator[Remark]:
 
 
 def resolution(trajectory: Trajectory) -> Iterator[Remark]:
-    """The spectrum falls before the grid ends. Judged where the solver's own grid was stored."""
+    """The spectrum falls before the grid ends, where the solver's own grid was stored; k_max η is at least 1."""
     spec = trajectory.store.spec
+    yield from _dissipation(trajectory)
     if spec.grid.points != "nodes" or spec.grid.shape != spec.output.shape:
         return
     count = len(trajectory.frames)
@@ -117,6 +118,24 @@ def resolution(trajectory: Trajectory) -> Iterator[Remark]:
                 f"{tails[worst]:.1g} of the peak (expected < {TAIL:g}): use a finer grid, or more dissipation"
             )
             yield "warning", line
+
+
+def _dissipation(trajectory: Trajectory) -> Iterator[Remark]:
+    """What a coarser store has lost makes this k_max η too large: a value below 1 is one in any case."""
+    problem, spec = trajectory.problem, trajectory.store.spec
+    if not isinstance(problem, Scaled):
+        return
+    states, solved = trajectory.frames.astype(float), spec.grid
+    values = resolved(problem, states, spec.output, trajectory.params, solved=solved)
+    worst = int(values.argmin())
+    if values[worst] < 1:
+        line = (
+            f"k_max η is {values[worst]:.2g} at {trajectory.at(worst)} (expected at least 1): a dissipation that "
+            "the grid cannot resolve: use a finer grid, or more of it"
+        )
+        yield "warning", line
+    else:
+        yield "ok", f"k_max η is {values[worst]:.2g} at least, at {trajectory.at(worst)}: the grid resolves dissipation"
 
 
 def shells(values: Array) -> Array:

@@ -6,7 +6,7 @@ lie in memory that both share (one host) or follow on the socket (several). Ever
 """
 
 from .buffer import Plan, Pool, policies
-from .receiver import Buffering, Receiver, Report
+from .receiver import Buffering, Drawn, Receiver, Report
 from .sink import StreamSink, TrainerGone
 
-__all__ = ["Buffering", "Plan", "Pool", "Receiver", "Report", "StreamSink", "TrainerGone", "policies"]
+__all__ = ["Buffering", "Drawn", "Plan", "Pool", "Receiver", "Report", "StreamSink", "TrainerGone", "policies"]

@@ -5,7 +5,7 @@ No thread, no socket: `Pool` is plain data that its owner locks.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -22,7 +22,7 @@ Key = tuple[int, int]  # (member, start)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which windows a campaign has: `span` frames from every start, of every member."""
+    """Which windows a campaign has: `span` frames from every start, of every member (no history: steady)."""
 
     members: int
     frames: int
@@ -32,7 +32,7 @@ class Plan:
     start_every: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.history, self.horizon, self.stride, self.start_every) < 1:
+        if min(self.horizon, self.stride, self.start_every) < 1 or self.history < 0:
             raise ValueError("history, horizon, stride and start_every must be 1 or more")
         if self.span > self.frames:
             raise PdebenchError(
@@ -58,11 +58,12 @@ class Plan:
 
 
 class Picked(NamedTuple):
-    """A window that was drawn, and the slots in which its frames lie."""
+    """A window that was drawn, the slots in which its frames lie, and the inputs of its member if it has any."""
 
     member: int
     start: int
     slots: list[int]
+    given: Array | None
 
 
 class Policy(Protocol):
@@ -173,6 +174,13 @@ class Pool:
         self._policy, self._rng = policy, np.random.default_rng(seed)
         self._place: dict[tuple[int, int], int] = {}  # (member, frame) -> slot
         self._claims: dict[tuple[int, int], int] = {}  # windows that still need it
+        self._given: dict[int, Array] = {}  # inputs of members that have frames here, or will have
+        self._held: Counter[int] = Counter()  # frames here of each member
+
+    def give(self, member: int, inputs: Array) -> None:
+        """Keep the inputs `(input, *space)` of a member as long as there is a frame of it."""
+        if self.next[member] < self.plan.frames:
+            self._given[member] = inputs
 
     def put(self, member: int, frame: int, slot: int) -> None:
         """Take in a frame that lies in `slot`; one that came before, or that no window needs, frees it at once."""
@@ -187,6 +195,7 @@ class Pool:
             self.slots.give_back(slot)
             return
         self._place[member, frame], self._claims[member, frame] = slot, len(wanted)
+        self._held[member] += 1
         for start in wanted:
             if frame == start + self.plan.span - 1:
                 self._policy.add((member, start))
@@ -198,6 +207,8 @@ class Pool:
             if start + self.plan.span > reached and not self.seen[member, self._column(start)]:
                 self._release(member, [f for f in self.plan.frames_of(start) if f < reached])
         self.next[member] = self.plan.frames
+        if not self._held[member]:
+            self._given.pop(member, None)
 
     def make_room(self, count: int) -> bool:
         """Whether `count` slots are free, after giving up what the policy lets go."""
@@ -224,7 +235,8 @@ class Pool:
             column = self._column(start)
             self.repeats += int(self.seen[member, column])
             self.seen[member, column] = True
-            picked.append(Picked(member, start, [self._place[frame] for frame in frames]))
+            slots = [self._place[frame] for frame in frames]
+            picked.append(Picked(member, start, slots, self._given.get(member)))
         return picked
 
     def let_go(self, picked: list[Picked]) -> None:
@@ -264,6 +276,9 @@ class Pool:
             if not self._claims[key]:
                 del self._claims[key]
                 self.slots.give_back(self._place.pop(key))
+                self._held[member] -= 1
+        if not self._held[member] and self.next[member] == self.plan.frames:
+            self._given.pop(member, None)
 
 
 def _pop(bag: list[Key], rng: np.random.Generator) -> Key:

@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import order
 from ..arrays import Array, Index
 from ..errors import PdebenchError
+from ..problem import Problem, inputs_of
 from ..spec import DatasetSpec
 from .buffer import Plan, Pool, policies
 from .sink import host_identity, same_token
-from .slots import Slots, Trays
+from .slots import DTYPE, Slots, Trays
 from .wire import Lost, Wire, host_and_port, whole_numbers
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,15 @@ class Report:
         return self.windows - self.unique
 
 
+class Drawn(NamedTuple):
+    """Windows side by side: frames `(b, h + t, field, *space)`, inputs of each, members and starts `(b,)`."""
+
+    frames: Array
+    given: list[Array | None]
+    members: Index
+    starts: Index
+
+
 class Receiver:
     """Listens for solvers; `draw` is called by the trainer, everything else happens in threads.
 
@@ -66,17 +76,18 @@ class Receiver:
     def __init__(
         self,
         spec: DatasetSpec,
-        fields: tuple[str, ...],
+        problem: Problem,
         plan: Plan,
         buffering: Buffering,
         *,
         listen: str | None = None,
         keep: Path | None = None,
+        settled: dict[str, Any] | None = None,
         members: Index | None = None,
     ) -> None:
-        self.spec, self.token = spec, token_hex(16)
-        self._fields, self._keep = fields, keep
-        shape = (len(fields), *spec.output.shape)
+        self.spec, self.token, self._settled_options = spec, token_hex(16), settled or {}
+        self._inputs, self._keep = len(inputs_of(problem)), keep
+        shape = (len(problem.fields), *spec.output.shape)
         policy = policies[buffering.policy](buffering.threshold)
         self._pool = Pool(plan, Slots(buffering.capacity, shape), policy, seed=buffering.seed)
         self._trays = Trays((plan.history + plan.horizon, *shape))
@@ -108,9 +119,8 @@ class Receiver:
 
     # -- the trainer ----------------------------------------------------------------------------------------------
 
-    def draw(self, count: int) -> tuple[Array, Index, Index]:
-        """The next `count` windows, fewer at the very end and none after it: frames `(b, h + t, field, *space)`, their
-        members and starts `(b,)`."""
+    def draw(self, count: int) -> Drawn:
+        """The next `count` windows, fewer at the very end and none after it."""
         began = perf_counter()
         with self._door:
             self._asked = count
@@ -137,7 +147,7 @@ class Receiver:
             self._copying = False
             self._door.notify_all()
         members, starts = (np.array([one[i] for one in picked], int) for i in (0, 1))
-        return frames, members, starts
+        return Drawn(frames, [one.given for one in picked], members, starts)
 
     def _tell(self) -> None:
         """Wake the trainer if its wait is over, and no sooner: each time costs more than a frame's bookkeeping."""
@@ -236,7 +246,8 @@ class Receiver:
         slots = self._pool.slots
         message: dict[str, Any] = {
             "card": self.spec.model_dump(mode="json"),
-            "fields": list(self._fields),
+            "settled": self._settled_options,
+            "fields": slots.frames.shape[1],
             "slots": len(slots.frames),
             "keep": str(self._keep) if self._keep else None,
             "unix": self.address.partition(":")[2],
@@ -249,6 +260,8 @@ class Receiver:
             wire.say({"slots": self._room(message["room"], held)})
         elif "frame" in message:
             self._take(wire, name, message, held, local)
+        elif "given" in message:
+            self._give(wire, name, message)
         elif "outcome" in message:
             self._outcome(name, message)
         elif "want" in message:
@@ -318,6 +331,17 @@ class Receiver:
                 self._pool.put(member, frame, slot)
             self._tally = replace(self._tally, frames=self._tally.frames + len(members))
             self._tell()
+
+    def _give(self, wire: Wire, name: int, message: dict[str, Any]) -> None:
+        """Inputs come over the socket: they are few beside the frames."""
+        members = whole_numbers(message.get("given"), self.spec.samples.count)
+        for member in members:
+            inputs = np.empty((self._inputs, *self.spec.output.shape), DTYPE)
+            wire.receive_into(inputs)
+            with self._door:
+                if member not in self._units.get(self._busy.get(name, -1), ()):
+                    raise Lost("a member of a unit that it does not hold")
+                self._pool.give(member, inputs)
 
     def _outcome(self, name: int, message: dict[str, Any]) -> None:
         (member,) = whole_numbers([message.get("outcome")], self.spec.samples.count)

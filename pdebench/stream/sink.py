@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arrays import Array, Index
 from ..errors import PdebenchError
-from ..problem import Event, Frame, Outcome
+from ..problem import Event, Frame, Given, Outcome
 from ..spec import DatasetSpec, parse
 from .slots import DTYPE, Slots
 from .wire import Lost, Wire, connect
@@ -40,8 +40,9 @@ class StreamSink:
                 self._wire.close()
                 self._wire, welcome = wire, better
         self.spec = parse(DatasetSpec, welcome["card"], where=f"the card of the trainer at {address}")
+        self.settled: dict[str, Any] = welcome["settled"]
         self.keep = Path(welcome["keep"]) if welcome.get("keep") else None
-        shape = (len(welcome["fields"]), *self.spec.output.shape)
+        shape = (welcome["fields"], *self.spec.output.shape)
         fd = welcome.pop("fd", None)
         self._slots = Slots(welcome["slots"], shape, fd) if fd is not None else None
         self._have: dict[int, int] = {}
@@ -78,7 +79,10 @@ class StreamSink:
     def passing(self, events: Iterator[Event]) -> Iterator[Event]:
         """Send each event and hand it on."""
         for event in events:
-            if isinstance(event, Frame):
+            if isinstance(event, Given):
+                self._say({"given": [int(m) for m in event.members]})
+                self._wire.send_frame(np.asarray(event.values, DTYPE))
+            elif isinstance(event, Frame):
                 self._send(event)
             elif isinstance(event, Outcome):
                 self._say({"outcome": event.member, "reason": event.cost.reason})

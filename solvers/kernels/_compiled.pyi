@@ -14,7 +14,9 @@ def krylov_project(q: Doubles, count: int, found: Doubles, isa: str = "") -> Non
 def krylov_subtract(q: Doubles, count: int, part: Doubles, found: Doubles, isa: str = "") -> None: ...
 def krylov_orthogonalise(q: Doubles, count: int, components: Doubles, loss: float, passes: int) -> float: ...
 def navier_stokes_2d_kernels(precision: str) -> list[str]: ...
-def navier_stokes_2d_memory(shape: tuple[int, int], precision: str, kernel: str) -> int: ...
+def navier_stokes_2d_memory(
+    shape: tuple[int, int], precision: str, kernel: str, tracers: int = 0, bashforth: bool = False
+) -> int: ...
 def navier_stokes_2d_advance(
     states: ArrayLike,
     *,
@@ -22,14 +24,19 @@ def navier_stokes_2d_advance(
     lengths: tuple[float, float],
     viscosity: ArrayLike,
     drag: ArrayLike,
+    hyperviscosity: ArrayLike,
+    diffusivity: ArrayLike,
     length: float,
     steps: ArrayLike,
     forcing: Waves,
     mean_velocity: tuple[float, float],
+    gradients: list[tuple[float, float]],
+    hyper_power: int,
+    bashforth: bool,
     precision: str,
     threads: int = 1,
     kernel: str = "",
-) -> tuple[States, NDArray[np.float64]]: ...
+) -> tuple[States, NDArray[np.float64], NDArray[np.float64]]: ...
 def navier_stokes_2d_nonlinear(
     states: ArrayLike,
     *,
@@ -37,6 +44,58 @@ def navier_stokes_2d_nonlinear(
     lengths: tuple[float, float],
     forcing: Waves,
     mean_velocity: tuple[float, float],
+    gradients: list[tuple[float, float]],
+    precision: str,
+    threads: int = 1,
+    kernel: str = "",
+) -> tuple[States, NDArray[np.float64]]: ...
+def family_kernels(precision: str) -> list[str]: ...
+def family_memory(
+    *,
+    shape: Sequence[int],
+    lengths: Sequence[float],
+    top: Sequence[int],
+    fields: int,
+    rates: int,
+    inputs: Sequence[tuple[int, int]],
+    terms: Sequence[tuple[int, Sequence[int]]],
+    symbol: ArrayLike,
+    scheme: str,
+    precision: str,
+    kernel: str,
+) -> int: ...
+def family_advance(
+    states: ArrayLike,
+    *,
+    tables: Sequence[ArrayLike | None],
+    coefficients: ArrayLike,
+    length: float,
+    steps: ArrayLike,
+    shape: Sequence[int],
+    lengths: Sequence[float],
+    top: Sequence[int],
+    fields: int,
+    rates: int,
+    inputs: Sequence[tuple[int, int]],
+    terms: Sequence[tuple[int, Sequence[int]]],
+    symbol: ArrayLike,
+    scheme: str,
+    precision: str,
+    threads: int = 1,
+    kernel: str = "",
+) -> tuple[States, NDArray[np.float64]]: ...
+def family_nonlinear(
+    states: ArrayLike,
+    *,
+    coefficients: ArrayLike,
+    shape: Sequence[int],
+    lengths: Sequence[float],
+    top: Sequence[int],
+    fields: int,
+    rates: int,
+    inputs: Sequence[tuple[int, int]],
+    terms: Sequence[tuple[int, Sequence[int]]],
+    symbol: ArrayLike,
     precision: str,
     threads: int = 1,
     kernel: str = "",
@@ -45,9 +104,7 @@ def multigrid_kernels() -> list[str]: ...
 
 class MultigridSolver:
     def __init__(self, precision: str, kernel: str = "") -> None: ...
-    def build(
-        self, faces: Sequence[ArrayLike], shift: ArrayLike, periodic: Sequence[bool], singular: bool
-    ) -> None: ...
+    def build(self, faces: Sequence[ArrayLike], shift: ArrayLike, periodic: Sequence[bool], singular: bool) -> None: ...
     def solve(
         self, rhs: ArrayLike, guess: ArrayLike, tolerance: float, limit: int
     ) -> tuple[NDArray[np.float64], int, float, bool]: ...

@@ -3,6 +3,7 @@
 
 #include "plan.hpp"
 
+void bind_family(pybind11::module_&);
 void bind_multigrid(pybind11::module_&);
 void bind_krylov(pybind11::module_&);
 void bind_navier_stokes_2d(pybind11::module_&);
@@ -11,6 +12,7 @@ PYBIND11_MODULE(_compiled, module) {
     module.doc() = "The hot loops, compiled; see solvers/kernels/README.md.";
     module.def("can_transform", lanes::can_transform, pybind11::arg("size"),
                "Whether the passes can take so many points.");
+    bind_family(module);
     bind_multigrid(module);
     bind_krylov(module);
     bind_navier_stokes_2d(module);

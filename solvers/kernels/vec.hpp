@@ -28,6 +28,7 @@ template <class V> struct Twin {
     V low, high;
 };
 template <class V> LANES_INLINE Twin<V> operator+(Twin<V> a, Twin<V> b) { return {a.low + b.low, a.high + b.high}; }
+template <class V> LANES_INLINE Twin<V> operator-(Twin<V> a, Twin<V> b) { return {a.low - b.low, a.high - b.high}; }
 template <class V> LANES_INLINE Twin<V> operator*(Twin<V> a, Twin<V> b) { return {a.low * b.low, a.high * b.high}; }
 template <class V, class T> LANES_INLINE Twin<V> operator*(Twin<V> a, T b) { return {a.low * b, a.high * b}; }
 
@@ -37,6 +38,9 @@ template <class V> struct Complex {
 template <class V> LANES_INLINE Complex<V> operator+(Complex<V> a, Complex<V> b) { return {a.re + b.re, a.im + b.im}; }
 template <class V> LANES_INLINE Complex<V> operator-(Complex<V> a, Complex<V> b) { return {a.re - b.re, a.im - b.im}; }
 template <class V, class Real> LANES_INLINE Complex<V> operator*(Complex<V> a, Real b) { return {a.re * b, a.im * b}; }
+template <class V> LANES_INLINE Complex<V> operator*(Complex<V> a, Complex<V> b) {
+    return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
 
 // a where `flag` is not zero, else b: bit for bit, so that a NaN in the lane not chosen stays out.
 template <class V> LANES_INLINE V select(V flag, V a, V b) { return flag != 0 ? a : b; }

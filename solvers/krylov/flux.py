@@ -1,4 +1,4 @@
-"""−∇·(a∇u) + c u in flux form on a uniform grid: what multigrid and the fast transforms take, and what makes the matrix."""
+"""−∇·(a∇u) + c u in flux form on a uniform grid: what multigrid and fast transforms take, and what makes the matrix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ End = Literal["lower", "upper"]
 
 @dataclass(frozen=True, eq=False)
 class FluxForm:
-    """The symmetric operator −∇·(a∇u) + c u on the unknowns (cells or nodes) of a uniform grid in one to three dimensions.
+    """The symmetric operator −∇·(a∇u) + c u on the unknowns (cells or nodes) of a uniform grid in 1D to 3D.
 
     `faces[axis]` holds conductance/h² [1/s or the like: a/h² per unknown] between neighbours, with one more entry than
     unknowns along its axis: entry i lies **below** unknown i. The first and the last are 0 where nothing flows, the
@@ -57,12 +57,12 @@ class FluxForm:
         return int(np.prod(self.shape))
 
     def apply(self, x: Array) -> Array:
-        """A x, by differences of fluxes (nothing cancels for a constant x); x of shape `shape`, or `(size,)`, is kept so."""
+        """A x, by differences of fluxes (nothing cancels for a constant x), of x's shape: `shape` or `(size,)`."""
         field = np.reshape(x, self.shape)
         out = np.asarray(self.shift * field)
         for axis, face in enumerate(self.faces):
             out = out - np.diff(face * np.diff(self._padded(field, axis), axis=axis), axis=axis)
-        return out.reshape(np.shape(x))
+        return np.asarray(out.reshape(np.shape(x)))
 
     def diagonal(self) -> Array:
         """The diagonal, of shape `shape`."""
@@ -77,14 +77,14 @@ class FluxForm:
         Its sparsity depends on shape and periodicity only, zeros are kept, and columns are sorted: `values` refills it.
         """
         indptr, indices, _ = five_points(self.shape, self.periodic)
-        return sparse.csr_matrix((self.values(), indices, indptr), shape=(self.size, self.size))
+        return sparse.csr_matrix((self.values(), indices.copy(), indptr.copy()), shape=(self.size, self.size))
 
     def values(self) -> Array:
         """The entries of `matrix()`, row by row."""
         parts = [self.diagonal().ravel()]
         for axis, face in enumerate(self.faces):
             parts += [-_part(face, axis, cut).ravel() for cut in (slice(None, -1), slice(1, None))]
-        return np.concatenate(parts)[five_points(self.shape, self.periodic)[2]]
+        return np.asarray(np.concatenate(parts)[five_points(self.shape, self.periodic)[2]])
 
     @property
     def semidefinite(self) -> bool:
@@ -113,7 +113,7 @@ class FluxForm:
         return out
 
     def inflow(self, axis: int, end: End, flux: Array | float, spacing: float) -> Array:
-        """What a flux a ∂u/∂n into the domain through one side adds to the right-hand side: flux / h, next to that side."""
+        """What a flux a ∂u/∂n into the domain through one side adds to the right-hand side: flux / h, next to it."""
         out = np.zeros(self.shape)
         out[_side(self, axis, end)] = np.asarray(flux) / spacing
         return out

@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pdebench.arrays import Array
 from pdebench.solvers.krylov.flux import FluxForm
@@ -53,7 +54,7 @@ class Transfer:
         return np.moveaxis(out[1:-1], 0, self.axis)
 
     def _neighbours(self, coarse: Array, size: int) -> tuple[Array, Array]:
-        """For each fine unknown the coarse value of its own pair, and of the pair on its other side (0 beyond a wall)."""
+        """For each fine unknown the coarse values of its own pair, and of that on its other side (0 beyond a wall)."""
         moved = np.moveaxis(coarse, self.axis, 0)
         edge = np.zeros_like(moved[:1])
         padded = np.concatenate([moved[-1:], moved, moved[:1]] if self.periodic else [edge, moved, edge])
@@ -108,10 +109,11 @@ def _series(a: Array, b: Array) -> Array:
 
 
 def _crossed(form: FluxForm, axis: int, transfer: Transfer) -> tuple[Array, Array]:
-    """Faces of another axis, shared out between the pairs; and what their ends' unlike shares add along the pairs' axis.
+    """Faces of another axis, shared out between the pairs; and what their ends' unlike shares add to faces along pairs.
 
-    Interpolation with shares w, w′ at the two ends makes the difference w(U − U′) + (1 − w)(V − V′) + (w − w′)(U′ − V′):
-    the last term is a coupling of U and V. Without it the coarse operator is too soft by the jump of the coefficient.
+    Interpolation with shares w, w′ at the two ends makes the difference
+    w(U − U′) + (1 − w)(V − V′) + (w − w′)(U′ − V′): the last term couples U and V. Without it the coarse operator is
+    too soft by the jump of the coefficient.
     """
     own, periodic = transfer.own, form.periodic[axis]
     ends = np.concatenate([own.take([-1 if periodic else 0], axis), own, own.take([0 if periodic else -1], axis)], axis)
@@ -143,7 +145,7 @@ class Level:
 
     form: FluxForm
     inverse_diagonal: Array
-    red: Array  # where the sum of the indices is even
+    red: NDArray[np.bool_]  # where the sum of the indices is even
     transfers: tuple[Transfer, ...]
 
 
@@ -158,7 +160,7 @@ class Hierarchy:
                 form, transfer = coarsened(form, axis)
                 transfers.append(transfer)
             diagonal = fine.diagonal()
-            red = sum(np.indices(fine.shape)) % 2 == 0
+            red = np.indices(fine.shape).sum(axis=0) % 2 == 0
             self.levels.append(Level(fine, 1 / diagonal, red, tuple(transfers)))
         self.coarsest = form
         self.inverse = _inverse(form)
@@ -180,7 +182,7 @@ class Hierarchy:
         return _relaxed(level, x, rhs, level.red)
 
 
-def _relaxed(level: Level, x: Array, rhs: Array, colour: Array) -> Array:
+def _relaxed(level: Level, x: Array, rhs: Array, colour: NDArray[np.bool_]) -> Array:
     return np.where(colour, x + (rhs - level.form.apply(x)) * level.inverse_diagonal, x)
 
 

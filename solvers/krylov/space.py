@@ -10,6 +10,7 @@ from pdebench.arrays import Array
 
 GROWTH = 1.15  # iterations over the best since the last renewal, above which the space is renewed
 GAIN = 0.9  # a renewal that brings iterations below this fraction is followed by another
+NEARLY = 1  # cycles: a solve that has at most so many to go is nearly done
 WORTH = 20  # plain solves of fewer iterations are not worth a space
 PATIENCE = 3  # solves in a row that a space may fail to pay for itself
 PAUSE = 8  # solves without a space after one that was given up twice; doubles each time
@@ -33,7 +34,7 @@ class Ledger:
         Not where the last solves say that it is nearly done, and it does not take longer than they did.
         """
         expected = min(self.best, self.before)
-        return recycled == 0 or iterations > GROWTH * expected or expected - iterations > cycle
+        return recycled == 0 or iterations > GROWTH * expected or expected - iterations > NEARLY * cycle
 
     def renew(self, iterations: int, recycled: int) -> bool:
         """Whether the space should be renewed at the end of a solve."""

@@ -11,7 +11,7 @@ from pdebench.arrays import Index
 
 @lru_cache(maxsize=16)
 def five_points(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> tuple[Index, Index, Index]:
-    """Row starts, sorted columns, and where each entry is found in (diagonal, lower and upper neighbour per axis), stacked.
+    """Row starts, sorted columns, and where entries stand in (diagonal, lower and upper neighbour per axis), stacked.
 
     A periodic axis needs at least 3 unknowns, so that an unknown's two neighbours differ.
     """

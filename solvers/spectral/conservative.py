@@ -12,6 +12,7 @@ from pdebench.spec import Grid
 
 from .equation import Equation, coefficient, column, mean, mean_square, peak
 from .fourier import Modes
+from .polynomials import Polynomials, U
 
 _VELOCITY = (Field("velocity", "m s-1", "velocity"),)
 
@@ -28,6 +29,9 @@ class Burgers1D(Equation):
 
     def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]:
         return self_advection(modes, state)
+
+    def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
+        return self_advected(modes)
 
     def invariants(self, states: Array, grid: Grid, params: Params) -> dict[str, Array]:
         return {"momentum": mean(states, grid), "energy": mean(states**2, grid) / 2}
@@ -49,6 +53,9 @@ class KortewegDeVries(Equation):
 
     def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]:
         return self_advection(modes, state)
+
+    def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
+        return self_advected(modes)
 
     def invariants(self, states: Array, grid: Grid, params: Params) -> dict[str, Array]:
         """Box means of u, ½u² and the Hamiltonian ½δuₓ² − u³/6; there are infinitely many others."""
@@ -86,6 +93,9 @@ class KuramotoSivashinsky1D(Equation):
         speed = params["time_scale"] / params["length_scale"]
         return out * column(speed, modes), rate * speed
 
+    def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
+        return self_advected(modes, params["time_scale"] / params["length_scale"])
+
     def invariants(self, states: Array, grid: Grid, params: Params) -> dict[str, Array]:
         return {"momentum": mean(states, grid)}
 
@@ -98,3 +108,9 @@ def self_advection(modes: Modes, state: Complex) -> tuple[Complex, Array]:
     u = modes.backward(state.copy())
     (k,), (h,) = modes.wavenumbers, modes.grid.spacing
     return modes.forward(u * u) * (-0.5j * k * modes.kept), peak(np.abs(u)) / h
+
+
+def self_advected(modes: Modes, speed: Array | float = 1.0) -> Polynomials:
+    """`self_advection`, times the speed of each sample."""
+    (k,), (h,) = modes.wavenumbers, modes.grid.spacing
+    return Polynomials([{(U, U): -0.5 * speed}], [{(U,): speed / h}], symbol=1j * k)

@@ -11,6 +11,7 @@ from pdebench.problem import BatchParams, Field, Parameter
 
 from .equation import Equation, coefficient, peak
 from .fourier import Modes
+from .polynomials import Input, Polynomial, Polynomials
 
 
 class Burgers2D(Equation):
@@ -30,6 +31,9 @@ class Burgers2D(Equation):
     def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]:
         return convection(modes, state)
 
+    def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
+        return convected(modes)
+
 
 def convection(modes: Modes, state: Complex) -> tuple[Complex, Array]:
     """−(u·∇)u in Fourier space, and max Σ |uᵢ|/hᵢ; the components of u are ordered x, y (, z)."""
@@ -38,3 +42,12 @@ def convection(modes: Modes, state: Complex) -> tuple[Complex, Array]:
     out = modes.forward(np.einsum("bj...,bji...->bi...", u, gradients)) * -modes.kept
     rate = sum(np.abs(u[:, i]) / h for i, h in enumerate(modes.grid.spacing[::-1]))
     return out, peak(np.asarray(rate))
+
+
+def convected(modes: Modes) -> Polynomials:
+    """`convection`: −Σ uⱼ ∂ⱼuᵢ."""
+    spacing = modes.grid.spacing
+    along = {len(spacing) - 1 - i: Input(i) for i in range(len(spacing))}  # axis -> the velocity along it
+    values: list[Polynomial] = [{(u, Input(i, axis)): -1.0 for axis, u in along.items()} for i in range(len(spacing))]
+    rate: list[Polynomial] = [{(u,): 1 / spacing[axis]} for axis, u in along.items()]
+    return Polynomials(values, rate)

@@ -10,19 +10,21 @@ import numpy as np
 from pdebench.arrays import Array, Complex, Index
 from pdebench.problem import BatchParams
 from pdebench.solvers import kernels
-from pdebench.solvers.kernels import navier_stokes_2d
+from pdebench.solvers.kernels import family, navier_stokes_2d
 from pdebench.spec import Grid
 
-from . import etdrk4, ifrk4
+from . import etdrk4, ifab4, ifrk4
 from .fourier import Modes
 from .navier_stokes import NavierStokes2D
+from .polynomials import Pointwise, is_pointwise
 from .semilinear import Semilinear, degree
 
 log = logging.getLogger(__name__)
 
 # "mixed": the state in float64, 𝒩 in float32.
 Precision = Literal["float64", "float32", "mixed"]
-Scheme = Literal["ifrk4", "etdrk4"]
+Scheme = Literal["ifrk4", "etdrk4", "ifab4"]
+SCHEMES = {"ifrk4": ifrk4.advance, "etdrk4": etdrk4.advance, "ifab4": ifab4.advance}
 
 
 class Engine(Protocol):
@@ -30,7 +32,9 @@ class Engine(Protocol):
 
     modes: Modes
 
-    def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
+    def advance(
+        self, state: Complex, params: BatchParams, *, length: float, steps: Index
+    ) -> tuple[Complex, Array, Array]:
         """See `ifrk4.advance`."""
         ...
 
@@ -44,11 +48,13 @@ class NumpyEngine:
 
     def __init__(self, equation: Semilinear, grid: Grid, precision: Precision, scheme: Scheme = "ifrk4") -> None:
         self._equation = equation
-        self._advance = etdrk4.advance if scheme == "etdrk4" else ifrk4.advance
+        self._advance = SCHEMES[scheme]
         self.modes = Modes(grid, "float64" if precision == "mixed" else precision, degree=degree(equation))
         self._inner = Modes(grid, "float32", degree=degree(equation)) if precision == "mixed" else self.modes
 
-    def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
+    def advance(
+        self, state: Complex, params: BatchParams, *, length: float, steps: Index
+    ) -> tuple[Complex, Array, Array]:
         return self._advance(self, self.modes, state, params, length=length, steps=steps)
 
     def rate(self, state: Complex, params: BatchParams) -> Array:
@@ -68,17 +74,42 @@ class NumpyEngine:
 class LaneEngine:
     """2D Navier–Stokes, one sample per SIMD lane."""
 
-    def __init__(self, equation: NavierStokes2D, grid: Grid, precision: Precision) -> None:
-        self._equation, self._precision = equation, precision
+    def __init__(self, equation: NavierStokes2D, grid: Grid, precision: Precision, scheme: Scheme = "ifrk4") -> None:
+        self._equation, self._precision, self._bashforth = equation, precision, scheme == "ifab4"
         self.modes = Modes(grid, "float32" if precision == "float32" else "float64")
 
-    def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
+    def advance(
+        self, state: Complex, params: BatchParams, *, length: float, steps: Index
+    ) -> tuple[Complex, Array, Array]:
         return navier_stokes_2d.advance(
-            self._equation, self.modes, state, params, length=length, steps=steps, precision=self._precision
+            self._equation,
+            self.modes,
+            state,
+            params,
+            length=length,
+            steps=steps,
+            precision=self._precision,
+            bashforth=self._bashforth,
         )
 
     def rate(self, state: Complex, params: BatchParams) -> Array:
         return navier_stokes_2d.nonlinear(self._equation, self.modes, state, params, precision=self._precision)[1]
+
+
+class FamilyEngine:
+    """Any equation that declares its `Polynomials`, one sample per SIMD lane."""
+
+    def __init__(self, equation: Pointwise, grid: Grid, precision: Precision, scheme: family.Scheme) -> None:
+        self.modes = Modes(grid, "float32" if precision == "float32" else "float64", degree=degree(equation))
+        self._lanes = family.Lanes(equation, self.modes, scheme, precision=precision)
+
+    def advance(
+        self, state: Complex, params: BatchParams, *, length: float, steps: Index
+    ) -> tuple[Complex, Array, Array]:
+        return self._lanes.advance(state, params, length=length, steps=steps)
+
+    def rate(self, state: Complex, params: BatchParams) -> Array:
+        return self._lanes.nonlinear(state, params)[1]
 
 
 def compiled() -> str:
@@ -91,17 +122,23 @@ def compiled() -> str:
 
 def fastest(equation: Semilinear, grid: Grid, precision: Precision, scheme: Scheme = "ifrk4") -> Engine:
     """The lane kernels where they are compiled, know the equation and can transform the grid; else NumPy, said so."""
-    if not (
-        scheme == "ifrk4"
+    flow = (
+        scheme in {"ifrk4", "ifab4"}
         and isinstance(equation, NavierStokes2D)
         and type(equation).nonlinear is NavierStokes2D.nonlinear
         and type(equation).symbol is NavierStokes2D.symbol
-    ):
+    )
+    pointwise = scheme != "ifab4" and is_pointwise(equation)
+    if not (flow or pointwise):
         return NumpyEngine(equation, grid, precision, scheme)
     if not kernels.available():
         log.warning("the compiled kernels are missing, so NumPy solves, many times slower: install with a C++ compiler")
         return NumpyEngine(equation, grid, precision, scheme)
-    if not all(kernels.can_transform(n) for n in grid.shape):
-        log.warning("no compiled transform for %s points, so NumPy solves; sizes 2ᵃ 3ᵇ 5ᶜ are faster", grid.shape)
+    if not (all(kernels.can_transform(n) for n in grid.shape) if flow else family.can_solve(grid)):
+        log.warning("no compiled transform for %s points, so NumPy solves; even sizes 2ᵃ 3ᵇ 5ᶜ are faster", grid.shape)
         return NumpyEngine(equation, grid, precision, scheme)
-    return LaneEngine(equation, grid, precision)
+    if isinstance(equation, NavierStokes2D) and flow:
+        return LaneEngine(equation, grid, precision, scheme)
+    if scheme != "ifab4" and is_pointwise(equation):
+        return FamilyEngine(equation, grid, precision, scheme)
+    return NumpyEngine(equation, grid, precision, scheme)

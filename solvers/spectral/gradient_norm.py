@@ -11,6 +11,7 @@ from pdebench.problem import BatchParams, Field, Parameter
 
 from .equation import Equation, coefficient, column, peak
 from .fourier import Modes
+from .polynomials import Input, Polynomial, Polynomials
 
 
 class KuramotoSivashinsky(Equation):
@@ -26,6 +27,11 @@ class KuramotoSivashinsky(Equation):
 
     def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]:
         return steepness(modes, state)
+
+    def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
+        slopes = [Input(0, axis) for axis in range(len(modes.grid.shape))]
+        rate: list[Polynomial] = [{(slope,): 1 / h} for slope, h in zip(slopes, modes.grid.spacing, strict=True)]
+        return Polynomials([{(slope, slope): -0.5 for slope in slopes}], rate)
 
 
 def steepness(modes: Modes, state: Complex) -> tuple[Complex, Array]:

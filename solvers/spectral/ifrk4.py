@@ -33,11 +33,11 @@ Step = Callable[[Complex, BatchParams], tuple[Complex, Array]]
 
 def advance(
     equation: Sides, modes: Modes, state: Complex, params: BatchParams, *, length: float, steps: Index
-) -> tuple[Complex, Array]:
-    """The state one interval later, and the largest advection rate met on the way, `(b,)`.
+) -> tuple[Complex, Array, Array]:
+    """The state one interval later; the largest rate of 𝒩 met at the steps' starts, and that at the end, `(b,)` each.
 
     `state` `(b, field, *k)` is left as it was; sample b takes `steps[b]` equal steps.
-    Four evaluations of 𝒩 a step; two state copies besides the stages.
+    Four evaluations of 𝒩 a step, and one at the end; two state copies besides the stages.
     """
 
     def prepare(symbol: Array | Complex, h: float) -> Step:
@@ -56,28 +56,40 @@ def in_groups(
     *,
     length: float,
     steps: Index,
-) -> tuple[Complex, Array]:
+) -> tuple[Complex, Array, Array]:
     """What `advance` gives, by the step that `prepare` makes of a group's symbol and step size."""
-    out, peak = state.copy(), np.zeros(len(state))
+    out, peak, last = state.copy(), np.zeros(len(state)), np.zeros(len(state))
     symbol = equation.symbol(modes, params)
     for count in np.unique(steps):  # samples of one step size march together
         group = np.flatnonzero(steps == count)
         own = {name: values[group] for name, values in params.items()}
-        step = prepare(symbol[group], length / count)
+        step = prepare(symbol[group], length / max(count, 1))
         u = out[group]
         for _ in range(count):
             u, rate = step(u, own)
             peak[group] = np.fmax(peak[group], rate)
-        out[group] = u
-    return out, peak
+        out[group], last[group] = u, equation.nonlinear(modes, u, own)[1]
+    return out, peak, last
 
 
 def _step(
     equation: Sides, modes: Modes, u: Complex, params: BatchParams, half: Array | Complex, h: np.floating[Any]
 ) -> tuple[Complex, Array]:
     k1, rate = equation.nonlinear(modes, u, params)
-    decayed = half * u
-    k1 *= half
+    return stages(equation, modes, u, k1, params, half, h), rate
+
+
+def stages(
+    equation: Sides,
+    modes: Modes,
+    u: Complex,
+    now: Complex,
+    params: BatchParams,
+    half: Array | Complex,
+    h: np.floating[Any],
+) -> Complex:
+    """The state one step later, `now` being 𝒩(u) and `half` exp(ℒh/2)."""
+    k1, decayed = half * now, half * u
     k2, _ = equation.nonlinear(modes, decayed + (h / 2) * k1, params)
     k3, _ = equation.nonlinear(modes, decayed + (h / 2) * k2, params)
     k4, _ = equation.nonlinear(modes, half * (decayed + h * k3), params)
@@ -87,4 +99,4 @@ def _step(
     decayed += (h / 6) * k2
     decayed *= half
     k4 *= h / 6
-    return decayed + k4, rate
+    return np.asarray(decayed + k4)

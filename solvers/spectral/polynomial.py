@@ -12,6 +12,7 @@ from pdebench.spec import Grid
 
 from .equation import Equation, coefficient, column, mean, mean_square, peak, pointwise
 from .fourier import Modes
+from .polynomials import Polynomial, Polynomials, U, V
 
 _PHASE = Field("phase", "1", "order parameter, ±1 in the pure phases")
 
@@ -32,6 +33,10 @@ class FisherKPP(Equation):
         r = column(params["growth"], modes)
         return pointwise(modes, state, lambda u: (r * (u - u * u), r * np.abs(1 - 2 * u)))
 
+    def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
+        r = params["growth"]
+        return Polynomials([{(U,): r, (U, U): -r}], [{(): r, (U,): -2 * r}])
+
 
 class AllenCahn(Equation):
     """uₜ = γ Δu + u − u³: walls u = tanh(x/√(2γ)) that move by their curvature (Allen & Cahn 1979)."""
@@ -45,6 +50,9 @@ class AllenCahn(Equation):
 
     def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]:
         return pointwise(modes, state, lambda u: (u - u**3, np.abs(1 - 3 * u**2)))
+
+    def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
+        return Polynomials([{(U,): 1, (U, U, U): -1}], [{(): 1, (U, U): -3}])
 
     def invariants(self, states: Array, grid: Grid, params: Params) -> dict[str, Array]:
         return {"free_energy": double_well(states, grid, params["gradient_energy"])}
@@ -76,6 +84,11 @@ class CahnHilliard(Equation):
         out *= -column(params["mobility"], modes) * modes.squared.astype(modes.dtype)
         return out, slope * params["mobility"] / params["gradient_energy"]
 
+    def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
+        m = params["mobility"]
+        slope = 3 * m / params["gradient_energy"]
+        return Polynomials([{(U, U, U): m, (U,): -3 * m}], [{(U, U): slope, (): -slope}], symbol=-modes.squared)
+
     def invariants(self, states: Array, grid: Grid, params: Params) -> dict[str, Array]:
         return {"mass": mean(states, grid), "free_energy": double_well(states, grid, params["gradient_energy"])}
 
@@ -99,6 +112,10 @@ class SwiftHohenberg(Equation):
     def nonlinear(self, modes: Modes, state: Complex, params: BatchParams) -> tuple[Complex, Array]:
         g = column(params["asymmetry"], modes)
         return pointwise(modes, state, lambda u: (g * u**2 - u**3, np.abs(2 * g * u - 3 * u**2)))
+
+    def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
+        g = params["asymmetry"]
+        return Polynomials([{(U, U): g, (U, U, U): -1}], [{(U,): 2 * g, (U, U): -3}])
 
     def invariants(self, states: Array, grid: Grid, params: Params) -> dict[str, Array]:
         """Box mean of the potential whose gradient the flow descends."""
@@ -143,6 +160,11 @@ class GrayScott(Equation):
         eaten = u * v * v
         out = modes.forward(np.concatenate([feed * (1 - u) - eaten, eaten - (feed + kill) * v], axis=1)) * modes.kept
         return out, peak(v**2 + 2 * np.abs(u * v) + feed + kill)
+
+    def polynomials(self, modes: Modes, params: BatchParams) -> Polynomials:
+        feed, both = params["feed"], params["feed"] + params["kill"]
+        values: list[Polynomial] = [{(): feed, (U,): -feed, (U, V, V): -1}, {(U, V, V): 1, (V,): -both}]
+        return Polynomials(values, [{(): both, (V, V): 1}, {(U, V): 2}])
 
 
 def double_well(states: Array, grid: Grid, gamma: float) -> Array:

@@ -1,13 +1,15 @@
-"""2D Navier–Stokes in lanes: what `spectral.ifrk4` and `NavierStokes2D` compute, compiled."""
+"""2D Navier–Stokes in lanes: what `spectral.ifrk4`, `spectral.ifab4` and `NavierStokes2D` compute, compiled."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
+
 from pdebench.arrays import Array, Complex, Index
 from pdebench.problem import BatchParams
 from pdebench.solvers import kernels
-from pdebench.solvers.spectral import ifrk4
+from pdebench.solvers.spectral import ifab4, ifrk4
 from pdebench.solvers.spectral.fourier import Modes
 from pdebench.solvers.spectral.navier_stokes import NavierStokes2D, Wave
 
@@ -23,26 +25,27 @@ def advance(
     length: float,
     steps: Index,
     precision: Precision | None = None,
-    threads: int = 1,
-) -> tuple[Complex, Array]:
-    """What `ifrk4.advance` gives, to round-off, many times faster; modes that the 2/3 rule drops are taken to be zero.
+    bashforth: bool = False,
+) -> tuple[Complex, Array, Array]:
+    """What `ifrk4.advance` gives, or with `bashforth` `ifab4.advance`: to round-off, many times faster.
 
-    `precision` defaults to that of `modes`. "mixed" keeps a float64 state and evaluates 𝒩 in float32: right for
-    float32 stores. Raises `ValueError` for a grid whose size has a prime factor above 5.
+    Modes that the 2/3 rule drops are taken to be zero. `precision` defaults to that of `modes`; "mixed" keeps a float64
+    state and evaluates 𝒩 in float32: right for float32 stores. Raises `ValueError` for a grid whose size has a prime
+    factor above 5.
     """
     if not kernels.available():
         kernels.warn_once()
-        return ifrk4.advance(equation, modes, state, params, length=length, steps=steps)
-    new, peak = kernels._compiled.navier_stokes_2d_advance(
-        state[:, 0],
-        viscosity=params["viscosity"],
-        drag=params["drag"],
+        serve = ifab4.advance if bashforth else ifrk4.advance
+        return serve(equation, modes, state, params, length=length, steps=steps)
+    return kernels._compiled.navier_stokes_2d_advance(
+        state,
         length=length,
         steps=steps,
-        threads=threads,
+        bashforth=bashforth,
+        hyper_power=equation.hyperviscosity_power,
+        **_coefficients(equation, params, len(state)),
         **_surroundings(equation, modes, precision),
     )
-    return new[:, None], peak
 
 
 def nonlinear(
@@ -52,16 +55,23 @@ def nonlinear(
     params: BatchParams,
     *,
     precision: Precision | None = None,
-    threads: int = 1,
 ) -> tuple[Complex, Array]:
-    """What `equation.nonlinear` gives: 𝒩, `(b, 1, *k)`, and the advection rate, `(b,)`."""
+    """What `equation.nonlinear` gives: 𝒩, `(b, field, *k)`, and the advection rate, `(b,)`."""
     if not kernels.available():
         kernels.warn_once()
         return equation.nonlinear(modes, state, params)
-    out, rate = kernels._compiled.navier_stokes_2d_nonlinear(
-        state[:, 0], threads=threads, **_surroundings(equation, modes, precision)
-    )
-    return out[:, None], rate
+    return kernels._compiled.navier_stokes_2d_nonlinear(state, **_surroundings(equation, modes, precision))
+
+
+def _coefficients(equation: NavierStokes2D, params: BatchParams, count: int) -> dict[str, Any]:
+    """What each member has of its own: `(b,)`, and of tracers `(b, tracer)`."""
+    diffusivity = [params[tracer.diffusivity] for tracer in equation.tracers]
+    return {
+        "viscosity": params["viscosity"],
+        "drag": params["drag"],
+        "hyperviscosity": params.get("hyperviscosity", np.zeros(count)),
+        "diffusivity": np.reshape(diffusivity, (len(diffusivity), count)).T,
+    }
 
 
 def _surroundings(equation: NavierStokes2D, modes: Modes, precision: Precision | None) -> dict[str, Any]:
@@ -73,6 +83,7 @@ def _surroundings(equation: NavierStokes2D, modes: Modes, precision: Precision |
         "lengths": (length_y, length_x),
         "forcing": [(ky, kx, value) for wave in equation.forcing for ky, kx, value in _half_plane(wave)],
         "mean_velocity": equation.mean_velocity,
+        "gradients": [tracer.mean_gradient for tracer in equation.tracers],
         "precision": precision or modes.dtype.name,
     }
 

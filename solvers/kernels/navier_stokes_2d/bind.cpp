@@ -54,14 +54,18 @@ const Kernel& kernel_called(const std::string& name, Precision precision) {
 class Box {
     PassLists y, x;
     std::vector<Wave> waves;
+    std::vector<Gradient> gradients;
 
   public:
     Flow flow;
 
-    Box(Shape shape, Pair lengths, Pair mean, const std::vector<WaveTuple>& forcing)
+    Box(Shape shape, Pair lengths, Pair mean, const std::vector<WaveTuple>& forcing, const std::vector<Pair>& tracers,
+        int hyper_power = 1, bool bashforth = false)
         : y(checked(shape.first)), x(checked(shape.second)) {
-        flow = {shape.first, shape.second, lengths.first, lengths.second, mean.first, mean.second, nullptr,
-                0,           y.plans(),    x.plans()};
+        for (const auto& [along_x, along_y] : tracers) gradients.push_back({along_x, along_y});
+        flow = {shape.first, shape.second, lengths.first,    lengths.second,       mean.first,
+                mean.second, nullptr,      0,                y.plans(),            x.plans(),
+                hyper_power, gradients.data(), int(gradients.size()), bashforth};
         for (const auto& [ky, kx, value] : forcing) {
             if (std::abs(ky) > flow.largest_ky() || kx < 0 || kx > flow.largest_kx()) {
                 throw py::value_error("forcing at (ky, kx) = (" + std::to_string(ky) + ", " + std::to_string(kx) +
@@ -93,14 +97,16 @@ py::tuple run(Run action, const Flow& flow, const py::array& given, std::vector<
               const Request& request) {
     using States = py::array_t<std::complex<S>, py::array::c_style | py::array::forcecast>;
     const States states(given);
-    const int count = int(members.size()), row = flow.nx / 2 + 1;
-    if (states.ndim() != 3 || states.shape(0) != count || states.shape(1) != flow.ny || states.shape(2) != row) {
-        throw py::value_error("states must have the shape (members, ny, nx // 2 + 1) = (" + std::to_string(count) +
-                              ", " + std::to_string(flow.ny) + ", " + std::to_string(row) + ")");
+    const int count = int(members.size()), fields = flow.fields(), row = flow.nx / 2 + 1;
+    if (states.ndim() != 4 || states.shape(0) != count || states.shape(1) != fields || states.shape(2) != flow.ny ||
+        states.shape(3) != row) {
+        throw py::value_error("states must have the shape (members, 1 + tracers, ny, nx // 2 + 1) = (" +
+                              std::to_string(count) + ", " + std::to_string(fields) + ", " + std::to_string(flow.ny) +
+                              ", " + std::to_string(row) + ")");
     }
-    States results({count, flow.ny, row});
-    py::array_t<double> peaks(count);
-    const size_t size = size_t(flow.ny) * row;
+    States results({count, fields, flow.ny, row});
+    py::array_t<double> peaks(count), lasts(count);
+    const size_t size = size_t(fields) * flow.ny * row;
     std::complex<S>* target = results.mutable_data();
     for (int i = 0; i < count; ++i) {
         members[i].state = states.data() + i * size;
@@ -124,8 +130,11 @@ py::tuple run(Run action, const Flow& flow, const py::array& given, std::vector<
             (tasks[i].kernel->*action)(flow, sorted.data() + tasks[i].first, tasks[i].count, memory);
         });
     }
-    for (int i = 0; i < count; ++i) peaks.mutable_at(order[i]) = sorted[i].peak_rate;
-    return py::make_tuple(results, peaks);
+    for (int i = 0; i < count; ++i) {
+        peaks.mutable_at(order[i]) = sorted[i].peak_rate;
+        lasts.mutable_at(order[i]) = sorted[i].last_rate;
+    }
+    return py::make_tuple(results, peaks, lasts);
 }
 
 py::tuple dispatch(Run action, const Box& box, const py::array& states, std::vector<Member> members,
@@ -137,34 +146,43 @@ py::tuple dispatch(Run action, const Box& box, const py::array& states, std::vec
 }
 
 py::tuple advance(const py::array& states, Shape shape, Pair lengths, const Reals& viscosity, const Reals& drag,
-                  double length, const Counts& steps, const std::vector<WaveTuple>& forcing, Pair mean,
-                  const std::string& precision, int threads, const std::string& kernel) {
-    const Box box(shape, lengths, mean, forcing);
-    if (viscosity.ndim() != 1 || drag.ndim() != 1 || steps.ndim() != 1 || drag.size() != viscosity.size() ||
-        steps.size() != viscosity.size()) {
-        throw py::value_error("viscosity, drag and steps must have one entry per member");
+                  const Reals& hyperviscosity, const Reals& diffusivity, double length, const Counts& steps,
+                  const std::vector<WaveTuple>& forcing, Pair mean, const std::vector<Pair>& gradients,
+                  int hyper_power, bool bashforth, const std::string& precision, int threads,
+                  const std::string& kernel) {
+    const Box box(shape, lengths, mean, forcing, gradients, hyper_power, bashforth);
+    for (const Reals* one : {&viscosity, &drag, &hyperviscosity}) {
+        if (one->ndim() != 1 || steps.ndim() != 1 || one->size() != steps.size()) {
+            throw py::value_error("viscosity, drag, hyperviscosity and steps must have one entry per member");
+        }
+    }
+    if (diffusivity.ndim() != 2 || diffusivity.shape(0) != steps.size() || diffusivity.shape(1) != box.flow.tracers) {
+        throw py::value_error("diffusivity must have one row per member and one column per tracer");
     }
     std::vector<Member> members;
     for (py::ssize_t i = 0; i < steps.size(); ++i) {
         const long count = steps.at(i);
         if (count < 0) throw py::value_error("steps must not be negative");
-        members.push_back(
-            {nullptr, nullptr, viscosity.at(i), drag.at(i), count ? length / double(count) : 0, count, 0});
+        members.push_back({nullptr, nullptr, viscosity.at(i), drag.at(i), hyperviscosity.at(i),
+                           diffusivity.data() + i * box.flow.tracers, count ? length / double(count) : 0, count, 0, 0});
     }
     return dispatch(&Kernel::advance, box, states, std::move(members), {precision_called(precision), kernel, threads});
 }
 
 py::tuple nonlinear(const py::array& states, Shape shape, Pair lengths, const std::vector<WaveTuple>& forcing,
-                    Pair mean, const std::string& precision, int threads, const std::string& kernel) {
-    const Box box(shape, lengths, mean, forcing);
-    if (states.ndim() != 3) throw py::value_error("states must have three axes: (members, ny, nx // 2 + 1)");
+                    Pair mean, const std::vector<Pair>& gradients, const std::string& precision, int threads,
+                    const std::string& kernel) {
+    const Box box(shape, lengths, mean, forcing, gradients);
+    if (states.ndim() != 4) throw py::value_error("states must have four axes: (members, 1 + tracers, ny, nx // 2 + 1)");
     std::vector<Member> members(states.shape(0), Member{});
-    return dispatch(&Kernel::nonlinear, box, states, std::move(members),
-                    {precision_called(precision), kernel, threads});
+    const py::tuple all = dispatch(&Kernel::nonlinear, box, states, std::move(members),
+                                   {precision_called(precision), kernel, threads});
+    return py::make_tuple(all[0], all[2]);
 }
 
-size_t memory(Shape shape, const std::string& precision, const std::string& kernel) {
-    return kernel_called(kernel, precision_called(precision)).memory(Box(shape, {1, 1}, {0, 0}, {}).flow);
+size_t memory(Shape shape, const std::string& precision, const std::string& kernel, int tracers, bool bashforth) {
+    const Box box(shape, {1, 1}, {0, 0}, {}, std::vector<Pair>(tracers), 1, bashforth);
+    return kernel_called(kernel, precision_called(precision)).memory(box.flow);
 }
 
 }  // namespace
@@ -174,12 +192,13 @@ void bind_navier_stokes_2d(py::module_& module) {
     module.def("navier_stokes_2d_kernels", kernel_names, arg("precision"),
                "Names of the kernels that this processor can run, best first.");
     module.def("navier_stokes_2d_memory", memory, arg("shape"), arg("precision"), arg("kernel"),
-               "Bytes that one block of lanes works in.");
+               arg("tracers") = 0, arg("bashforth") = false, "Bytes that one block of lanes works in.");
     module.def("navier_stokes_2d_advance", advance, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("viscosity"),
-               arg("drag"), arg("length"), arg("steps"), arg("forcing"), arg("mean_velocity"), arg("precision"),
+               arg("drag"), arg("hyperviscosity"), arg("diffusivity"), arg("length"), arg("steps"), arg("forcing"),
+               arg("mean_velocity"), arg("gradients"), arg("hyper_power"), arg("bashforth"), arg("precision"),
                arg("threads") = 1, arg("kernel") = "",
-               "States one interval later, and each member's largest advection rate on the way.");
+               "States one interval later; each member's largest advection rate on the way, and that at the end.");
     module.def("navier_stokes_2d_nonlinear", nonlinear, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("forcing"),
-               arg("mean_velocity"), arg("precision"), arg("threads") = 1, arg("kernel") = "",
+               arg("mean_velocity"), arg("gradients"), arg("precision"), arg("threads") = 1, arg("kernel") = "",
                "The right-hand side without its linear part, and the advection rates.");
 }

@@ -12,7 +12,12 @@ struct Wave {
     double re, im;
 };
 
-// What all members share: the box, its grid, the forcing, the mean velocity.
+// The mean gradient of a passive tracer.
+struct Gradient {
+    double x, y;
+};
+
+// What all members share: the box, its grid, the forcing, the mean velocity, the tracers, the scheme.
 struct Flow {
     int ny, nx;
     double length_y, length_x;
@@ -20,18 +25,32 @@ struct Flow {
     const Wave* waves;
     int wave_count;
     Plans y, x;
+    int hyper_power;  // p of −νₕ (−Δ)^p; below 2 there is none
+    const Gradient* gradients;
+    int tracers;
+    bool bashforth;  // Adams–Bashforth steps after three Runge–Kutta ones, else Runge–Kutta throughout
 
     int largest_ky() const { return (ny - 1) / 3; }  // the 2/3 rule (Orszag 1971)
     int largest_kx() const { return (nx - 1) / 3; }
+    int fields() const { return 1 + tracers; }
+    int carried() const { return (tracers + 1) / 2; }  // tracers share complex transforms in pairs
+    bool graded() const {
+        for (int j = 0; j < tracers; ++j) {
+            if (gradients[j].x != 0 || gradients[j].y != 0) return true;
+        }
+        return false;
+    }
 };
 
-// One sample: states are `rfft2` arrays (ny, nx/2 + 1) of true Fourier coefficients.
+// One sample: states are `rfft2` arrays (fields, ny, nx/2 + 1) of true Fourier coefficients, vorticity first.
 struct Member {
     const void* state;
     void* result;
-    double viscosity, drag, step;
+    double viscosity, drag, hyperviscosity;
+    const double* diffusivity;  // one per tracer
+    double step;
     long steps;
-    double peak_rate;
+    double peak_rate, last_rate;  // largest on the way; at the end
 };
 
 struct Kernel {

@@ -17,7 +17,13 @@ template <class Layout> class NavierStokes {
   public:
     using V = Vector<T, L>;
 
-    NavierStokes(const Flow& shared, Arena& arena) : flow(shared), modes(flow.largest_kx() + 1), grid(flow, arena) {
+    Grid<Layout> grid;
+    T* kx;
+    Number* ky;
+    Number *along, *across;  // kx/k², ky/k² of the pair entered
+    Complex<V> mean{};       // U + iV in the lanes that hold row 0
+
+    NavierStokes(const Flow& shared, Arena& arena) : grid(shared, arena), flow(shared), modes(shared.largest_kx() + 1) {
         const int pairs = Layout::pairs(flow.largest_ky());
         kx = arena.take<T>(modes);
         ky = arena.take<Number>(pairs);
@@ -62,9 +68,10 @@ template <class Layout> class NavierStokes {
         grid.rows_to_grid(pair);
     }
 
-    // The largest |u|/hx + |v|/hy of every lane, if Measured.
-    template <bool Measured> V square() {
-        return grid.template square<Measured>(T(flow.nx / flow.length_x), T(flow.ny / flow.length_y));
+    // All products on the grid. The largest |u|/hx + |v|/hy of every lane, if Measured.
+    template <bool Measured> V multiply() {
+        const T a = T(flow.nx / flow.length_x), b = T(flow.ny / flow.length_y);
+        return flow.tracers ? grid.template multiply<Measured>(a, b) : grid.template square<Measured>(a, b);
     }
 
     // 𝒩 at (kx, ±ky), kx ≥ 0, into grid.line[0] and [1].
@@ -83,19 +90,12 @@ template <class Layout> class NavierStokes {
         for (int i = 0; i < flow.wave_count; ++i) add_wave(pair, flow.waves[i], waves[i]);
     }
 
-    const Complex<V>* plus() const { return grid.line[0]; }
-    const Complex<V>* minus() const { return grid.line[1]; }
-
   private:
     const Flow& flow;
     const int modes;
-    Grid<Layout> grid;
-    T* kx;
-    Number *ky, *inverse_squared;
-    Number *along, *across;  // kx/k², ky/k²
+    Number* inverse_squared;
     Number *shear, *strain;  // (kx² − ky²)/4 and kx ky/2, over the number of points
     Complex<V>* waves;
-    Complex<V> mean{};
 
     void tabulate(int pairs) {
         const double unit_x = 2 * M_PI / flow.length_x, unit_y = 2 * M_PI / flow.length_y;

@@ -1,0 +1,292 @@
+// A block of lanes from one output time to the next: load, march, store. Two sweeps a stage:
+//     rows      every line of the grid: to values, the polynomials, back to modes
+//     columns   every kx: back along the slow axes, 𝒩, the stage, the inputs of the next 𝒩, and out along the slow axes
+// Neither 𝒩 nor a stage's argument is ever stored; the grid exists half transformed, (lines, kx), one line at a time whole.
+#pragma once
+
+#include "plane.hpp"
+#include "polynomials.hpp"
+#include "schemes.hpp"
+
+namespace lanes::family::LANES_ISA {
+
+// S: the precision of the state, which may be finer than that of 𝒩, T.
+template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
+    using V = Vector<T, L>;
+    using State = std::conditional_t<sizeof(S) == sizeof(T), V, Twin<Vector<double, (L + 1) / 2>>>;
+    using Factor = std::conditional_t<Dispersive, Complex<State>, State>;
+    static constexpr int scalars = Dispersive ? 2 : 1;  // in a factor
+
+    const Equation& equation;
+    const bool flat;  // one dimension: no slow axes
+    Member* const members;
+    const int count, fields, columns, row_length, lines;
+    const RealLine<V> fast;
+    const Plane<V> plane;
+    const Polynomials<V> polynomials;
+    Input* sheet;  // the distinct inputs, derivatives along x left to the lines
+    int* sheet_of;
+    int sheets = 0;
+    Complex<State>*state, *running;  // [kx][field][slow mode], [running value]
+    Factor* table;                   // as the state, [table]
+    Complex<T>* symbol;              // as the state
+    Complex<V>** grid;               // [sheet or field] (lines, kx)
+    Complex<V>** modes;              // [field] at one kx; in one dimension the grid itself
+    Complex<V>** line;               // [input or field] one line of pairs of values
+    Step<State> step;
+    V peak{};
+
+    static int most(int a, int b) { return a > b ? a : b; }
+
+    Block(const Equation& shared, Member* first, int size, Arena& arena)
+        : equation(shared), flat(shared.dimensions == 1), members(first), count(size), fields(shared.fields), columns(shared.columns()),
+          row_length(flat ? shared.kept() : columns | 1),  // odd: other cache sets down a column
+          lines(lines_of(shared)), fast(shared, arena), plane(shared, row_length, arena),
+          polynomials(shared, first, size, arena) {
+        const size_t total = size_t(columns) * fields * plane.modes;
+        sheet = arena.take<Input>(equation.inputs);
+        sheet_of = arena.take<int>(equation.inputs);
+        list_sheets(arena.base != nullptr);
+        state = arena.take<Complex<State>>(total);
+        running = arena.take<Complex<State>>(total * Scheme::running);
+        table = arena.take<Factor>(total * Scheme::tables);
+        symbol = arena.take<Complex<T>>(total);
+        const int grids = most(sheets, fields), rows = most(equation.inputs, fields);
+        grid = arena.take<Complex<V>*>(grids);
+        modes = arena.take<Complex<V>*>(fields);
+        line = arena.take<Complex<V>*>(rows);
+        for (int i = 0; i < grids; ++i) keep(grid, i, arena.take<Complex<V>>(size_t(lines) * row_length), arena);
+        for (int i = 0; i < fields; ++i) {
+            keep(modes, i, flat ? arena.base ? grid[i] : nullptr : arena.take<Complex<V>>(plane.modes), arena);
+        }
+        for (int i = 0; i < rows; ++i) keep(line, i, arena.take<Complex<V>>(points() / 2), arena);
+        if (arena.base) tabulate();
+    }
+
+    template <class X> static void keep(X** list, int i, X* one, const Arena& arena) {
+        if (arena.base) list[i] = one;
+    }
+
+  public:
+    static size_t memory(const Equation& equation) {
+        Arena arena{nullptr};
+        Block(equation, nullptr, 0, arena);
+        return arena.used;
+    }
+
+    static void advance(const Equation& equation, Member* members, int count, void* memory) {
+        Arena arena{static_cast<char*>(memory)};
+        Block block(equation, members, count, arena);
+        block.load();
+        block.march();
+        block.store(block.state, 1);
+        block.report_peak();
+    }
+
+    static void nonlinear(const Equation& equation, Member* members, int count, void* memory) {
+        Arena arena{static_cast<char*>(memory)};
+        Block block(equation, members, count, arena);
+        block.load();
+        block.template sweep_columns<0>(true);
+        block.template sweep_rows<true>();
+        block.collect();
+        block.store(block.running, Scheme::running);
+        block.report_peak();
+    }
+
+  private:
+    static int lines_of(const Equation& equation) {
+        int count = 1;
+        for (int axis = 0; axis < equation.fastest(); ++axis) count *= equation.points[axis];
+        return count;
+    }
+    int points() const { return equation.points[equation.fastest()]; }
+
+    // Inputs that differ by a derivative along x share a sheet. In one dimension it is their field's.
+    void list_sheets(bool write) {
+        if (flat) {
+            sheets = fields;
+            for (int i = 0; write && i < equation.inputs; ++i) sheet_of[i] = equation.input[i].field;
+            return;
+        }
+        for (int i = 0; i < equation.inputs; ++i) {
+            int before = 0, distinct = 0;
+            for (; before < i && !same_sheet(before, i); ++before) distinct += first_of_sheet(before);
+            if (write) sheet_of[i] = distinct;
+            if (before < i) continue;
+            if (write) sheet[sheets] = {equation.input[i].field, slow_axis(i)};
+            ++sheets;
+        }
+    }
+    bool first_of_sheet(int i) const {
+        for (int before = 0; before < i; ++before) {
+            if (same_sheet(before, i)) return false;
+        }
+        return true;
+    }
+    int slow_axis(int i) const { return equation.input[i].axis == equation.fastest() ? -1 : equation.input[i].axis; }
+    bool same_sheet(int i, int j) const {
+        return equation.input[i].field == equation.input[j].field && slow_axis(i) == slow_axis(j);
+    }
+
+    void march() {
+        long longest = 0;
+        for (int i = 0; i < count; ++i) longest = members[i].steps > longest ? members[i].steps : longest;
+        load_tables();
+        if (longest > 0) sweep_columns<0>(true);
+        for (long done = 0; done < longest; ++done) {
+            set_step(done);
+            sweep_rows<true>();
+            sweep_columns<1>(true);
+            sweep_rows<false>();
+            sweep_columns<2>(true);
+            sweep_rows<false>();
+            sweep_columns<3>(true);
+            sweep_rows<false>();
+            sweep_columns<4>(done + 1 < longest);
+        }
+    }
+
+    template <bool Measured> void sweep_rows() {
+        const Pass<T>& innermost = fast.plan.passes[fast.plan.count - 1];
+        V rate{};
+        for (int row = 0; row < lines; ++row) {
+            const size_t at = size_t(row) * row_length;
+            for (int i = 0; i < equation.inputs; ++i) {
+                fast.go(grid[sheet_of[i]] + at, equation.input[i].axis == equation.fastest(), line[i]);
+            }
+            rate = polynomials.template turn<Measured>(innermost, line, rate);
+            for (int i = 0; i < fields; ++i) fast.come(line[i], grid[i] + at);
+        }
+        if constexpr (Measured) peak = select(convert<V>(step.live), larger(rate, peak), peak);
+    }
+
+    // 𝒩 of one stage at one kx, straight into the next stage's argument and on to the lines.
+    template <int Stage> void sweep_columns(bool onward) {
+        for (int column = 0; column < columns; ++column) {
+            for (int field = 0; field < fields; ++field) {
+                Complex<V>* own = modes[field];
+                if (Stage > 0 && !flat) plane.from_lines(grid[field] + column, own);
+                const size_t first = (size_t(column) * fields + field) * plane.modes;
+                for (int i = 0; i < plane.modes; ++i) {
+                    Complex<State>& u = state[first + i];
+                    Complex<State> next = u;
+                    if constexpr (Stage > 0) {
+                        const Complex<State> n = convert<State>(times_symbol(own[i], symbol[first + i]));
+                        next = Scheme::template stage<Stage>(step, table + (first + i) * Scheme::tables, u,
+                                                             running + (first + i) * Scheme::running, n);
+                    }
+                    own[i] = convert<V>(next);
+                }
+            }
+            for (int i = 0; onward && !flat && i < sheets; ++i) {
+                plane.to_lines(modes[sheet[i].field], sheet[i].axis, grid[i] + column);
+            }
+        }
+    }
+
+    void collect() {
+        for (int column = 0; column < columns; ++column) {
+            for (int field = 0; field < fields; ++field) {
+                if (!flat) plane.from_lines(grid[field] + column, modes[field]);
+                const size_t first = (size_t(column) * fields + field) * plane.modes;
+                for (int i = 0; i < plane.modes; ++i) {
+                    running[(first + i) * Scheme::running] =
+                        convert<State>(times_symbol(modes[field][i], symbol[first + i]));
+                }
+            }
+        }
+    }
+
+    static LANES_INLINE Complex<V> times_symbol(Complex<V> a, Complex<T> b) {
+        return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+    }
+
+    void set_step(long done) {
+        for (int i = 0; i < L; ++i) {
+            const bool live = i < count && done < members[i].steps;
+            const double h = live ? members[i].step : 0;
+            lane<S>(step.whole, i) = S(h);
+            lane<S>(step.half, i) = S(h / 2);
+            lane<S>(step.third, i) = S(h / 3);
+            lane<S>(step.sixth, i) = S(h / 6);
+            lane<S>(step.live, i) = live;
+        }
+    }
+
+    // Calls visit(index in the state, index among the kept modes of all fields, index in a member's `rfftn` array).
+    template <class Visit> void each_mode(Visit visit) const {
+        const int nx = points() / 2 + 1, kept = equation.kept();
+        for (int column = 0; column < columns; ++column) {
+            for (int field = 0; field < fields; ++field) {
+                for (int i = 0; i < plane.modes; ++i) {
+                    const size_t own = (size_t(column) * fields + field) * plane.modes + i;
+                    if (flat) visit(own, size_t(field) * kept + i, size_t(field) * nx + i);
+                    else visit(own, size_t(field) * kept + size_t(i) * columns + column,
+                               (size_t(field) * lines + line_of(i)) * nx + column);
+                }
+            }
+        }
+    }
+
+    // Where slow mode i lies among the lines of a member's `rfftn` array.
+    size_t line_of(int i) const {
+        const int axis = equation.dimensions - 2, y = i % equation.count_of(axis), z = i / equation.count_of(axis);
+        const size_t row = wrapped(axis, y);
+        return axis == 0 ? row : wrapped(0, z) * equation.points[1] + row;
+    }
+    size_t wrapped(int axis, int i) const {
+        return i <= equation.top[axis] ? i : equation.points[axis] - equation.count_of(axis) + i;
+    }
+
+    void tabulate() {
+        set_step(0);
+        for (int i = 0; i < L; ++i) lane<S>(step.live, i) = 1;  // `nonlinear` takes no step
+        each_mode([this](size_t own, size_t kept, size_t) {
+            symbol[own] = {T(equation.symbol[2 * kept]), T(equation.symbol[2 * kept + 1])};
+        });
+    }
+
+    void load_tables() {
+        const size_t stride = size_t(fields) * equation.kept() * scalars;
+        each_mode([&](size_t own, size_t kept, size_t) {
+            for (int t = 0; t < Scheme::tables; ++t) {
+                S* target = reinterpret_cast<S*>(table + own * Scheme::tables + t);
+                for (int part = 0; part < scalars; ++part) {
+                    for (int i = 0; i < L; ++i) {
+                        const bool here = i < count && members[i].tables;
+                        target[part * L + i] = here ? S(members[i].tables[t * stride + kept * scalars + part]) : S(0);
+                    }
+                }
+            }
+        });
+    }
+
+    void load() {
+        each_mode([this](size_t own, size_t, size_t at) {
+            S* target = reinterpret_cast<S*>(state + own);
+            for (int i = 0; i < L; ++i) {
+                const S* source = i < count ? static_cast<const S*>(members[i].state) + 2 * at : nullptr;
+                target[i] = source ? source[0] : S(0);
+                target[L + i] = source ? source[1] : S(0);
+            }
+        });
+    }
+
+    void store(const Complex<State>* array, int stride) const {
+        each_mode([&](size_t own, size_t, size_t at) {
+            const S* source = reinterpret_cast<const S*>(array + own * stride);
+            for (int i = 0; i < count; ++i) {
+                S* target = static_cast<S*>(members[i].result) + 2 * at;
+                target[0] = source[i];
+                target[1] = source[L + i];
+            }
+        });
+    }
+
+    void report_peak() {
+        for (int i = 0; i < count; ++i) members[i].peak_rate = fmax(members[i].peak_rate, lane<T>(peak, i));
+    }
+};
+
+}  // namespace lanes::family::LANES_ISA
