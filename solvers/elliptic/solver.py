@@ -1,0 +1,172 @@
+"""One solver for all steady linear problems: assembles a member's system and feeds it to the unit's sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from pydantic import Field
+
+from pdebench.arrays import Array
+from pdebench.errors import SolverError
+from pdebench.parallel import Comm
+from pdebench.problem import BatchParams, Cost, Params, Problem, Solver, Verdict
+from pdebench.resample import resample
+from pdebench.solvers.krylov import SolverSequence, System, methods
+from pdebench.solvers.krylov.discretise import Mean
+from pdebench.spec import Card, Grid, Positive
+
+from .equation import Elliptic
+from .heat import Conduction, HeatSolver
+
+Tolerance = Annotated[float, Field(gt=0, lt=1)]
+TIGHT = 1e-11  # the residual of the solutions that others are compared with
+UNSETTLED = 1e-8  # where the tolerance has not been settled
+SAFETY = 0.1  # of the loosest tolerance that is fine enough on the members tried
+MEMBERS = 3  # tried
+
+
+@runtime_checkable
+class _Doubting(Protocol):
+    def doubtful(self, solution: Array, params: Params) -> str: ...
+
+
+class EllipticCard(Card):
+    """The options: the linear solver, its tolerance, and what it carries from one member to the next.
+
+    `linear_solver` is a name of `pdebench.solvers.krylov.methods`, `linear_options` are its options; "auto" takes
+    multigrid CG where the system is positive definite and a sparse factorisation elsewhere. `tolerance` bounds the
+    true relative residual; "discretisation" settles it once per store, so that what the linear solver leaves is a
+    `share` of the error of the grid at most. `guess` is how many of the last solutions the first guess is made of.
+    `time_step` is that of an unsteady problem.
+    """
+
+    linear_solver: str = "auto"
+    linear_options: dict[str, Any] = {}
+    tolerance: Literal["discretisation"] | Tolerance = "discretisation"
+    share: Tolerance = 0.01
+    guess: Annotated[int, Field(ge=0)] = 0
+    mean: Mean = "harmonic"
+    time_step: Positive | None = None
+
+    def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> Solver:
+        if comm.size > 1:
+            raise SolverError("elliptic solves each member on one rank: set ranks to 1")
+        if self.linear_solver != "auto":
+            methods[self.linear_solver](**self.linear_options)  # an unknown name is an error now
+        if isinstance(problem, Conduction):
+            if self.time_step is None:
+                raise SolverError("elliptic needs solver.time_step for a problem with time")
+            return HeatSolver(problem, grid, output, self.sequence, self.time_step)
+        if not isinstance(problem, Elliptic):
+            raise SolverError(f"elliptic cannot solve {type(problem).__name__}: it has no `assembled` system")
+        return EllipticSolver(self, problem, grid, output)
+
+    def refined(self, factor: float) -> EllipticCard:
+        finer = self.tolerance if isinstance(self.tolerance, str) else max(self.tolerance / factor**2, TIGHT)
+        step = None if self.time_step is None else self.time_step / factor
+        return self.model_copy(update={"time_step": step, "tolerance": finer})
+
+    def sequence(self, system: System, tolerance: float | None = None) -> SolverSequence:
+        """A new sequence for systems like this one."""
+        name = self.linear_solver if self.linear_solver != "auto" else _usual(system)
+        settled = UNSETTLED if isinstance(self.tolerance, str) else self.tolerance
+        method = methods[name](**self.linear_options)
+        return SolverSequence(method, rtol=tolerance or settled, guess=self.guess)
+
+    def settle(
+        self, problem: Problem, grid: Grid, output: Grid, comm: Comm, states: Array, params: BatchParams
+    ) -> Verdict:
+        """The tolerance, where it follows from the error of the discretisation. The same on every call."""
+        if not isinstance(self.tolerance, str) or not isinstance(problem, Elliptic):
+            return Verdict({}, {})
+        rows = [_of(params, i) for i in range(len(states))]
+        sound = [(s, own) for s, own in zip(states, rows, strict=True) if not problem.unsound(s)][:MEMBERS]
+        if not sound:
+            return Verdict({"tolerance": UNSETTLED}, {"reason": "no member tried has sound inputs"})
+        found = [self._demanded(problem, grid, state, own) for state, own in sound]
+        least = min(float(row["tolerance"]) for row in found)
+        return Verdict({"tolerance": max(SAFETY * least, TIGHT)}, {"share": self.share, "members": found})
+
+    def _demanded(self, problem: Elliptic, grid: Grid, state: Array, params: Params) -> dict[str, Any]:
+        """The loosest power of ten whose solution is near enough to the tight one, for one member.
+
+        The error of the discretisation is taken for a third of the difference to the solution on half as many points:
+        that of a method of second order. Where a coefficient jumps the order is lower, so the error is underrated and
+        the tolerance tighter than it need be.
+        """
+        half = grid.refined(0.5)
+        system = problem.assembled(grid, state, params, self.mean)
+        tight = self._solution(system.system, TIGHT)
+        true = system.expanded(tight)
+        rough = problem.assembled(half, resample(state, grid, half), params, self.mean)
+        coarse = rough.expanded(self._solution(rough.system, TIGHT))
+        error = _relative(coarse, resample(true, grid, half)) / 3
+        row: dict[str, Any] = {"discretisation_error": error}
+        for power in range(2, 11):
+            off = _relative(self._solution(system.system, 10.0**-power), tight)
+            if off <= self.share * error:
+                break
+        return row | {"tolerance": 10.0**-power, "algebraic_error": off}
+
+    def _solution(self, system: System, tolerance: float) -> Array:
+        return self.sequence(system, tolerance).solve(system)[0]
+
+
+class EllipticSolver:
+    """Lives for one unit of work, and so does its sequence."""
+
+    batch = 1
+
+    def __init__(self, card: EllipticCard, problem: Elliptic, grid: Grid, output: Grid) -> None:
+        self._card, self._problem, self._grid, self._output = card, problem, grid, output
+        self._sequence: SolverSequence | None = None
+        self._costs: list[Cost] = []
+
+    def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
+        self._costs = []
+        found = np.stack([self._member(state, _of(params, row)) for row, state in enumerate(states)])
+        for _ in times:
+            yield resample(found, self._grid, self._output)
+
+    def costs(self) -> list[Cost]:
+        return self._costs
+
+    def _member(self, state: Array, params: Params) -> Array:
+        """The solution, `(field, *grid)`; NaN where there is none, with the reason among the costs."""
+        values, cost = self._solved(state, params)
+        self._costs.append(cost)
+        if cost.reason:
+            fields: tuple[Any, ...] = self._problem.fields  # type: ignore[attr-defined]  # every problem has them
+            return np.full((len(fields), *self._grid.shape), np.nan)
+        return values
+
+    def _solved(self, state: Array, params: Params) -> tuple[Array, Cost]:
+        if reason := self._problem.unsound(state):
+            return state, Cost(reason=reason)
+        system = self._problem.assembled(self._grid, state, params, self._card.mean)
+        if self._sequence is None:
+            self._sequence = self._card.sequence(system.system)
+        try:
+            x, solve = self._sequence.solve(system.system)
+        except SolverError as error:
+            return state, Cost(reason=str(error))
+        values = system.expanded(x)
+        doubt = self._problem.doubtful(values, params) if isinstance(self._problem, _Doubting) else ""
+        return values, Cost(steps=1, iterations=solve.iterations, reason=doubt)
+
+
+def _usual(system: System) -> str:
+    """The method for a system of which nothing has been measured."""
+    if system.definite:
+        return "multigrid-cg"
+    return "direct-lu"
+
+
+def _of(params: BatchParams, row: int) -> dict[str, float]:
+    return {name: float(values[row]) for name, values in params.items()}
+
+
+def _relative(values: Array, true: Array) -> float:
+    return float(np.linalg.norm(values - true) / max(np.linalg.norm(true), 1e-300))
