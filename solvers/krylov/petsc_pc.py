@@ -69,8 +69,9 @@ class PetscPreconditioner:
             raise SolverError(f"{self.name} cannot be set up: PETSc error {error.ierr}") from error
 
     def apply(self, residual: Array, out: Array) -> None:
-        create = partial(petsc().Vec().createWithArray, comm=self.mat.getComm())
-        self.pc.apply(create(residual), create(out))
+        comm = self.mat.getComm()
+        given, found = (petsc().Vec().createWithArray(part, comm=comm) for part in (residual, out))
+        self.pc.apply(given, found)
 
     def _configure(self, pc: Any, system: System) -> None:
         """A prefix of its own: options of the command line reach it, those given here are not global."""
