@@ -7,6 +7,7 @@ void bind_family(pybind11::module_&);
 void bind_multigrid(pybind11::module_&);
 void bind_krylov(pybind11::module_&);
 void bind_navier_stokes_2d(pybind11::module_&);
+void bind_navier_stokes_3d(pybind11::module_&);
 
 PYBIND11_MODULE(_compiled, module) {
     module.doc() = "The hot loops, compiled; see solvers/kernels/README.md.";
@@ -16,4 +17,5 @@ PYBIND11_MODULE(_compiled, module) {
     bind_multigrid(module);
     bind_krylov(module);
     bind_navier_stokes_2d(module);
+    bind_navier_stokes_3d(module);
 }

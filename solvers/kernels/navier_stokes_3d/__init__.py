@@ -1,0 +1,152 @@
+"""3D Navier–Stokes in lanes of neighbouring modes: what `spectral.ifrk4` and `NavierStokes3D` compute, compiled.
+
+One sample may be shared by the ranks of a communicator; the answer has the same bits on any number of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from pdebench.arrays import Array, Complex, Index
+from pdebench.parallel import Comm, Serial
+from pdebench.problem import BatchParams
+from pdebench.solvers import kernels
+from pdebench.solvers.spectral.fourier import Modes, largest_mode
+
+from .slabs import Slabs
+
+Precision = Literal["float32", "float64", "mixed"]
+BEGIN, COLLECT = 0, 5  # besides the four stages of a step; see kernel.hpp
+
+
+class LaneSweeps:
+    """Advances states `(b, 3, *k)`; modes that the 2/3 rule drops are taken to be zero.
+
+    Works in six to seven copies of one state, shared by the ranks. "mixed" keeps a float64 state and evaluates 𝒩 in
+    float32. Raises `ValueError` for a grid whose size has a prime factor above 5.
+    """
+
+    def __init__(
+        self, modes: Modes, precision: Precision, comm: Comm | None = None, *, threads: int = 1, kernel: str = ""
+    ) -> None:
+        comm, nz = comm or Serial(), modes.grid.shape[0]
+        self.modes, self._comm, self._threads = modes, comm, threads
+        self._top = [largest_mode(n) for n in modes.grid.shape]
+        depth, rows, across = 2 * self._top[0] + 1, 2 * self._top[1] + 1, self._top[2] + 1
+        self._planes, self._rows = shares(nz, comm.size), shares(rows, comm.size)
+        self._sweeps = kernels._compiled.NavierStokes3DSweeps(
+            modes.grid.shape,
+            modes.grid.lengths,
+            precision,
+            planes=int(np.diff(self._planes)[comm.rank]),
+            first_row=self._rows.tolist(),
+            own=comm.rank,
+            kernel=kernel,
+        )
+        lanes, own = self._sweeps.lanes, int(np.diff(self._rows)[comm.rank])
+        blocks = -(-across // lanes)
+        coarse = np.dtype("float64" if precision == "float64" else "float32")
+        fine = np.dtype("float32" if precision == "float32" else "float64")
+        self._velocity = Slabs(comm, self._planes, self._rows, 3 * blocks * 2 * lanes, coarse)
+        self._products = Slabs(comm, self._planes, self._rows, 5 * blocks * 2 * lanes, coarse)
+        self._state, self._sum = (aligned((own, blocks, depth, 3, 2, lanes), fine) for _ in range(2))
+
+    def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
+        """What `ifrk4.advance` gives, to round-off."""
+        out, peak = state.copy(), np.zeros(len(state))
+        for i, count in enumerate(steps):
+            if not count:
+                continue
+            how = {"viscosity": float(params["viscosity"][i]), "step": length / int(count)}
+            self._pack(state[i])
+            self._lines(BEGIN, onward=True, **how)
+            for left in reversed(range(count)):
+                peak[i] = max(peak[i], self._grid(measured=True))
+                self._lines(1, onward=True, **how)
+                for stage in (2, 3, 4):
+                    self._grid(measured=False)
+                    self._lines(stage, onward=stage < 4 or left > 0, **how)
+            out[i] = self._whole(self._state)
+        return out, self._largest(peak)
+
+    def rate(self, state: Complex, params: BatchParams) -> Array:
+        """max Σ |uᵢ|/hᵢ, `(b,)`."""
+        found = np.zeros(len(state))
+        for i, one in enumerate(state):
+            self._pack(one)
+            self._lines(BEGIN, onward=True)
+            found[i] = self._grid(measured=True)
+        return self._largest(found)
+
+    def nonlinear(self, state: Complex) -> tuple[Complex, Array]:
+        """What `NavierStokes3D.nonlinear` gives: 𝒩, `(b, 3, *k)`, and the advection rate, `(b,)`."""
+        out, found = np.empty_like(state), np.zeros(len(state))
+        for i, one in enumerate(state):
+            self._pack(one)
+            self._lines(BEGIN, onward=True)
+            found[i] = self._grid(measured=True)
+            self._lines(COLLECT, onward=False)
+            out[i] = self._whole(self._sum)
+        return out, self._largest(found)
+
+    def memory(self) -> int:
+        """Bytes that this rank's share works in."""
+        return self._velocity.nbytes + self._products.nbytes + self._state.nbytes + self._sum.nbytes
+
+    def _lines(self, stage: int, *, onward: bool, viscosity: float = 0.0, step: float = 0.0) -> None:
+        buffers = self._velocity.lines, self._products.lines, self._state, self._sum
+        how: dict[str, Any] = {"viscosity": viscosity, "step": step, "threads": self._threads}
+        self._sweeps.lines(stage, *buffers, onward=onward, **how)
+        if onward:
+            self._velocity.to_planes()
+
+    def _grid(self, *, measured: bool) -> float:
+        rate = self._sweeps.planes(
+            self._velocity.planes, self._products.planes, measured=measured, threads=self._threads
+        )
+        self._products.to_lines()
+        return rate
+
+    def _largest(self, own: Array) -> Array:
+        return np.asarray(np.max(self._comm.allgather(own), axis=0))
+
+    def _pack(self, state: Complex) -> None:
+        """`(3, *k)` -> this rank's rows ky, `(row, block, kz, 3, re im, lane)`."""
+        first, last = self._rows[self._comm.rank : self._comm.rank + 2]
+        across, (rows, blocks, depth, _, _, lanes) = self._top[2] + 1, self._state.shape
+        kz, ky = _kept(self._top[0]), _kept(self._top[1])[first:last]
+        own = np.zeros((3, depth, rows, blocks * lanes), state.dtype)
+        own[..., :across] = state[:, kz[:, None], ky, :across]
+        turned = own.reshape(3, depth, rows, blocks, lanes).transpose(2, 3, 1, 0, 4)
+        self._state[..., 0, :], self._state[..., 1, :] = turned.real, turned.imag
+
+    def _whole(self, packed: Array) -> Complex:
+        """The way back, with the rows of all ranks."""
+        _, blocks, depth, _, _, lanes = packed.shape
+        values = packed[..., 0, :] + 1j * packed[..., 1, :]
+        own = values.transpose(3, 2, 0, 1, 4).reshape(3, depth, -1, blocks * lanes)[..., : self._top[2] + 1]
+        nz, ny, nx = self.modes.grid.shape
+        out = np.zeros((3, nz, ny, nx // 2 + 1), own.dtype)
+        rows = np.concatenate(self._comm.allgather(own), axis=2)
+        out[:, _kept(self._top[0])[:, None], _kept(self._top[1]), : self._top[2] + 1] = rows
+        return out
+
+
+def shares(count: int, parts: int) -> Index:
+    """Where each of `parts` contiguous, nearly equal parts of `range(count)` begins, and the end."""
+    return np.arange(parts + 1) * count // parts
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Zeros on a 64-byte boundary, as whole registers want them."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def _kept(largest: int) -> Index:
+    """0 … K, −K … −1: as indices, too."""
+    return np.r_[0 : largest + 1, -largest:0]
