@@ -111,3 +111,34 @@ class MultigridSolver:
     def cycle(self, rhs: ArrayLike) -> NDArray[np.float64]: ...
     @property
     def levels(self) -> int: ...
+
+def navier_stokes_3d_kernels(precision: str) -> list[str]: ...
+
+class NavierStokes3DSweeps:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        lengths: tuple[float, ...],
+        precision: str,
+        *,
+        planes: int,
+        first_row: list[int],
+        own: int,
+        kernel: str = "",
+    ) -> None: ...
+    @property
+    def lanes(self) -> int: ...
+    def planes(self, velocity: NDArray[Any], products: NDArray[Any], *, measured: bool, threads: int = 1) -> float: ...
+    def lines(
+        self,
+        stage: int,
+        velocity: NDArray[Any],
+        products: NDArray[Any],
+        state: NDArray[Any],
+        sum: NDArray[Any],
+        *,
+        onward: bool,
+        viscosity: float,
+        step: float,
+        threads: int = 1,
+    ) -> None: ...

@@ -8,14 +8,18 @@ from typing import Literal, Protocol
 import numpy as np
 
 from pdebench.arrays import Array, Complex, Index
+from pdebench.errors import SolverError
+from pdebench.parallel import Comm, Serial
 from pdebench.problem import BatchParams
 from pdebench.solvers import kernels
 from pdebench.solvers.kernels import family, navier_stokes_2d
+from pdebench.solvers.kernels.navier_stokes_3d import LaneSweeps
 from pdebench.spec import Grid
 
 from . import etdrk4, ifab4, ifrk4
-from .fourier import Modes
+from .fourier import Modes, largest_mode
 from .navier_stokes import NavierStokes2D
+from .navier_stokes_3d import NavierStokes3D
 from .polynomials import Pointwise, is_pointwise
 from .semilinear import Semilinear, degree
 
@@ -120,25 +124,41 @@ def compiled() -> str:
     return "lanes, fused multiply-add" if instructions in {"avx2", "avx512"} else f"lanes, {instructions}"
 
 
-def fastest(equation: Semilinear, grid: Grid, precision: Precision, scheme: Scheme = "ifrk4") -> Engine:
-    """The lane kernels where they are compiled, know the equation and can transform the grid; else NumPy, said so."""
-    flow = (
-        scheme in {"ifrk4", "ifab4"}
-        and isinstance(equation, NavierStokes2D)
-        and type(equation).nonlinear is NavierStokes2D.nonlinear
-        and type(equation).symbol is NavierStokes2D.symbol
-    )
+def fastest(
+    equation: Semilinear, grid: Grid, precision: Precision, scheme: Scheme = "ifrk4", comm: Comm | None = None
+) -> Engine:
+    """The lane kernels where they are compiled, know the equation and can transform the grid; else NumPy, said so.
+
+    Of these only 3D Navier–Stokes in lanes shares a sample among the ranks of `comm`.
+    """
+    plane = scheme in {"ifrk4", "ifab4"} and _is(equation, NavierStokes2D)
+    cube = scheme == "ifrk4" and _is(equation, NavierStokes3D)
     pointwise = scheme != "ifab4" and is_pointwise(equation)
-    if not (flow or pointwise):
+    if not (plane or cube or pointwise):
         return NumpyEngine(equation, grid, precision, scheme)
     if not kernels.available():
         log.warning("the compiled kernels are missing, so NumPy solves, many times slower: install with a C++ compiler")
         return NumpyEngine(equation, grid, precision, scheme)
-    if not (all(kernels.can_transform(n) for n in grid.shape) if flow else family.can_solve(grid)):
+    if not (all(kernels.can_transform(n) for n in grid.shape) if plane or cube else family.can_solve(grid)):
         log.warning("no compiled transform for %s points, so NumPy solves; even sizes 2ᵃ 3ᵇ 5ᶜ are faster", grid.shape)
         return NumpyEngine(equation, grid, precision, scheme)
-    if isinstance(equation, NavierStokes2D) and flow:
+    if isinstance(equation, NavierStokes2D) and plane:
         return LaneEngine(equation, grid, precision, scheme)
+    if cube:
+        return _shared(grid, precision, comm or Serial())
     if scheme != "ifab4" and is_pointwise(equation):
         return FamilyEngine(equation, grid, precision, scheme)
     return NumpyEngine(equation, grid, precision, scheme)
+
+
+def _shared(grid: Grid, precision: Precision, comm: Comm) -> LaneSweeps:
+    """The sweeps of 3D Navier–Stokes, with a share of planes and of rows for every rank."""
+    if comm.size > (most := min(grid.shape[0], 2 * largest_mode(grid.shape[1]) + 1)):
+        raise SolverError(f"a grid of {grid.shape} can be shared by at most {most} ranks, not by {comm.size}")
+    return LaneSweeps(Modes(grid, "float32" if precision == "float32" else "float64"), precision, comm)
+
+
+def _is(equation: Semilinear, kind: type[Semilinear]) -> bool:
+    """Whether it is the equation that its kernel knows, and not a variant of it."""
+    own = type(equation)
+    return isinstance(equation, kind) and own.nonlinear is kind.nonlinear and own.symbol is kind.symbol

@@ -14,6 +14,7 @@ from pdebench.errors import SolverError
 from pdebench.parallel import Comm
 from pdebench.problem import BatchParams, Cost, Problem
 from pdebench.resample import resize
+from pdebench.solvers.kernels.navier_stokes_3d import LaneSweeps
 from pdebench.spec import Card, Count, Grid, Positive
 
 from . import ifab4, ifrk4
@@ -57,8 +58,6 @@ class SpectralCard(Card):
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> SpectralSolver:
         if not isinstance(problem, Semilinear):
             raise SolverError(f"the spectral solver needs an equation in semilinear form; {problem} has no symbol")
-        if comm.size > 1:
-            raise SolverError(f"the spectral solver runs on one rank per unit of work: set ranks to 1, not {comm.size}")
         if (held := largest_mode(min(grid.shape), degree(problem))) < problem.band():
             raise SolverError(
                 f"a grid of {grid.shape} keeps wavenumbers up to {held} after dealiasing, but the forcing reaches "
@@ -66,7 +65,13 @@ class SpectralCard(Card):
             )
         if grid.points != "nodes":
             raise SolverError("the spectral solver needs grid.points: nodes")
-        return SpectralSolver(self._engine(problem, grid), output, self)
+        engine = self._engine(problem, grid, comm)
+        if comm.size > 1 and not isinstance(engine, LaneSweeps):
+            raise SolverError(
+                f"this card shares a sample among {comm.size} ranks, which only compiled 3D Navier–Stokes can: "
+                "set ranks to 1, or a grid of 2ᵃ 3ᵇ 5ᶜ points, scheme ifrk4 and engine fastest"
+            )
+        return SpectralSolver(engine, output, self)
 
     def provenance(self) -> dict[str, str]:
         return {"spectral engine": compiled() if self.engine == "fastest" else "numpy"}
@@ -75,9 +80,10 @@ class SpectralCard(Card):
         numpy = isinstance(self._engine(problem, grid), NumpyEngine)
         return {"spectral engine": "numpy" if numpy else compiled()}
 
-    def _engine(self, problem: Semilinear, grid: Grid) -> Engine:
-        choose = fastest if self.engine == "fastest" else NumpyEngine
-        return choose(problem, grid, self.precision, self.scheme)
+    def _engine(self, problem: Semilinear, grid: Grid, comm: Comm | None = None) -> Engine:
+        if self.engine == "numpy":
+            return NumpyEngine(problem, grid, self.precision, self.scheme)
+        return fastest(problem, grid, self.precision, self.scheme, comm)
 
     def refined(self, factor: float) -> SpectralCard:
         finer = {"cfl": self.cfl / factor, "min_steps": ceil(self.min_steps * factor), "precision": "float64"}

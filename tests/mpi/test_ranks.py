@@ -157,3 +157,34 @@ def test_all_ranks_go_by_one_verdict_and_a_resumed_run_by_the_recorded_one(tmp_p
         a, f = store.given(member).astype(float)
         expected = scale * (f + store.params([member])[0, 0]) / a
         np.testing.assert_allclose(store.frames(member)[0, 0], expected, rtol=1e-5, atol=1e-5 * scale)
+
+
+def test_ranks_that_share_a_turbulent_cube_change_no_bit(tmp_path):
+    box = {
+        "problem": {
+            "name": "navier_stokes_3d",
+            "initial_state": {"kind": "isotropic", "peak": 2, "energy": 0.5, "modes": 4},
+            "mean_velocity": [0.1, 0.2, 0.3],
+        },
+        "grid": {"shape": [16, 20, 18], "lengths": [6.283185307179586] * 3},  # uneven: 13 rows ky
+        "store": {"shape": [16, 16, 16], "dtype": "float64"},
+        "parameters": {"viscosity": {"uniform": [0.01, 0.02]}},
+        "samples": {"count": 2, "seed": 1, "unit": 1},
+        "splits": {"test": [0, 2]},
+    }
+    contents = set()
+    for ranks, start_on in ((1, 1), (2, 4), (3, 3)):
+        (tmp_path / str(ranks)).mkdir()
+        path = card(tmp_path / str(ranks), **box, ranks=ranks)
+        status, _, err = mpi(start_on, "generate", path, "--out", tmp_path / str(ranks) / "s.zarr")
+        assert status == 0, err
+        store = TrajectoryStore.open(tmp_path / str(ranks) / "s.zarr")
+        assert np.isfinite(store.frames(1)).all()
+        contents.add(b"".join(store.frames(m).tobytes() for m in range(2)))
+    assert len(contents) == 1
+
+
+def test_a_solver_that_cannot_share_a_sample_says_so(tmp_path):
+    status, _, err = mpi(2, "generate", card(tmp_path, ranks=2), "--out", tmp_path / "s.zarr")
+    assert status != 0
+    assert "only compiled 3D Navier–Stokes can" in err

@@ -53,30 +53,33 @@ class LaneSweeps:
         self._products = Slabs(comm, self._planes, self._rows, 5 * blocks * 2 * lanes, coarse)
         self._state, self._sum = (aligned((own, blocks, depth, 3, 2, lanes), fine) for _ in range(2))
 
-    def advance(self, state: Complex, params: BatchParams, *, length: float, steps: Index) -> tuple[Complex, Array]:
+    def advance(
+        self, state: Complex, params: BatchParams, *, length: float, steps: Index
+    ) -> tuple[Complex, Array, Array]:
         """What `ifrk4.advance` gives, to round-off."""
-        out, peak = state.copy(), np.zeros(len(state))
+        out, peak, last = state.copy(), np.zeros(len(state)), np.zeros(len(state))
         for i, count in enumerate(steps):
-            if not count:
-                continue
-            how = {"viscosity": float(params["viscosity"][i]), "step": length / int(count)}
+            how = {"viscosity": float(params["viscosity"][i]), "step": length / max(int(count), 1)}
             self._pack(state[i])
-            self._lines(BEGIN, onward=True, **how)
-            for left in reversed(range(count)):
+            self._lines(BEGIN, **how)
+            for _ in range(count):
                 peak[i] = max(peak[i], self._grid(measured=True))
-                self._lines(1, onward=True, **how)
+                self._lines(1, **how)
                 for stage in (2, 3, 4):
                     self._grid(measured=False)
-                    self._lines(stage, onward=stage < 4 or left > 0, **how)
-            out[i] = self._whole(self._state)
-        return out, self._largest(peak)
+                    self._lines(stage, **how)
+            last[i] = self._grid(measured=True)
+            if count:
+                out[i] = self._whole(self._state)
+        peak, last = self._largest(np.stack([peak, last]))
+        return out, peak, last
 
     def rate(self, state: Complex, params: BatchParams) -> Array:
         """max Σ |uᵢ|/hᵢ, `(b,)`."""
         found = np.zeros(len(state))
         for i, one in enumerate(state):
             self._pack(one)
-            self._lines(BEGIN, onward=True)
+            self._lines(BEGIN)
             found[i] = self._grid(measured=True)
         return self._largest(found)
 
@@ -85,9 +88,9 @@ class LaneSweeps:
         out, found = np.empty_like(state), np.zeros(len(state))
         for i, one in enumerate(state):
             self._pack(one)
-            self._lines(BEGIN, onward=True)
+            self._lines(BEGIN)
             found[i] = self._grid(measured=True)
-            self._lines(COLLECT, onward=False)
+            self._lines(COLLECT)
             out[i] = self._whole(self._sum)
         return out, self._largest(found)
 
@@ -95,8 +98,9 @@ class LaneSweeps:
         """Bytes that this rank's share works in."""
         return self._velocity.nbytes + self._products.nbytes + self._state.nbytes + self._sum.nbytes
 
-    def _lines(self, stage: int, *, onward: bool, viscosity: float = 0.0, step: float = 0.0) -> None:
+    def _lines(self, stage: int, *, viscosity: float = 0.0, step: float = 0.0) -> None:
         buffers = self._velocity.lines, self._products.lines, self._state, self._sum
+        onward = stage != COLLECT
         how: dict[str, Any] = {"viscosity": viscosity, "step": step, "threads": self._threads}
         self._sweeps.lines(stage, *buffers, onward=onward, **how)
         if onward:
