@@ -42,7 +42,8 @@ class NavierStokes3D(Card):
                 f"a grid of {grid.shape} keeps wavenumbers up to {held} after dealiasing, but the initial state "
                 f"reaches {reached}: use at least {3 * reached + 1} points, or fewer modes"
             )
-        return self.initial_state.velocity(grid, rng) + np.reshape(self.mean_velocity, (3, 1, 1, 1))
+        mean = np.reshape(self.mean_velocity, (3, 1, 1, 1))
+        return np.asarray(mean + self.initial_state.velocity(grid, rng))
 
     def symbol(self, modes: Modes, params: BatchParams) -> Array:
         return np.repeat(-coefficient(params["viscosity"], modes) * modes.squared, 3, axis=1)
@@ -67,7 +68,8 @@ class NavierStokes3D(Card):
             raise CardError("the exact solution is known for beltrami and plane_vortices only")
         mean = np.asarray(self.mean_velocity)
         decay = np.exp(-params["viscosity"] * self.initial_state.squared(grid) * t)
-        return mean.reshape(3, 1, 1, 1) + decay * self.initial_state.sampled(grid, shift=mean * t)
+        moved = self.initial_state.sampled(grid, shift=mean * t)
+        return np.asarray(mean.reshape(3, 1, 1, 1) + decay * moved)
 
     def invariants(self, states: Array, grid: Grid, params: Params) -> dict[str, Array]:
         """Box means that the inviscid flow keeps, `(..., field, *space)` -> `(...)` each; helicity is u·ω."""
@@ -106,11 +108,11 @@ def curl(modes: Modes, velocity: Complex) -> Complex:
     """∇×u, `(..., 3, *k)`; components are ordered x, y, z, wavenumbers z, y, x."""
     kz, ky, kx = modes.wavenumbers
     u, v, w = np.moveaxis(velocity, -4, 0)
-    return 1j * np.stack([ky * w - kz * v, kz * u - kx * w, kx * v - ky * u], axis=-4)
+    return np.asarray(1j * np.stack([ky * w - kz * v, kz * u - kx * w, kx * v - ky * u], axis=-4))
 
 
 def _project(modes: Modes, flux: Complex) -> Complex:
     """The part of `(b, 3, *k)` without divergence: f − k (k·f)/|k|²."""
     k = np.stack(np.broadcast_arrays(*modes.wavenumbers[::-1]))
     along = np.sum(k * flux, axis=1) * modes.inverse_squared
-    return flux - k * along[:, None]
+    return np.asarray(flux - k * along[:, None])

@@ -69,7 +69,7 @@ class PlaneVortices(Card):
 
 
 class Beltrami(Card):
-    """u = (A sin z + C cos y, B sin x + A cos z, C sin y + B cos x): ω = k u, so u×ω = 0 (Arnold, Beltrami, Childress)."""
+    """u = (A sin z + C cos y, B sin x + A cos z, C sin y + B cos x): ω = k u, so u × ω = 0 (Arnold 1965)."""
 
     kind: Literal["beltrami"]
     a: Finite = 1.0

@@ -129,7 +129,7 @@ class LaneSweeps:
     def _whole(self, packed: Array) -> Complex:
         """The way back, with the rows of all ranks."""
         _, blocks, depth, _, _, lanes = packed.shape
-        values = packed[..., 0, :] + 1j * packed[..., 1, :]
+        values: Complex = packed[..., 0, :] + 1j * packed[..., 1, :]
         own = values.transpose(3, 2, 0, 1, 4).reshape(3, depth, -1, blocks * lanes)[..., : self._top[2] + 1]
         nz, ny, nx = self.modes.grid.shape
         out = np.zeros((3, nz, ny, nx // 2 + 1), own.dtype)
@@ -140,7 +140,7 @@ class LaneSweeps:
 
 def shares(count: int, parts: int) -> Index:
     """Where each of `parts` contiguous, nearly equal parts of `range(count)` begins, and the end."""
-    return np.arange(parts + 1) * count // parts
+    return np.array([count * part // parts for part in range(parts + 1)])
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -153,4 +153,4 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 def _kept(largest: int) -> Index:
     """0 … K, −K … −1: as indices, too."""
-    return np.r_[0 : largest + 1, -largest:0]
+    return np.array([*range(largest + 1), *range(-largest, 0)])
