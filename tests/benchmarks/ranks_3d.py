@@ -39,7 +39,7 @@ def main():
         for precision in ("float64", "mixed"):
             seconds, memory = best_step(n, precision, comm, repeats=max(5, 2000 // n))
             if comm.rank == 0:
-                print(f"{comm.size} ranks {n}³ {precision}: {1e3 * seconds:.2f} ms, {memory / 1e6:.1f} MB", flush=True)  # noqa: T201
+                print(f"{comm.size} ranks {n}³ {precision}: {1e3 * seconds:.2f} ms, {memory / 1e6:.1f} MB", flush=True)
 
 
 if __name__ == "__main__":

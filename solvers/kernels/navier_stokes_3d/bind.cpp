@@ -3,6 +3,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
+
 #include "../cpu.hpp"
 #include "../plan.hpp"
 #include "../workers.hpp"
@@ -70,6 +72,8 @@ class Sweeps {
     Share share;
 
   public:
+    Sweeps(const Sweeps&) = delete;  // `share` points into it
+    Sweeps& operator=(const Sweeps&) = delete;
     Sweeps(std::array<int, 3> shape, std::array<double, 3> lengths, const std::string& precise, int planes,
            const std::vector<int>& rows, int own, const std::string& name)
         : precision(precision_called(precise)), kernel(kernel_called(name, precision)), first_row(rows) {
