@@ -12,7 +12,7 @@ from pdebench.errors import CardError
 from pdebench.parallel import Serial
 from pdebench.resample import resample
 from pdebench.solvers.spectral.fourier import Modes
-from pdebench.solvers.spectral.navier_stokes_3d import NavierStokes3D, curl, dissipation, resolution
+from pdebench.solvers.spectral.navier_stokes_3d import NavierStokes3D, curl, dissipation
 from pdebench.solvers.spectral.solver import SpectralCard
 from pdebench.spec import Grid
 
@@ -191,12 +191,11 @@ def test_isotropic_favours_no_axis() -> None:
     assert (np.abs(power.mean(axis=0) - 1 / 3) < 4 * error).all(), power.mean(axis=0)
 
 
-def test_resolution_is_that_of_a_beltrami_flow() -> None:
+def test_the_smallest_scale_is_that_of_a_beltrami_flow() -> None:
     """ε = ν k² ⟨|u|²⟩ = ν (A² + B² + C²) for k = 1, so η is known."""
     grid = cube(16)
-    modes = Modes(grid)
-    eta = (0.1**2 / (1 + 0.49 + 0.43**2)) ** 0.25
-    assert resolution(modes, modes.forward(start(flow(BELTRAMI), grid)), 0.1) == pytest.approx(5 * eta)
+    found = flow(BELTRAMI).smallest_scale(start(flow(BELTRAMI), grid), grid, {"viscosity": 0.1})
+    assert found == pytest.approx((0.1**2 / (1 + 0.49 + 0.43**2)) ** 0.25)
 
 
 # Bad input

@@ -83,6 +83,12 @@ class NavierStokes3D(Card):
             **{f"momentum_{axis}": mean[..., i] for i, axis in enumerate("xyz")},
         }
 
+    def smallest_scale(self, states: Array, grid: Grid, params: Params) -> Array:
+        """η = (ν³/ε)^¼ (Kolmogorov 1941), `(..., field, *space)` -> `(...)`."""
+        modes = Modes(grid)
+        lost = dissipation(modes, modes.forward(states.astype(float)), params["viscosity"])
+        return np.asarray((params["viscosity"] ** 3 / np.maximum(lost, 1e-200)) ** 0.25)
+
     def laws(self) -> dict[str, str]:
         """How invariants go: viscosity takes energy, and may give or take helicity."""
         return {"energy": "falling"} | {f"momentum_{axis}": "constant" for axis in "xyz"}
@@ -91,17 +97,6 @@ class NavierStokes3D(Card):
 def dissipation(modes: Modes, velocity: Complex, viscosity: float) -> Array:
     """ε = 2νΩ = ν⟨|∇u|²⟩, `(..., 3, *k)` -> `(...)`: what the energy ½⟨|u|²⟩ loses per time."""
     return viscosity * mean_square(modes, velocity, modes.squared)
-
-
-def resolution(modes: Modes, velocity: Complex, viscosity: float) -> Array:
-    """k_max η, the largest kept wavenumber in units of Kolmogorov's η = (ν³/ε)^¼, `(..., 3, *k)` -> `(...)`.
-
-    **Good values:** 1 for energy and its transfer, 1.5 for small scales, 2 or more for gradients.
-    """
-    largest = min(
-        2 * np.pi * largest_mode(n) / length for n, length in zip(modes.grid.shape, modes.grid.lengths, strict=True)
-    )
-    return np.asarray(largest * (viscosity**3 / dissipation(modes, velocity, viscosity)) ** 0.25)
 
 
 def curl(modes: Modes, velocity: Complex) -> Complex:

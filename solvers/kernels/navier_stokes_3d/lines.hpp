@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "../navier_stokes_2d/ifrk4.hpp"
+#include "../navier_stokes_2d/step.hpp"
 #include "axis.hpp"
 
 namespace lanes::navier_stokes_3d::LANES_ISA {
