@@ -1,0 +1,114 @@
+"""What lies beyond each side of the box: ghost cells around a block of cells."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import model_validator
+
+from pdebench.arrays import Array
+from pdebench.errors import CardError
+from pdebench.spec import Card, Finite, Grid
+
+from .system import System
+
+SideName = Literal["periodic", "outflow", "reflecting", "no_slip"]
+
+
+class Inflow(Card):
+    """A steady primitive state outside, e.g. depth and velocities."""
+
+    inflow: tuple[Finite, ...]
+
+
+Side = SideName | Inflow
+Pair = tuple[Side, Side]
+
+
+class Boundaries(Card):
+    """The low and the high side of each axis that the box has.
+
+    `outflow` repeats the last cell; `reflecting` is a wall that only the normal velocity feels, `no_slip` one that
+    holds all of it; `{inflow: [...]}` gives the primitive state outside.
+    """
+
+    x: Pair
+    y: Pair | None = None
+    z: Pair | None = None
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        for name, pair in (("x", self.x), ("y", self.y), ("z", self.z)):
+            if pair and (pair[0] == "periodic") != (pair[1] == "periodic"):
+                raise ValueError(f"{name}: {pair[0]} beside {pair[1]}: a box is periodic on both sides or on none")
+        if self.z and not self.y:
+            raise ValueError("z needs y: axes are x, or x and y, or all three")
+        return self
+
+    @property
+    def dimensions(self) -> int:
+        return 1 + (self.y is not None) + (self.z is not None)
+
+    def pairs(self) -> tuple[Pair, ...]:
+        """One per axis of the grid, slowest first."""
+        return tuple(pair for pair in (self.z, self.y, self.x) if pair)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can leave the box."""
+        return all(side in {"periodic", "reflecting", "no_slip"} for pair in self.pairs() for side in pair)
+
+    @property
+    def periodic(self) -> bool:
+        return all(side == "periodic" for pair in self.pairs() for side in pair)
+
+    def expect(self, grid: Grid) -> None:
+        """Raises `CardError` where the grid has other axes."""
+        if len(grid.shape) != self.dimensions:
+            raise CardError(
+                f"boundaries are given along {', '.join('xyz'[: self.dimensions])}, but the grid has "
+                f"{len(grid.shape)} axes {grid.shape}"
+            )
+
+
+def padded(q: Array, ghosts: int) -> Array:
+    """A block with room for `ghosts` cells beyond each side; the room is not filled."""
+    block = np.zeros((*q.shape[:2], *(n + 2 * ghosts for n in q.shape[2:])), q.dtype)
+    block[interior(q.ndim - 2, ghosts)] = q
+    return block
+
+
+def interior(dimensions: int, ghosts: int) -> tuple[slice, ...]:
+    return (slice(None), slice(None), *(slice(ghosts, -ghosts),) * dimensions)
+
+
+def fill(block: Array, boundaries: Boundaries, ghosts: int, system: System | None = None) -> None:
+    """Ghost cells of `(variable, b, *padded)`, axis by axis, corners included. Without a system: no signs, no inflow.
+
+    A block that is a part of a larger box has its inner sides filled by its neighbours instead.
+    """
+    for axis, pair in enumerate(boundaries.pairs()):
+        normal = system.normal(axis) if system else None
+        for high, side in enumerate(pair):
+            view = np.moveaxis(block, axis + 2, -1)
+            view = view[..., ::-1] if high else view
+            _fill_low(view, side, ghosts, system, normal)
+
+
+def _fill_low(view: Array, side: Side, g: int, system: System | None, normal: int | None) -> None:
+    if side == "periodic":
+        view[..., :g] = view[..., -2 * g : -g]
+    elif isinstance(side, Inflow):
+        if system is None:
+            view[..., :g] = view[..., g : g + 1]
+            return
+        outside = np.asarray(side.inflow, view.dtype).reshape(-1, *(1,) * (view.ndim - 1))
+        view[..., :g] = system.conserved(np.broadcast_to(outside, view[..., :g].shape).copy())
+    elif side == "outflow":
+        view[..., :g] = view[..., g : g + 1]
+    else:
+        view[..., :g] = view[..., g : 2 * g][..., ::-1]
+        if system is not None and normal is not None:
+            flipped = [normal] if side == "reflecting" else list(range(1, 1 + system.dimensions))
+            view[flipped, ..., :g] *= -1

@@ -1,0 +1,118 @@
+"""Batches of members over one output interval, each with steps of its own: the NumPy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from pdebench.arrays import Array, Index
+from pdebench.problem import BatchParams
+
+from . import hancock
+from .residual import Space, safe_change
+
+Scheme = Literal["muscl_hancock", "ssp_rk2", "ssp_rk3"]
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """States after an interval; where `time` falls short of it, the last state before the failure, or with it."""
+
+    q: Array  # (variable, b, *space)
+    time: Array  # (b,)
+    steps: Index
+    limited: Index  # how often positivity had to be helped
+
+
+class Engine(Protocol):
+    """Takes conserved averages over an interval."""
+
+    def advance(self, q: Array, params: BatchParams, *, length: float, bed: Array | None = None) -> Advanced: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NumpyEngine:
+    """`system` is called with the parameters of some members; `cfl` and `max_steps` are the card's."""
+
+    system: Callable[[BatchParams], Any]
+    space: Space
+    scheme: Scheme
+    cfl: float
+    max_steps: int
+
+    def advance(self, q: Array, params: BatchParams, *, length: float, bed: Array | None = None) -> Advanced:
+        q, count = q.copy(), q.shape[1]
+        time, steps, limited = np.zeros(count), np.zeros(count, int), np.zeros(count, int)
+        todo: Index = np.arange(count) if length > 0 else np.zeros(0, int)
+        number = 0
+        while todo.size and number < self.max_steps:
+            system = self.system({name: values[todo] for name, values in params.items()})
+            good = system.admissible(q[:, todo]).reshape(len(todo), -1).all(axis=1)
+            if not good.all():
+                todo = todo[good]
+                continue
+            own = None if bed is None else bed[:, todo]
+            rate = self.rate(system, q[:, todo])
+            # Equal steps to the end of the interval, so that none of them is a sliver.
+            parts = np.maximum(np.ceil((length - time[todo]) * rate / self.cfl), 1)
+            dt = (length - time[todo]) / parts
+            new, acted = self.step(system, q[:, todo], dt, bed=own, count=number)
+            q[:, todo] = new
+            time[todo] = np.where(parts == 1, length, time[todo] + dt)
+            steps[todo] += 1
+            limited[todo] += acted
+            todo = todo[parts > 1]
+            number += 1
+        system = self.system(params)
+        lost = ~system.admissible(q).reshape(count, -1).all(axis=1) & (time == length)
+        return Advanced(q, np.where(lost, np.nextafter(length, 0), time), steps, limited)
+
+    def rate(self, system: Any, q: Array) -> Array:
+        """1/Δt at Courant number one, `(b,)`: over the axes it is the sum, or for one axis at a time the largest."""
+        w, total = system.primitive(q), []
+        for axis, h in enumerate(self.space.spacing):
+            slow, fast = system.speeds(w, axis)
+            total.append(np.maximum(np.abs(slow), np.abs(fast)) / np.asarray(h, q.dtype))
+        along = np.maximum.reduce(total) if self.scheme == "muscl_hancock" else np.add.reduce(total)
+        if hasattr(system, "viscous_rate"):
+            along = along + system.viscous_rate(w, self.space.spacing)
+        return np.asarray(along.reshape(len(along), -1).max(axis=1), float)
+
+    def step(
+        self, system: Any, q: Array, dt: Array, *, bed: Array | None = None, count: int = 0
+    ) -> tuple[Array, Array]:
+        """One step of each member, `dt` `(b,)`; and how often positivity had to be helped.
+
+        `ssp_rk2` and `ssp_rk3` are convex combinations of Euler steps (Shu & Osher 1988, J. Comput. Phys. 77, 439).
+        """
+        if self.scheme == "muscl_hancock":
+            q, limited = hancock.step(system, q, dt, self.space, count=count)
+            return self._sourced(system, q, dt), limited
+        h = dt.astype(q.dtype).reshape(-1, *(1,) * system.dimensions)
+
+        def euler(state: Array) -> tuple[Array, Array]:
+            change, acted = safe_change(system, state, dt, self.space, bed)
+            return without_round_off(system, state + h * change), acted
+
+        one, first = euler(q)
+        two, second = euler(one)
+        if self.scheme == "ssp_rk2":
+            return self._sourced(system, (q + two) / 2, dt), first + second
+        three, third = euler((3 * q + two) / 4)
+        return self._sourced(system, (q + 2 * three) / 3, dt), first + second + third
+
+    def _sourced(self, system: Any, q: Array, dt: Array) -> Array:
+        """Stiff sources of a cell by itself, where the system has them."""
+        return np.asarray(system.relaxed(q, dt)) if hasattr(system, "relaxed") else q
+
+
+def without_round_off(system: Any, q: Array) -> Array:
+    """A depth below zero by round-off alone is zero."""
+    if 0 in system.positive and len(system.positive) == 1:
+        depth = q[0]
+        tiny = 100 * np.finfo(q.dtype).eps * np.abs(depth).max(initial=0)
+        q[0] = np.where((depth < 0) & (depth > -tiny), 0, depth)
+    return q

@@ -1,0 +1,162 @@
+"""The method of lines: what flows through each face of a block, and the rate of change that is left of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pdebench.arrays import Array
+
+from . import bed as beds
+from .boundary import Boundaries, fill, interior, padded
+from .reconstruction import GHOSTS, Limiter, Reconstruction, edges
+from .riemann import Flux, rusanov
+
+FLOOR = 1e-6  # of the cell's average; a positive variable that is reconstructed below it is not reconstructed at all
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """How a block is discretised: its spacing per axis (slowest first), its sides, and the scheme."""
+
+    spacing: tuple[float, ...]
+    boundaries: Boundaries
+    reconstruction: Reconstruction
+    limiter: Limiter
+    flux: Flux
+
+    @property
+    def ghosts(self) -> int:
+        return GHOSTS[self.reconstruction]
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Per axis: fluxes `(variable, b, *space)`, one more along the axis; and sources, and cells that were limited."""
+
+    fluxes: list[Array]
+    source: Array
+    limited: Array  # (b,)
+
+    def change(self, spacing: tuple[float, ...]) -> Array:
+        """Rate of change of the averages: what flows in less what flows out, and the source."""
+        out = self.source
+        for axis, (f, h) in enumerate(zip(self.fluxes, spacing, strict=True)):
+            out = out - np.diff(f, axis=axis + 2) / np.asarray(h, f.dtype)
+        return np.asarray(out)
+
+
+def guarded(system: Any, middle: Array, low: Array, high: Array) -> tuple[Array, Array, Array]:
+    """Edge values, replaced by the average where a positive variable would come near zero; and where that was so."""
+    bad = np.zeros(middle.shape[1:], bool)
+    for v in system.positive:
+        bad |= np.minimum(low[v], high[v]) < FLOOR * middle[v]
+    if bad.any():
+        low, high = np.where(bad, middle, low), np.where(bad, middle, high)
+    return low, high, bad
+
+
+def flows(system: Any, q: Array, space: Space, *, bed: Array | None = None) -> Flows:
+    """Everything that changes the averages `(variable, b, *space)`; `bed` is `(1, b, *space)`."""
+    block = padded(q, space.ghosts)
+    fill(block, space.boundaries, space.ghosts, system)
+    if bed is not None:
+        around = padded(bed, space.ghosts)
+        fill(around, space.boundaries, space.ghosts)
+    fluxes, source, limited = [], np.zeros_like(q), np.zeros(q.shape[1], int)
+    for axis in range(system.dimensions):
+        line = _line(block, axis, space.ghosts)
+        if bed is not None:
+            f, force = beds.flux_and_source(
+                system,
+                system.primitive(line),
+                _line(around, axis, space.ghosts),
+                axis,
+                flux=space.flux,
+                limiter=space.limiter,
+            )
+            source += np.moveaxis(force, -1, axis + 2) / np.asarray(space.spacing[axis], q.dtype)
+        else:
+            f, acted = _flux(system, line, axis, space)
+            limited += acted
+        fluxes.append(np.moveaxis(f, -1, axis + 2))
+    if hasattr(system, "viscous_flux"):
+        w = system.primitive(block)
+        for axis in range(system.dimensions):
+            fluxes[axis] = fluxes[axis] + system.viscous_flux(w, axis, space.ghosts, space.spacing)
+    return Flows(fluxes, source, limited)
+
+
+def first_order(system: Any, q: Array, space: Space) -> list[Array]:
+    """The safest fluxes there are; see `safe_change`."""
+    block = padded(q, 1)
+    fill(block, space.boundaries, 1, system)
+    out = []
+    for axis in range(system.dimensions):
+        w = system.primitive(_line(block, axis, 1))
+        out.append(np.moveaxis(rusanov(system, w[..., :-1], w[..., 1:], axis), -1, axis + 2))
+    return out
+
+
+def safe_change(system: Any, q: Array, step: Array, space: Space, bed: Array | None = None) -> tuple[Array, Array]:
+    """The rate of change over a step `(b,)`, and how often `(b,)` positivity had to be helped.
+
+    Where a cell's average would become unphysical, its faces take first-order fluxes (as Clain, Diot & Loubère 2011,
+    J. Comput. Phys. 230, 4028, do a posteriori): what one cell loses the other still gains.
+    """
+    found = flows(system, q, space, bed=bed)
+    change = found.change(space.spacing)
+    if bed is not None:
+        return change, found.limited
+    limited, h = found.limited, step.astype(q.dtype).reshape(-1, *(1,) * system.dimensions)
+    bad = ~system.admissible(q + h * change)
+    if not bad.any() or hasattr(system, "viscous_flux"):
+        return change, limited
+    safe, fluxes = first_order(system, q, space), found.fluxes
+    for _ in range(3):
+        for axis, low in enumerate(safe):
+            faces = _touched(bad, axis, space.boundaries.pairs()[axis][0] == "periodic")
+            fluxes[axis] = np.where(faces, low, fluxes[axis])
+        change = Flows(fluxes, found.source, limited).change(space.spacing)
+        worse = ~system.admissible(q + h * change) & ~bad
+        if not worse.any():
+            break
+        bad |= worse
+    return change, limited + bad.reshape(len(bad), -1).sum(axis=1)
+
+
+def _touched(bad: Array, axis: int, periodic: bool) -> Array:
+    """Faces of bad cells along an axis, `(b, *space)` with one more along it."""
+    view = np.moveaxis(bad, axis + 1, -1)
+    out = np.zeros((*view.shape[:-1], view.shape[-1] + 1), bool)
+    out[..., :-1] |= view
+    out[..., 1:] |= view
+    if periodic:
+        out[..., 0] |= out[..., -1]
+        out[..., -1] |= out[..., 0]
+    return np.asarray(np.moveaxis(out, -1, axis + 1))
+
+
+def _line(block: Array, axis: int, ghosts: int) -> Array:
+    """The block without the ghosts of other axes, its `axis` last."""
+    cut = list(interior(block.ndim - 2, ghosts))
+    cut[axis + 2] = slice(None)
+    return np.moveaxis(block[tuple(cut)], axis + 2, -1)
+
+
+def _flux(system: Any, line: Array, axis: int, space: Space) -> tuple[Array, Array]:
+    """Fluxes through the faces along the last axis, and cells limited `(b,)`.
+
+    WENO reconstructs conserved variables, of which averages are known to any order; MUSCL primitive ones, whose edge
+    values then lie between those of the neighbours.
+    """
+    w = system.primitive(line)
+    inner = slice(space.ghosts - 1, w.shape[-1] - space.ghosts + 1)
+    if space.reconstruction == "weno5":
+        low, high = (system.primitive(edge) for edge in edges(line, "weno5", space.limiter))
+    else:
+        low, high = edges(w, space.reconstruction, space.limiter)
+    low, high, bad = guarded(system, w[..., inner], low, high)
+    return space.flux(system, high[..., :-1], low[..., 1:], axis), bad.reshape(len(bad), -1).sum(axis=1)

@@ -1,0 +1,190 @@
+"""Finite volumes as a solver: from a card's options to frames of primitive variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+from pydantic import model_validator
+
+from pdebench.arrays import Array, Index
+from pdebench.errors import SolverError
+from pdebench.parallel import Comm
+from pdebench.problem import BatchParams, Cost, Problem
+from pdebench.resample import resample
+from pdebench.solvers.kernels import finite_volume as kernel
+from pdebench.spec import Card, Count, Grid, Positive
+
+from .boundary import Boundaries
+from .engine import Advanced, Engine, NumpyEngine, Scheme
+from .reconstruction import GHOSTS, Limiter, Reconstruction
+from .residual import Space
+from .riemann import FluxName, flux_called
+from .system import System
+
+# Of the Courant number: max over axes for one axis at a time, Σ over axes otherwise.
+LIMITS: dict[Scheme, float] = {"muscl_hancock": 1.0, "ssp_rk2": 1.0, "ssp_rk3": 1.0}
+
+
+@runtime_checkable
+class Conservation(Protocol):
+    """A problem that is a system of conservation laws in a box; its fields are the system's primitive variables."""
+
+    @property
+    def boundaries(self) -> Boundaries: ...
+    def system(self, params: BatchParams, dtype: np.dtype) -> System: ...
+
+
+class FiniteVolumeCard(Card):
+    """Options of the finite-volume solver.
+
+    `muscl_hancock` takes one axis after the other, with one flux per face and step; its Courant number is the largest
+    |λ|Δt/h. `ssp_rk2` and `ssp_rk3` treat all axes together, and theirs is Σ|λ|Δt/h. Good values: 0.8 and 0.45.
+    `weno5` is of fifth order along one axis, and of second, with a small constant, in more; it wants wet beds.
+    """
+
+    cfl: Positive = 0.8
+    scheme: Scheme = "muscl_hancock"
+    reconstruction: Reconstruction = "muscl"
+    limiter: Limiter = "mc"
+    flux: FluxName = "hllc"
+    precision: Literal["float64", "float32"] = "float64"
+    engine: Literal["fastest", "numpy"] = "fastest"
+    batch: Count = 16
+    max_steps: Count = 100_000
+
+    @model_validator(mode="after")
+    def _stable(self) -> Self:
+        if self.cfl > LIMITS[self.scheme]:
+            raise ValueError(f"cfl {self.cfl:g} lies above {LIMITS[self.scheme]:g}, where {self.scheme} is unstable")
+        if self.scheme == "muscl_hancock" and self.reconstruction != "muscl":
+            raise ValueError(
+                f"muscl_hancock reconstructs by muscl, not by {self.reconstruction}: use ssp_rk2 or ssp_rk3"
+            )
+        return self
+
+    def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> FiniteVolumeSolver:
+        if not isinstance(problem, Conservation):
+            raise SolverError(f"the finite-volume solver needs conservation laws; {problem} has no system")
+        if comm.size > 1:
+            raise SolverError(f"finite volumes run on one rank per unit of work: set ranks to 1, not {comm.size}")
+        if grid.points != "cells":
+            raise SolverError(f"the finite-volume solver needs grid.points: cells, not {grid.points}")
+        problem.boundaries.expect(grid)
+        if min(grid.shape) < (least := 2 * GHOSTS[self.reconstruction]):
+            raise SolverError(f"{self.reconstruction} needs {least} cells along each axis, not {grid.shape}")
+        return FiniteVolumeSolver(problem, grid, output, self)
+
+    def provenance(self) -> dict[str, str]:
+        return {"finite-volume engine": kernel.provenance() if self.engine == "fastest" else "numpy"}
+
+    def refined(self, factor: float) -> FiniteVolumeCard:
+        return self.model_copy(update={"cfl": self.cfl / factor, "max_steps": int(np.ceil(self.max_steps * factor**2))})
+
+
+class FiniteVolumeSolver:
+    """Conserves what the boundaries let it, to round-off. A member that leaves physics is NaN from there on."""
+
+    def __init__(self, problem: Conservation, grid: Grid, output: Grid, card: FiniteVolumeCard) -> None:
+        self.batch = card.batch
+        self._problem, self._grid, self._output, self._card = problem, grid, output, card
+        self._dtype = np.dtype(card.precision)
+        one = problem.system({p.name: np.ones(1) for p in problem.parameters}, self._dtype)  # type: ignore[attr-defined]
+        space = Space(grid.spacing, problem.boundaries, card.reconstruction, card.limiter, flux_called(card.flux, one))
+        reference = NumpyEngine(self._system, space, card.scheme, card.cfl, card.max_steps)
+        self._refuse(one)
+        self._engine: Engine = reference
+        if card.engine == "fastest":
+            self._engine = kernel.fastest(reference, one, flux=card.flux, precision=card.precision)
+        self._steps: Index = np.zeros(0, int)
+        self._reasons: list[str] = []
+        self.limited: Index = np.zeros(0, int)  # how often positivity had to be helped, per member
+
+    def _refuse(self, system: Any) -> None:
+        if self._card.scheme == "muscl_hancock" and hasattr(system, "viscous_flux"):
+            raise SolverError("muscl_hancock knows no viscosity: set solver.scheme to ssp_rk2 or ssp_rk3")
+
+    def _system(self, params: BatchParams) -> System:
+        return self._problem.system(params, self._dtype)
+
+    def costs(self) -> list[Cost]:
+        return [Cost(int(n), 0, why) for n, why in zip(self._steps, self._reasons, strict=True)]
+
+    def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
+        count = len(states)
+        self._steps, self.limited, self._reasons = np.zeros(count, int), np.zeros(count, int), [""] * count
+        w = np.swapaxes(states, 0, 1).astype(self._dtype)
+        system: Any = self._system(params)
+        for member in range(count):
+            self._reasons[member] = _defect(system, w[:, member], self._grid)
+        sound = np.array([not why for why in self._reasons])
+        q = system.conserved(np.where(sound.reshape(-1, *(1,) * system.dimensions), w, 1))
+        now = 0.0
+        for time in times:
+            if time > now:
+                q = self._interval(q, params, now, float(time))
+                now = float(time)
+            yield self._values(q, params)
+
+    def _interval(self, q: Array, params: BatchParams, start: float, end: float) -> Array:
+        todo: Index = np.array([i for i, why in enumerate(self._reasons) if not why], int)
+        if not todo.size:
+            return q
+        own = {name: values[todo] for name, values in params.items()}
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a blow-up is told by its reason
+            done = self._engine.advance(q[:, todo], own, length=end - start)
+            for row in np.flatnonzero(done.time < end - start):
+                self._reasons[todo[row]] = self._failure(done, own, int(row), start, end)
+        self._steps[todo] += done.steps
+        self.limited[todo] += done.limited
+        q = q.copy()
+        q[:, todo] = done.q
+        return q
+
+    def _failure(self, done: Advanced, params: BatchParams, row: int, start: float, end: float) -> str:
+        system: Any = self._system({name: values[row : row + 1] for name, values in params.items()})
+        q = done.q[:, row : row + 1]
+        if system.admissible(q).all():
+            return f"t = {start:g} … {end:g} needs more than {self._card.max_steps} steps (solver.max_steps)"
+        bad = ~system.admissible(q)[0]
+        return f"at t = {start + done.time[row]:.6g} {_worst(system, _raw(system, q)[:, 0], bad, self._grid)}"
+
+    def _values(self, q: Array, params: BatchParams) -> Array:
+        """Primitive variables on the output grid, of the conserved averages there; NaN for members that failed."""
+        lost = np.array([bool(why) for why in self._reasons])
+        sound = np.where(lost.reshape(-1, *(1,) * (q.ndim - 2)), 1, q).astype(q.dtype)
+        w = self._system(params).primitive(resample(sound, self._grid, self._output))
+        out = np.swapaxes(w, 0, 1).copy()
+        out[lost] = np.nan
+        return out
+
+
+def _raw(system: Any, q: Array) -> Array:
+    """Primitive variables as they are, with what `primitive` mends for a dry bed."""
+    w = np.array(system.primitive(q))
+    if system.positive:
+        w[0] = q[0]
+    return w
+
+
+def _defect(system: Any, w: Array, grid: Grid) -> str:
+    """Why a primitive state `(variable, *space)` cannot begin; empty if it can."""
+    if not np.isfinite(w).all():
+        return "the initial state is not finite"
+    strict = len(system.positive) > 1  # a gas; a bed may be dry
+    for v in system.positive:
+        bad = (w[v] <= 0) if strict else (w[v] < 0)
+        if bad.any():
+            return f"initially {_worst(system, w, bad, grid)}"
+    return ""
+
+
+def _worst(system: Any, w: Array, bad: Array, grid: Grid) -> str:
+    """`density is -0.1 in cell (3, 4)`, of the first bad cell."""
+    cell = tuple(int(i) for i in np.argwhere(bad)[0])
+    values = w[(slice(None), *cell)]
+    for v in (*system.positive, *range(len(values))):
+        if not np.isfinite(values[v]) or (v in system.positive and values[v] <= 0):
+            return f"{system.variables[v]} is {values[v]:.3g} in cell {cell} of {grid.shape}"
+    return f"the state is unphysical in cell {cell} of {grid.shape}"
