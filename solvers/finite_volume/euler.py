@@ -59,14 +59,9 @@ class EulerSystem:
         return u - c, u + c
 
     def bounds(self, left: Array, right: Array, axis: int) -> tuple[Array, Array]:
-        """Eigenvalues of both sides and of Roe's mean state (Einfeldt 1988, SIAM J. Numer. Anal. 25, 294)."""
-        n = self.normal(axis)
-        a, b, ca, cb = left[n], right[n], self.sound(left), self.sound(right)
-        ra, rb = np.sqrt(left[0]), np.sqrt(right[0])
-        inverse = 1 / (ra + rb)
-        u = (ra * a + rb * b) * inverse
-        c = np.sqrt((ra * ca**2 + rb * cb**2) * inverse + ra * rb * inverse**2 / 2 * (b - a) ** 2)
-        return np.minimum(a - ca, u - c), np.maximum(b + cb, u + c)
+        """The extreme eigenvalues of both sides (Davis 1988, SIAM J. Sci. Stat. Comput. 9, 445)."""
+        a, b = self.speeds(left, axis), self.speeds(right, axis)
+        return np.minimum(a[0], b[0]), np.maximum(a[1], b[1])
 
     def hllc(self, left: Array, right: Array, axis: int) -> Array:
         """Toro, Spruce & Speares (1994), Shock Waves 4, 25: three waves, so that contacts and shear stay sharp."""

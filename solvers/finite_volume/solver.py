@@ -90,13 +90,14 @@ class FiniteVolumeSolver:
         self.batch = card.batch
         self._problem, self._grid, self._output, self._card = problem, grid, output, card
         self._dtype = np.dtype(card.precision)
-        one = problem.system({p.name: np.ones(1) for p in problem.parameters}, self._dtype)  # type: ignore[attr-defined]
+        least = {p.name: np.full(1, max(p.minimum, 0.0)) for p in problem.parameters}  # type: ignore[attr-defined]
+        one = problem.system(least, self._dtype)
         space = Space(grid.spacing, problem.boundaries, card.reconstruction, card.limiter, flux_called(card.flux, one))
         reference = NumpyEngine(self._system, space, card.scheme, card.cfl, card.max_steps)
         self._refuse(one)
         self._engine: Engine = reference
         if card.engine == "fastest":
-            self._engine = kernel.fastest(reference, one, flux=card.flux, precision=card.precision)
+            self._engine = kernel.fastest(reference, one, flux=card.flux)
         self._steps: Index = np.zeros(0, int)
         self._reasons: list[str] = []
         self.limited: Index = np.zeros(0, int)  # how often positivity had to be helped, per member

@@ -13,6 +13,23 @@ def can_transform(size: int) -> bool: ...
 def krylov_project(q: Doubles, count: int, found: Doubles, isa: str = "") -> None: ...
 def krylov_subtract(q: Doubles, count: int, part: Doubles, found: Doubles, isa: str = "") -> None: ...
 def krylov_orthogonalise(q: Doubles, count: int, components: Doubles, loss: float, passes: int) -> float: ...
+def finite_volume_instruction_sets() -> list[str]: ...
+def finite_volume_advance(
+    states: ArrayLike,
+    *,
+    system: str,
+    parameter: ArrayLike,
+    spacing: Sequence[float],
+    sides: Sequence[tuple[Any, Any]],
+    limiter: str,
+    flux: str,
+    dry: float,
+    length: float,
+    cfl: float,
+    max_steps: int,
+    threads: int = 1,
+    isa: str = "",
+) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]: ...
 def navier_stokes_2d_kernels(precision: str) -> list[str]: ...
 def navier_stokes_2d_memory(
     shape: tuple[int, int], precision: str, kernel: str, tracers: int = 0, bashforth: bool = False

@@ -1,0 +1,96 @@
+// Compressible flow of an ideal gas in lanes: what EulerSystem computes. Variables: density, velocities along x, y, z (or
+// momenta), pressure (or energy).
+#pragma once
+
+#include "lane_math.hpp"
+
+namespace lanes::finite_volume::LANES_ISA {
+
+template <class V, int D> struct Euler {
+    static constexpr int variables = 2 + D, positives = 2;
+    static constexpr int kept = variables + 1;  // 1/ρ comes with the primitive variables of a cell
+    static constexpr int last = D + 1;
+    using T = ScalarOf<V>;
+    V gamma, less, inverse_less;  // γ, γ − 1, 1/(γ − 1)
+
+    Euler(V parameter, const Box&) : gamma(parameter), less(parameter - T(1)), inverse_less(T(1) / (parameter - T(1))) {}
+
+    static constexpr int positive(int i) { return i == 0 ? 0 : last; }
+
+    LANES_INLINE V square(const V* w) const {
+        V sum = w[1] * w[1];
+        for (int v = 2; v <= D; ++v) sum += w[v] * w[v];
+        return sum;
+    }
+
+    LANES_INLINE void primitive(const V* q, V* w) const {
+        const V inverse = T(1) / q[0];
+        w[0] = q[0];
+        for (int v = 1; v <= D; ++v) w[v] = q[v] * inverse;
+        w[last] = less * (q[last] - q[0] * square(w) * T(0.5));
+        w[variables] = inverse;
+    }
+
+    LANES_INLINE void quasilinear(const V* w, const V* change, int n, V* out) const {
+        for (int v = 0; v <= last; ++v) out[v] = w[n] * change[v];
+        out[0] += w[0] * change[n];
+        out[n] += change[last] * w[variables];
+        out[last] += gamma * w[last] * change[n];
+    }
+
+    LANES_INLINE V sound(const V* w) const { return root(gamma * w[last] / w[0]); }
+    LANES_INLINE V sound_in_cell(const V* w) const { return root(gamma * w[last] * w[variables]); }
+
+    LANES_INLINE V fastest(const V* w, V c, int n) const { return size(w[n]) + c; }
+
+    LANES_INLINE V energy(const V* w) const { return w[last] * inverse_less + w[0] * square(w) * T(0.5); }
+
+    LANES_INLINE void flux(Flux kind, const V* l, const V* r, int n, V* f) const {
+        const V ca = sound(l), cb = sound(r), a = l[n], b = r[n];
+        if (kind == Flux::hllc) return hllc(l, r, smaller(a - ca, b - cb), greater(a + ca, b + cb), n, f);
+        const V top = greater(size(a) + ca, size(b) + cb);
+        V slow = -top, fast = top;
+        if (kind == Flux::hll) {
+            slow = smaller(smaller(a - ca, b - cb), V{});
+            fast = greater(greater(a + ca, b + cb), V{});
+        }
+        const V inverse = T(1) / (fast - slow), both = slow * fast, el = energy(l), er = energy(r);
+        for (int v = 0; v <= last; ++v) {
+            const V ql = v == 0 ? l[0] : v == last ? el : l[0] * l[v], qr = v == 0 ? r[0] : v == last ? er : r[0] * r[v];
+            V fl = ql * a, fr = qr * b;
+            if (v == n) fl += l[last], fr += r[last];
+            if (v == last) fl += l[last] * a, fr += r[last] * b;
+            f[v] = (fast * fl - slow * fr + both * (qr - ql)) * inverse;
+        }
+    }
+
+    // The state beside the face, or the one between the waves, and the flux that belongs to it.
+    LANES_INLINE void hllc(const V* l, const V* r, V slow, V fast, int n, V* f) const {
+        const V mass_l = l[0] * (slow - l[n]), mass_r = r[0] * (fast - r[n]);
+        const V contact = (r[last] - l[last] + l[n] * mass_l - r[n] * mass_r) / (mass_l - mass_r);
+        const auto ahead = contact >= V{};
+        V w[variables];
+        for (int v = 0; v < variables; ++v) w[v] = ahead ? l[v] : r[v];
+        const V s = ahead ? slow : fast, mass = ahead ? mass_l : mass_r, e = energy(w);
+        const auto between = ahead ? slow < V{} : fast > V{};
+        const V inverse = T(1) / (s - contact), density = mass * inverse;
+        const V pressure = w[last] + mass * (contact - w[n]);
+        const V star = ((s - w[n]) * e - w[last] * w[n] + pressure * contact) * inverse;
+        const V flow = w[0] * w[n];
+        f[0] = flow + (between ? s * (density - w[0]) : V{});
+        for (int v = 1; v <= D; ++v) {
+            const V own = flow * w[v] + (v == n ? w[last] : V{});
+            f[v] = own + (between ? s * (density * (v == n ? contact : w[v]) - w[0] * w[v]) : V{});
+        }
+        f[last] = (e + w[last]) * w[n] + (between ? s * (star - e) : V{});
+    }
+
+    LANES_INLINE auto sound_state(const V* q) const {
+        V square = q[1] * q[1];
+        for (int v = 2; v <= D; ++v) square += q[v] * q[v];
+        const V sum = q[last] + square + q[0];
+        return (q[0] > V{}) & (q[last] > square / (T(2) * q[0])) & (sum - sum == V{});
+    }
+};
+
+}  // namespace lanes::finite_volume::LANES_ISA

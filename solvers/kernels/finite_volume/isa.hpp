@@ -1,0 +1,24 @@
+// The kernels of one instruction set. An isa_*.cpp gives its name and the bytes of a register, and includes this.
+#pragma once
+
+#include "block.hpp"
+#include "euler.hpp"
+#include "shallow_water.hpp"
+
+namespace lanes::finite_volume::LANES_ISA {
+
+template <template <class, int> class Law, class T, int D> constexpr Kernel kernel(System system) {
+    constexpr int lanes = LANES_BYTES / sizeof(T);
+    using B = Block<Law, T, lanes, D>;
+    return {system, D, lanes, sizeof(T) == sizeof(float), B::memory, B::advance};
+}
+
+constexpr Kernel all_kernels[] = {
+    kernel<ShallowWater, float, 1>(System::shallow_water),  kernel<ShallowWater, float, 2>(System::shallow_water),
+    kernel<ShallowWater, double, 1>(System::shallow_water), kernel<ShallowWater, double, 2>(System::shallow_water),
+    kernel<Euler, float, 1>(System::euler),                 kernel<Euler, float, 2>(System::euler),
+    kernel<Euler, float, 3>(System::euler),                 kernel<Euler, double, 1>(System::euler),
+    kernel<Euler, double, 2>(System::euler),                kernel<Euler, double, 3>(System::euler),
+};
+
+}  // namespace lanes::finite_volume::LANES_ISA

@@ -1,0 +1,81 @@
+// What vectors of lanes lack for flow: roots, extremes, masks, limiters.
+#pragma once
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+#include "../vec.hpp"
+#include "kernel.hpp"
+
+namespace lanes::finite_volume::LANES_ISA {
+
+using namespace lanes::LANES_ISA;
+
+template <class V> struct Lanes {
+    using Scalar = ScalarOf<V>;
+    static constexpr int count = sizeof(V) / sizeof(Scalar);
+};
+
+template <class V> LANES_INLINE V all(ScalarOf<V> value) { return V{} + value; }
+
+// Of a NaN and a number both are the second argument, as the instruction has it. (The masks keep all lanes; without them
+// GCC 12 warns of what its own header leaves undefined.)
+template <class V> LANES_INLINE V smaller(V a, V b) {
+#if LANES_BYTES == 64
+    if constexpr (sizeof(ScalarOf<V>) == 4) return V(_mm512_mask_min_ps(__m512(a), 0xffff, __m512(a), __m512(b)));
+    else return V(_mm512_mask_min_pd(__m512d(a), 0xff, __m512d(a), __m512d(b)));
+#elif LANES_BYTES == 32
+    if constexpr (sizeof(ScalarOf<V>) == 4) return V(_mm256_min_ps(__m256(a), __m256(b)));
+    else return V(_mm256_min_pd(__m256d(a), __m256d(b)));
+#else
+    return a < b ? a : b;
+#endif
+}
+
+template <class V> LANES_INLINE V greater(V a, V b) {
+#if LANES_BYTES == 64
+    if constexpr (sizeof(ScalarOf<V>) == 4) return V(_mm512_mask_max_ps(__m512(a), 0xffff, __m512(a), __m512(b)));
+    else return V(_mm512_mask_max_pd(__m512d(a), 0xff, __m512d(a), __m512d(b)));
+#elif LANES_BYTES == 32
+    if constexpr (sizeof(ScalarOf<V>) == 4) return V(_mm256_max_ps(__m256(a), __m256(b)));
+    else return V(_mm256_max_pd(__m256d(a), __m256d(b)));
+#else
+    return a > b ? a : b;
+#endif
+}
+
+template <class V> LANES_INLINE V root(V a) {
+#if LANES_BYTES == 64
+    if constexpr (sizeof(ScalarOf<V>) == 4) return V(_mm512_mask_sqrt_ps(__m512(a), 0xffff, __m512(a)));
+    else return V(_mm512_mask_sqrt_pd(__m512d(a), 0xff, __m512d(a)));
+#elif LANES_BYTES == 32
+    if constexpr (sizeof(ScalarOf<V>) == 4) return V(_mm256_sqrt_ps(__m256(a)));
+    else return V(_mm256_sqrt_pd(__m256d(a)));
+#else
+    V out;
+    for (int i = 0; i < Lanes<V>::count; ++i) out[i] = ScalarOf<V>(__builtin_sqrt(a[i]));
+    return out;
+#endif
+}
+
+template <class V> LANES_INLINE V size(V a) { return greater(a, -a); }
+
+// Half the limited difference across a cell, from the differences to both sides.
+template <class V> LANES_INLINE V half_slope(Limiter limiter, V a, V b) {
+    using T = ScalarOf<V>;
+    if (limiter == Limiter::none) return (a + b) * T(0.25);
+    const V none{};
+    V steep;
+    if (limiter == Limiter::mc) {
+        steep = smaller(size(a + b) * T(0.25), smaller(size(a), size(b)));
+    } else if (limiter == Limiter::minmod) {
+        steep = smaller(size(a), size(b)) * T(0.5);
+    } else {
+        const V same = a * b > none ? a + b : all<V>(1);
+        return a * b > none ? a * b / same : none;
+    }
+    return a * b > none ? (a > none ? steep : -steep) : none;
+}
+
+}  // namespace lanes::finite_volume::LANES_ISA

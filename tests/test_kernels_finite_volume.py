@@ -1,0 +1,191 @@
+"""The compiled finite-volume lanes against their NumPy reference, and what no sample may learn of its neighbours."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pdebench.arrays import Array
+from pdebench.parallel import Serial
+from pdebench.solvers import kernels
+from pdebench.solvers.finite_volume.engine import Advanced, NumpyEngine
+from pdebench.solvers.finite_volume.gas import CompressibleEuler
+from pdebench.solvers.finite_volume.solver import FiniteVolumeCard
+from pdebench.solvers.finite_volume.water import ShallowWater
+from pdebench.solvers.kernels.finite_volume import LaneEngine, provenance
+from pdebench.spec import Grid
+
+compiled = pytest.importorskip("pdebench.solvers.kernels._compiled", reason="built without a C++ compiler")
+
+ROUND_OFF = {"float64": 1e-12, "float32": 2e-4}  # after some twenty steps, beside the largest value
+PAIRS = [("periodic", "periodic"), ("outflow", "reflecting"), ("no_slip", "outflow"), ("reflecting", "no_slip")]
+GAS = {"kind": "random_gas", "density": (0.5, 2), "pressure": (0.5, 2), "variation": 0.3, "mach": 0.7, "modes": 2}
+SEA = {"kind": "random_water", "mean": 1.0, "rms": 0.3, "speed": 0.3, "modes": 2}
+
+
+class Case:
+    """Random members of a system in a box, and both engines for them."""
+
+    def __init__(self, law: str, shape: tuple[int, ...], *, count: int = 5, pair: int = 0, seed: int = 0, **how: Any) -> None:
+        sides = {axis: PAIRS[(pair + i) % len(PAIRS)] for i, axis in enumerate("xyz"[: len(shape)])}
+        self.precision = how.setdefault("precision", "float64")
+        grid = Grid(shape=shape, lengths=tuple(0.5 + 0.3 * i for i in range(len(shape))), points="cells")
+        rng = np.random.default_rng(seed)
+        self.problem: Any
+        if law == "shallow_water":
+            self.problem = ShallowWater(initial_state=SEA, boundaries=sides)
+            self.params = {"gravity": rng.uniform(0.5, 2, count), "roughness": np.zeros(count)}
+        else:
+            self.problem = CompressibleEuler(initial_state=GAS, boundaries=sides)
+            self.params = {"heat_capacity_ratio": rng.uniform(1.2, 1.7, count)}
+        members = [{name: values[i] for name, values in self.params.items()} for i in range(count)]
+        drawn = [self.problem.initial(grid, own, np.random.default_rng([seed, i])) for i, own in enumerate(members)]
+        w = np.array(drawn).reshape(count, len(self.problem.fields), *shape)
+        system = self.problem.system(self.params, np.dtype(self.precision))
+        self.q = system.conserved(np.swapaxes(w, 0, 1).astype(self.precision))
+        fastest, reference = (
+            FiniteVolumeCard(engine=engine, **how).build(self.problem, grid, grid, Serial())._engine
+            for engine in ("fastest", "numpy")
+        )
+        assert isinstance(fastest, LaneEngine)
+        assert isinstance(reference, NumpyEngine)
+        self.lanes, self.reference = fastest, reference
+
+    def run(self, members: Any = slice(None), *, q: Array | None = None, length: float = 0.1, **how: Any) -> Advanced:
+        params = {name: values[members] for name, values in self.params.items()}
+        engine = replace(self.lanes, **how)
+        return engine.advance((self.q if q is None else q)[:, members], params, length=length)
+
+
+def same(one: Advanced, other: Advanced) -> None:
+    for name in ("q", "time", "steps", "limited"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    law=st.sampled_from(["shallow_water", "euler"]),
+    shape=st.lists(st.integers(4, 19), min_size=1, max_size=2).map(tuple),
+    count=st.integers(1, 18),
+    pair=st.integers(0, 3),
+    limiter=st.sampled_from(["minmod", "van_leer", "mc"]),
+    flux=st.sampled_from(["rusanov", "hll", "hllc"]),
+    precision=st.sampled_from(["float64", "float32"]),
+    seed=st.integers(0, 1000),
+)
+def test_any_box_batch_and_precision_follows_the_reference(precision: str, **how: Any) -> None:
+    case = Case(how.pop("law"), how.pop("shape"), precision=precision, **how)
+    found, expected = case.run(), case.reference.advance(case.q, case.params, length=0.1)
+    assert found.q.dtype == case.q.dtype
+    np.testing.assert_array_equal(found.steps, expected.steps)
+    np.testing.assert_array_equal(found.limited, expected.limited)
+    assert (found.time == 0.1).all()
+    assert np.abs(found.q - expected.q).max() < ROUND_OFF[precision] * np.abs(expected.q).max()
+
+
+@pytest.mark.parametrize("isa", compiled.finite_volume_instruction_sets())
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+def test_every_instruction_set_and_three_axes(isa: str, precision: str) -> None:
+    for law, shape in (("shallow_water", (9, 7)), ("euler", (6, 5, 7))):
+        case = Case(law, shape, count=3, precision=precision)
+        found, expected = case.run(isa=isa), case.reference.advance(case.q, case.params, length=0.1)
+        assert np.abs(found.q - expected.q).max() < ROUND_OFF[precision] * np.abs(expected.q).max()
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("law", ["shallow_water", "euler"])
+def test_a_sample_has_the_same_bits_in_any_lane_batch_and_thread(law: str, precision: str) -> None:
+    case = Case(law, (12, 10), count=19, precision=precision)
+    together = case.run()
+    same(case.run(threads=3), together)
+    for members in ([0], [7], [18], np.random.default_rng(1).permutation(19)):
+        part = case.run(members)
+        for name in ("time", "steps", "limited"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(together, name)[members], err_msg=name)
+        np.testing.assert_array_equal(part.q, together.q[:, members])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
+@pytest.mark.parametrize("law", ["shallow_water", "euler"])
+def test_a_sample_that_is_lost_leaves_its_neighbours_alone(law: str, bad: float) -> None:
+    case = Case(law, (8, 8), count=16)
+    spoilt = case.q.copy()
+    spoilt[0, 3, 2, 1] = bad
+    found, expected = case.run(q=spoilt), case.run()
+    others = np.arange(16) != 3
+    np.testing.assert_array_equal(found.q[:, others], expected.q[:, others])
+    np.testing.assert_array_equal(found.steps[others], expected.steps[others])
+    assert found.time[3] < 0.1
+    np.testing.assert_array_equal(found.q[:, 3], spoilt[:, 3])
+
+
+def test_a_sample_that_has_arrived_waits_unchanged() -> None:
+    """Members whose waves are a hundred times slower take fewer steps, in lanes beside the fast ones."""
+    case = Case("euler", (10, 10), count=8)
+    slow = case.q.copy()
+    slow[1:3, ::2] *= 1e-2
+    slow[3, ::2] *= 1e-4
+    found = case.run(q=slow)
+    assert found.steps[::2].max() < found.steps[1::2].min()
+    for i in range(8):
+        np.testing.assert_array_equal(case.run([i], q=slow).q[:, 0], found.q[:, i])
+
+
+def test_positivity_is_helped_as_often_as_by_the_reference() -> None:
+    case = Case("shallow_water", (40,), count=3, pair=1)
+    dry = case.q.copy()
+    dry[:, :, 20:] = 0
+    found, expected = case.run(q=dry, length=0.2), case.reference.advance(dry, case.params, length=0.2)
+    assert (found.limited > 0).all()
+    np.testing.assert_array_equal(found.limited, expected.limited)
+    assert np.abs(found.q - expected.q).max() < 1e-11
+    assert found.q[0].min() >= 0
+
+
+def test_a_system_of_ones_own_is_not_taken_for_the_compiled_one() -> None:
+    case = Case("shallow_water", (8, 8))
+    rough = {**case.params, "roughness": np.full(5, 0.1)}
+    found = case.lanes.advance(case.q, rough, length=0.1)
+    same(found, case.reference.advance(case.q, rough, length=0.1))
+    assert np.abs(found.q[1:]).sum() < np.abs(case.run().q[1:]).sum()
+
+
+def test_bad_arguments_are_named() -> None:
+    case = Case("euler", (8, 8))
+    with pytest.raises(ValueError, match="no such kernel on this machine"):
+        case.run(isa="mmx")
+    with pytest.raises(ValueError, match="threads"):
+        case.run(threads=0)
+    with pytest.raises(ValueError, match=r"\(members, 4, \*cells\)"):
+        case.lanes.advance(case.q[:3], case.params, length=0.1)
+    with pytest.raises(ValueError, match="one entry per member"):
+        case.lanes.advance(case.q[:, :2], case.params, length=0.1)
+    with pytest.raises(ValueError, match="no limiter superbee"):
+        replace(case.lanes, reference=replace(case.reference, space=replace(case.reference.space, limiter="superbee"))).advance(
+            case.q, case.params, length=0.1
+        )
+
+
+def test_an_empty_batch_is_nothing() -> None:
+    assert Case("euler", (8, 8), count=0).run().q.shape == (4, 0, 8, 8)
+
+
+def test_without_the_extension_numpy_serves_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    case = Case("euler", (8, 8))
+    monkeypatch.setattr(kernels, "_compiled", None)
+    kernels.warn_once.cache_clear()
+    grid = Grid(shape=(8, 8), lengths=(1.0, 1.0), points="cells")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            solver = FiniteVolumeCard().build(case.problem, grid, grid, Serial())
+            assert isinstance(solver._engine, NumpyEngine)
+    assert len(caplog.records) == 1
+    assert provenance() == "numpy"
