@@ -50,7 +50,7 @@ class NumpyEngine:
         number = 0
         while todo.size and number < self.max_steps:
             system = self.system({name: values[todo] for name, values in params.items()})
-            good = system.admissible(q[:, todo]).reshape(len(todo), -1).all(axis=1)
+            good = physical(system, q[:, todo])
             if not good.all():
                 todo = todo[good]
                 continue
@@ -67,7 +67,7 @@ class NumpyEngine:
             todo = todo[parts > 1]
             number += 1
         system = self.system(params)
-        lost = ~system.admissible(q).reshape(count, -1).all(axis=1) & (time == length)
+        lost = ~physical(system, q) & (time == length)
         return Advanced(q, np.where(lost, np.nextafter(length, 0), time), steps, limited)
 
     def rate(self, system: Any, q: Array) -> Array:
@@ -107,6 +107,11 @@ class NumpyEngine:
     def _sourced(self, system: Any, q: Array, dt: Array) -> Array:
         """Stiff sources of a cell by itself, where the system has them."""
         return np.asarray(system.relaxed(q, dt)) if hasattr(system, "relaxed") else q
+
+
+def physical(system: Any, q: Array) -> Array:
+    """Which members are admissible everywhere, `(b,)`."""
+    return np.asarray(system.admissible(q).all(axis=tuple(range(1, q.ndim - 1))))
 
 
 def without_round_off(system: Any, q: Array) -> Array:

@@ -11,7 +11,7 @@ from pdebench.arrays import Array
 from pdebench.problem import BatchParams
 from pdebench.solvers import kernels
 from pdebench.solvers.finite_volume.boundary import Inflow
-from pdebench.solvers.finite_volume.engine import Advanced, Engine, NumpyEngine
+from pdebench.solvers.finite_volume.engine import Advanced, Engine, NumpyEngine, physical
 from pdebench.solvers.finite_volume.euler import EulerSystem
 from pdebench.solvers.finite_volume.riemann import FluxName
 from pdebench.solvers.finite_volume.shallow_water import ShallowWaterSystem
@@ -75,5 +75,5 @@ class LaneEngine:
             isa=self.isa,
         )
         new = np.swapaxes(out, 0, 1)
-        lost = ~system.admissible(new).reshape(len(time), -1).all(axis=1) & (time == length)
+        lost = ~physical(system, new) & (time == length)
         return Advanced(new, np.where(lost, np.nextafter(length, 0), time), steps, limited)
