@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,11 @@ import pytest
 from pydantic import ValidationError
 from volumes import AIR, OPEN, RING, RK2, WATER, WENO, cells, march, sound
 
+from pdebench import solve
+from pdebench.certify import certify, verify
+from pdebench.check import check
 from pdebench.errors import CardError, SolverError
+from pdebench.generate import generate
 from pdebench.parallel import Serial
 from pdebench.solvers.finite_volume.boundary import Boundaries, fill, padded
 from pdebench.solvers.finite_volume.engine import NumpyEngine
@@ -21,7 +26,9 @@ from pdebench.solvers.finite_volume.riemann import FluxName, flux_called
 from pdebench.solvers.finite_volume.shallow_water import ShallowWaterSystem
 from pdebench.solvers.finite_volume.solver import FiniteVolumeCard
 from pdebench.solvers.finite_volume.water import ShallowWater
-from pdebench.spec import Grid
+from pdebench.spec import Grid, load_spec
+from pdebench.store import TrajectoryStore
+from pdebench.testing import check_solver
 
 WALL, STILL = ("reflecting", "reflecting"), ("no_slip", "no_slip")
 VISCOUS = {**AIR, "shear_viscosity": 0.01, "bulk_viscosity": 0.02}
@@ -147,7 +154,9 @@ def lake(dimensions: int, flux: FluxName = "hllc", **how: Any) -> tuple[NumpyEng
     box = Boundaries(**sides(WALL, dimensions))
     system = ShallowWaterSystem(params, dimensions, np.dtype(float), dry=1e-6)
     space = Space((0.1,) * dimensions, box, "muscl", "mc", flux_called(flux, system))
-    return NumpyEngine(lambda p: ShallowWaterSystem(p, dimensions, np.dtype(float), 1e-6), space, "ssp_rk2", 0.4, 10_000), params
+    return NumpyEngine(
+        lambda p: ShallowWaterSystem(p, dimensions, np.dtype(float), 1e-6), space, "ssp_rk2", 0.4, 10_000
+    ), params
 
 
 @pytest.mark.parametrize("dimensions", [1, 2])
@@ -337,7 +346,7 @@ def test_contradictory_sides_are_refused() -> None:
 def test_what_cannot_be_solved_is_refused_with_its_reason() -> None:
     problem = CompressibleEuler(initial_state=GAS, boundaries=sides(RING, 2))
     box = {"shape": (8, 8), "lengths": (1.0, 1.0)}
-    with pytest.raises(SolverError, match=r"points: cells, not nodes"):
+    with pytest.raises(SolverError, match=r"points: centres, not nodes"):
         FiniteVolumeCard().build(problem, Grid(**box), Grid(**box), Serial())
     with pytest.raises(CardError, match="along x, y, but the grid has 1 axes"):
         FiniteVolumeCard().build(problem, cells(8), cells(8), Serial())
@@ -358,3 +367,67 @@ def test_inflow_fills_an_empty_channel() -> None:
     end = sound(march(problem, cells(32), WATER, [3.0], states=w))[0, 0]
     assert end[0] == pytest.approx(1.0, abs=1e-6)
     assert end[1] == pytest.approx(2.0, abs=1e-6)
+
+
+# A bed as the input of a problem
+
+BED = {"mean": 0.5, "rms": 0.4, "modes": 4}
+
+
+def over_a_bed(rms: float) -> ShallowWater:
+    return ShallowWater(initial_state={**SEA, "rms": rms, "speed": 0.0}, boundaries=sides(WALL, 2), bed=BED, dry=1e-6)
+
+
+def test_a_drawn_lake_with_islands_stays_at_rest_for_every_frame() -> None:
+    problem, grid = over_a_bed(0.0), cells(24, 24, length=3.0)
+    start = problem.initial(grid, WATER, np.random.default_rng(3))
+    assert (start[0] == 0).any()
+    frames = sound(march(problem, grid, WATER, [0, 0.5, 1.0], states=start[None], **RK2))[:, 0]
+    assert np.abs(frames - start[:3]).max() < 1e-13
+
+
+@pytest.mark.parametrize("roughness", [0.0, 0.05])
+def test_a_stormy_lake_keeps_its_water(roughness: float) -> None:
+    problem, grid, params = over_a_bed(0.2), cells(24, 24, length=3.0), {**WATER, "roughness": roughness}
+    frames = sound(march(problem, grid, params, [0, 1.0, 2.0], **{**RK2, "limiter": "minmod"}))[:, 0]
+    assert frames[:, 0].min() >= 0
+    assert (frames[:, 0] <= 1e-6).any()
+    assert frames[:, 0].mean(axis=(1, 2)) == pytest.approx(frames[0, 0].mean(), rel=1e-12)
+
+
+def test_a_bed_asks_for_a_scheme_that_knows_it() -> None:
+    with pytest.raises(SolverError, match="an uneven bed takes scheme ssp_rk2"):
+        FiniteVolumeCard().build(over_a_bed(0.1), cells(8, 8), cells(8, 8), Serial())
+
+
+# As a plug-in
+
+
+@pytest.mark.parametrize("name", ["swe2d_radial_dam_break", "swe2d_random", "euler2d_poseidon_rp"])
+def test_the_solver_keeps_its_contract(name: str) -> None:
+    small = {"grid.shape": [24, 24], "store.shape": [12, 12], "times.frames": 4, "solver.batch": 4}
+    spec = load_spec(name, small)
+    problem, card = solve.prepare(spec)
+    assert check_solver(card, problem, spec) == []
+
+
+def test_a_store_of_water_is_made_checked_and_certified(tmp_path: Path) -> None:
+    small = {"grid.shape": [32, 32], "store.shape": [16, 16], "times.frames": 4, "times.step": 0.05}
+    few = {"samples.count": 4, "samples.unit": 2, "splits": {"test": [0, 4]}}
+    generate(load_spec("swe2d_radial_dam_break", small | few), tmp_path / "store")
+    store = TrajectoryStore.open(tmp_path / "store")
+    assert [finding for finding in check(store) if finding.severity != "ok"] == []
+    certificate = certify(store, [0, 3])
+    assert not certificate.failed
+    assert 0 < certificate.error[-1, 0] < 0.05
+    assert verify(store, 1).equal
+
+
+def test_averages_of_a_finer_solution_keep_what_is_conserved() -> None:
+    problem, fine, coarse = CompressibleEuler(initial_state=GAS, boundaries=sides(RING, 2)), cells(24, 16), cells(6, 8)
+    state = problem.initial(fine, AIR, np.random.default_rng(0))
+    solver = FiniteVolumeCard().build(problem, fine, coarse, Serial())
+    (frame,) = solver.trajectories(state[None], {"heat_capacity_ratio": np.array([1.4])}, np.array([0.0]))
+    before, after = problem.invariants(state, fine, AIR), problem.invariants(frame[0], coarse, AIR)
+    for name in before:
+        assert after[name] == pytest.approx(before[name], abs=1e-14), name

@@ -28,7 +28,7 @@ class Run(NamedTuple):
 
 
 def cells(*shape: int, length: float = 1.0) -> Grid:
-    return Grid(shape=shape, lengths=(length,) * len(shape), points="cells")
+    return Grid(shape=shape, lengths=(length,) * len(shape), points="centres")
 
 
 def march(problem: Any, grid: Grid, params: dict[str, float], times: Any, *, states: Any = None, **how: Any) -> Run:

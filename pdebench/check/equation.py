@@ -167,8 +167,6 @@ class _Marcher:
         given: Array,
         settled: Mapping[str, Any] | None,
     ) -> None:
-        if spec.grid.shape != spec.output.shape and spec.grid.points != "nodes":
-            raise SolverError("cell averages on another grid than the solver's cannot be continued")
         self._spec, self._before, self._stated, self._settled = spec, before, stated, settled
         self._given = resample(given, spec.output, spec.grid)
         self.filtered = self._loses_something()

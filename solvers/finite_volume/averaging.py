@@ -9,7 +9,7 @@ import numpy as np
 
 from pdebench.arrays import Array
 from pdebench.problem import Params
-from pdebench.resample import averages
+from pdebench.resample import resample
 from pdebench.spec import Grid
 
 
@@ -21,8 +21,9 @@ def averaged(system: Any, grid: Grid, subcells: int, values: Callable[[Grid], Ar
     """
     if subcells == 1:
         return values(grid)
-    fine = values(grid.with_shape(tuple(n * subcells for n in grid.shape)))
-    return np.asarray(system.primitive(averages(system.conserved(fine[:, None]), grid.shape))[:, 0])
+    finer = grid.with_shape(tuple(n * subcells for n in grid.shape))
+    q = resample(system.conserved(values(finer)[:, None]), finer, grid)
+    return np.asarray(system.primitive(q)[:, 0])
 
 
 def of_one(params: Params) -> dict[str, Array]:

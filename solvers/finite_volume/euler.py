@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pdebench.arrays import Array
@@ -13,7 +15,7 @@ from .system import column, entropy_fix, tangential
 class EulerSystem:
     """ρₜ + ∇·(ρu) = 0, (ρu)ₜ + ∇·(ρ u⊗u + p) = 0, Eₜ + ∇·((E + p)u) = 0."""
 
-    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype) -> None:
+    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype[Any]) -> None:
         self.dimensions = dimensions
         self.gamma = column(params, "heat_capacity_ratio", dimensions, dtype)
         self.variables = ("density", *("velocity_x", "velocity_y", "velocity_z")[:dimensions], "pressure")
@@ -38,21 +40,21 @@ class EulerSystem:
 
     def flux(self, w: Array, axis: int) -> Array:
         n = self.normal(axis)
-        f = self.conserved(w) * w[n]
+        f = np.asarray(self.conserved(w) * w[n])
         f[n] += w[-1]
         f[-1] += w[-1] * w[n]
         return f
 
     def quasilinear(self, w: Array, change: Array, axis: int) -> Array:
         n = self.normal(axis)
-        out = w[n] * change
+        out = np.asarray(w[n] * change)
         out[0] += w[0] * change[n]
         out[n] += change[-1] / w[0]
         out[-1] += self.gamma * w[-1] * change[n]
         return out
 
     def sound(self, w: Array) -> Array:
-        return np.sqrt(self.gamma * w[-1] / w[0])
+        return np.asarray(np.sqrt(self.gamma * w[-1] / w[0]))
 
     def speeds(self, w: Array, axis: int) -> tuple[Array, Array]:
         u, c = w[self.normal(axis)], self.sound(w)

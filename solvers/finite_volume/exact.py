@@ -35,7 +35,7 @@ def gas(left: State, right: State, gamma: float, speed: Array) -> Array:
         _gas_side(state, c, star, velocity, gamma, sign * speed, sign)
         for state, c, sign in ((left, sound[0], 1), (right, sound[1], -1))
     ]
-    return np.where(speed < velocity, *sides)
+    return np.asarray(np.where(speed < velocity, *sides))
 
 
 def _gas_side(state: State, c: float, star: float, velocity: float, gamma: float, speed: Array, sign: int) -> Array:
@@ -62,7 +62,7 @@ def _gas_side(state: State, c: float, star: float, velocity: float, gamma: float
 
 def water(left: tuple[float, float], right: tuple[float, float], gravity: float, speed: Array) -> Array:
     """(h, u) `(2, n)` along the rays x/t: dams on a wet bed (Stoker 1957) or a dry one (Ritter 1892)."""
-    ca, cb = (np.sqrt(gravity * h) for h, _ in (left, right))
+    ca = np.sqrt(gravity * left[0])
     if right[0] == 0:
         return _fan(left, ca, gravity, speed, end=left[1] + 2 * ca)
     if left[0] == 0:
@@ -92,7 +92,7 @@ def water(left: tuple[float, float], right: tuple[float, float], gravity: float,
             )
         side[1] *= sign
         sides.append(side)
-    return np.where(speed < velocity, *sides)
+    return np.asarray(np.where(speed < velocity, *sides))
 
 
 def _fan(
@@ -103,4 +103,4 @@ def _fan(
     local = (2 * c + u - speed) / 3
     fan = np.array([local**2 / gravity, speed + local])
     rest = np.zeros_like(fan) if then is None else then
-    return np.where(speed < u - c, np.array([[h], [u]]), np.where(speed < end, fan, rest))
+    return np.asarray(np.where(speed < u - c, np.array([[h], [u]]), np.where(speed < end, fan, rest)))

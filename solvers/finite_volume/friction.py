@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pdebench.arrays import Array
@@ -14,7 +16,7 @@ from .system import column
 class RoughSystem(ShallowWaterSystem):
     """Shallow water whose momentum relaxes after each step, implicitly: stable for any depth."""
 
-    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype, dry: float = 0.0) -> None:
+    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype[Any], dry: float = 0.0) -> None:
         super().__init__(params, dimensions, dtype, dry)
         self.roughness = column(params, "roughness", dimensions, dtype)
 

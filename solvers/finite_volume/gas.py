@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class CompressibleEuler(Card):
             Field("pressure", "Pa", "pressure"),
         )
 
-    def system(self, params: BatchParams, dtype: np.dtype) -> EulerSystem:
+    def system(self, params: BatchParams, dtype: np.dtype[Any]) -> EulerSystem:
         return EulerSystem(params, self.boundaries.dimensions, dtype)
 
     def initial(self, grid: Grid, params: Params, rng: np.random.Generator) -> Array:
@@ -81,7 +81,7 @@ class CompressibleNavierStokes(CompressibleEuler):
         Parameter("bulk_viscosity", "Pa s", "bulk viscosity ζ", minimum=0.0),
     )
 
-    def system(self, params: BatchParams, dtype: np.dtype) -> NavierStokesSystem:
+    def system(self, params: BatchParams, dtype: np.dtype[Any]) -> NavierStokesSystem:
         return NavierStokesSystem(params, self.boundaries.dimensions, dtype)
 
     def exact(self, grid: Grid, params: Params, t: float) -> Array:

@@ -1,4 +1,7 @@
-"""MUSCL–Hancock, one axis after the other: second order for one flux per face and step (van Leer 1984; Toro 2009, §14.4)."""
+"""MUSCL–Hancock, one axis after the other: second order for one flux per face and step.
+
+van Leer (1984), SIAM J. Sci. Stat. Comput. 5, 1; Toro (2009), Riemann Solvers and Numerical Methods, §14.4.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class InviscidBurgers(Card):
     fields: ClassVar[tuple[Field, ...]] = (Field("velocity", "m s-1", "velocity"),)
     parameters: ClassVar[tuple[Parameter, ...]] = ()
 
-    def system(self, params: BatchParams, dtype: np.dtype) -> AdvectionSystem:
+    def system(self, params: BatchParams, dtype: np.dtype[Any]) -> AdvectionSystem:
         return BurgersSystem(params, self.boundaries.dimensions, dtype)
 
     def initial(self, grid: Grid, params: Params, rng: np.random.Generator) -> Array:
@@ -47,5 +47,5 @@ class LinearAdvection(InviscidBurgers):
     fields: ClassVar[tuple[Field, ...]] = (Field("concentration", "1", "concentration"),)
     parameters: ClassVar[tuple[Parameter, ...]] = (Parameter("speed", "m s-1", "speed along every axis"),)
 
-    def system(self, params: BatchParams, dtype: np.dtype) -> AdvectionSystem:
+    def system(self, params: BatchParams, dtype: np.dtype[Any]) -> AdvectionSystem:
         return AdvectionSystem(params, self.boundaries.dimensions, dtype)

@@ -20,7 +20,7 @@ def rusanov(system: System, left: Array, right: Array, axis: int) -> Array:
     """The mean flux, less half the jump times the fastest wave (Rusanov 1961): the most diffusive and safest."""
     top = np.maximum.reduce([np.abs(s) for w in (left, right) for s in system.speeds(w, axis)])
     mean = (system.flux(left, axis) + system.flux(right, axis)) / 2
-    return mean - top / 2 * (system.conserved(right) - system.conserved(left))
+    return np.asarray(mean - top / 2 * (system.conserved(right) - system.conserved(left)))
 
 
 def hll(system: System, left: Array, right: Array, axis: int) -> Array:
@@ -30,7 +30,8 @@ def hll(system: System, left: Array, right: Array, axis: int) -> Array:
     jump = system.conserved(right) - system.conserved(left)
     still = fast == slow  # nothing moves, as on a dry bed
     inverse = np.where(still, 0, 1 / np.where(still, 1, fast - slow))
-    return (fast * system.flux(left, axis) - slow * system.flux(right, axis) + slow * fast * jump) * inverse
+    mean = fast * system.flux(left, axis) - slow * system.flux(right, axis) + slow * fast * jump
+    return np.asarray(mean * inverse)
 
 
 def hllc(system: Any, left: Array, right: Array, axis: int) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pdebench.arrays import Array
@@ -16,7 +18,7 @@ class AdvectionSystem:
     variables = ("concentration",)
     positive: tuple[int, ...] = ()
 
-    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype) -> None:
+    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype[Any]) -> None:
         self.dimensions = dimensions
         self._speed = column(params, "speed", dimensions, dtype)
 
@@ -54,7 +56,7 @@ class BurgersSystem(AdvectionSystem):
 
     variables = ("velocity",)
 
-    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype) -> None:
+    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype[Any]) -> None:
         self.dimensions = dimensions
 
     def flux(self, w: Array, axis: int) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pdebench.arrays import Array
@@ -14,7 +16,7 @@ from .system import column, entropy_fix, tangential
 class ShallowWaterSystem:
     """`dry`: below this depth (of the member's unit of length) water does not move; 0 leaves nothing out but vacuum."""
 
-    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype, dry: float = 0.0) -> None:
+    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype[Any], dry: float = 0.0) -> None:
         self.dimensions, self.dry = dimensions, dry
         self.gravity = column(params, "gravity", dimensions, dtype)
         self.variables = ("depth", "velocity_x", "velocity_y")[: 1 + dimensions]
@@ -45,7 +47,7 @@ class ShallowWaterSystem:
 
     def quasilinear(self, w: Array, change: Array, axis: int) -> Array:
         n = self.normal(axis)
-        out = w[n] * change
+        out = np.asarray(w[n] * change)
         out[0] += w[0] * change[n]
         out[n] += self.gravity * change[0]
         return out

@@ -11,7 +11,7 @@ from pydantic import model_validator
 from pdebench.arrays import Array, Index
 from pdebench.errors import SolverError
 from pdebench.parallel import Comm
-from pdebench.problem import BatchParams, Cost, Problem
+from pdebench.problem import BatchParams, Cost, Problem, inputs_of
 from pdebench.resample import resample
 from pdebench.solvers.kernels import finite_volume as kernel
 from pdebench.spec import Card, Count, Grid, Positive
@@ -28,12 +28,12 @@ LIMITS: dict[Scheme, float] = {"muscl_hancock": 1.0, "ssp_rk2": 1.0, "ssp_rk3": 
 
 
 @runtime_checkable
-class Conservation(Protocol):
+class Conservation(Problem, Protocol):
     """A problem that is a system of conservation laws in a box; its fields are the system's primitive variables."""
 
     @property
     def boundaries(self) -> Boundaries: ...
-    def system(self, params: BatchParams, dtype: np.dtype) -> System: ...
+    def system(self, params: BatchParams, dtype: np.dtype[Any]) -> System: ...
 
 
 class FiniteVolumeCard(Card):
@@ -69,8 +69,8 @@ class FiniteVolumeCard(Card):
             raise SolverError(f"the finite-volume solver needs conservation laws; {problem} has no system")
         if comm.size > 1:
             raise SolverError(f"finite volumes run on one rank per unit of work: set ranks to 1, not {comm.size}")
-        if grid.points != "cells":
-            raise SolverError(f"the finite-volume solver needs grid.points: cells, not {grid.points}")
+        if grid.points != "centres":
+            raise SolverError(f"the finite-volume solver needs grid.points: centres, not {grid.points}")
         problem.boundaries.expect(grid)
         if min(grid.shape) < (least := 2 * GHOSTS[self.reconstruction]):
             raise SolverError(f"{self.reconstruction} needs {least} cells along each axis, not {grid.shape}")
@@ -89,8 +89,8 @@ class FiniteVolumeSolver:
     def __init__(self, problem: Conservation, grid: Grid, output: Grid, card: FiniteVolumeCard) -> None:
         self.batch = card.batch
         self._problem, self._grid, self._output, self._card = problem, grid, output, card
-        self._dtype = np.dtype(card.precision)
-        least = {p.name: np.full(1, max(p.minimum, 0.0)) for p in problem.parameters}  # type: ignore[attr-defined]
+        self._dtype, self._inputs = np.dtype(card.precision), len(inputs_of(problem))
+        least = {p.name: np.full(1, max(p.minimum, 0.0)) for p in problem.parameters}
         one = problem.system(least, self._dtype)
         space = Space(grid.spacing, problem.boundaries, card.reconstruction, card.limiter, flux_called(card.flux, one))
         reference = NumpyEngine(self._system, space, card.scheme, card.cfl, card.max_steps)
@@ -103,6 +103,8 @@ class FiniteVolumeSolver:
         self.limited: Index = np.zeros(0, int)  # how often positivity had to be helped, per member
 
     def _refuse(self, system: Any) -> None:
+        if self._inputs and (self._card.scheme == "muscl_hancock" or self._card.reconstruction != "muscl"):
+            raise SolverError("an uneven bed takes scheme ssp_rk2 or ssp_rk3 with reconstruction muscl")
         if self._card.scheme == "muscl_hancock" and hasattr(system, "viscous_flux"):
             raise SolverError("muscl_hancock knows no viscosity: set solver.scheme to ssp_rk2 or ssp_rk3")
 
@@ -116,29 +118,33 @@ class FiniteVolumeSolver:
         count = len(states)
         self._steps, self.limited, self._reasons = np.zeros(count, int), np.zeros(count, int), [""] * count
         w = np.swapaxes(states, 0, 1).astype(self._dtype)
+        w, bed = (w[: -self._inputs], w[-self._inputs :]) if self._inputs else (w, None)
         system: Any = self._system(params)
         for member in range(count):
             self._reasons[member] = _defect(system, w[:, member], self._grid)
+            if bed is not None and not np.isfinite(bed[:, member]).all():
+                self._reasons[member] = "the bed is not finite"
         sound = np.array([not why for why in self._reasons])
         q = system.conserved(np.where(sound.reshape(-1, *(1,) * system.dimensions), w, 1))
         now = 0.0
         for time in times:
             if time > now:
-                q = self._interval(q, params, now, float(time))
+                q = self._interval(q, params, now, float(time), bed)
                 now = float(time)
             yield self._values(q, params)
 
-    def _interval(self, q: Array, params: BatchParams, start: float, end: float) -> Array:
+    def _interval(self, q: Array, params: BatchParams, start: float, end: float, bed: Array | None) -> Array:
         todo: Index = np.array([i for i, why in enumerate(self._reasons) if not why], int)
         if not todo.size:
             return q
         own = {name: values[todo] for name, values in params.items()}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a blow-up is told by its reason
-            done = self._engine.advance(q[:, todo], own, length=end - start)
+            below = None if bed is None else bed[:, todo]
+            done = self._engine.advance(q[:, todo], own, length=end - start, bed=below)
             for row in np.flatnonzero(done.time < end - start):
                 self._reasons[todo[row]] = self._failure(done, own, int(row), start, end)
-        self._steps[todo] += done.steps
-        self.limited[todo] += done.limited
+        self._steps[todo] = self._steps[todo] + done.steps
+        self.limited[todo] = self.limited[todo] + done.limited
         q = q.copy()
         q[:, todo] = done.q
         return q
@@ -184,7 +190,7 @@ def _defect(system: Any, w: Array, grid: Grid) -> str:
 def _worst(system: Any, w: Array, bad: Array, grid: Grid) -> str:
     """`density is -0.1 in cell (3, 4)`, of the first bad cell."""
     cell = tuple(int(i) for i in np.argwhere(bad)[0])
-    values = w[(slice(None), *cell)]
+    values = w.reshape(len(w), -1)[:, np.ravel_multi_index(cell, grid.shape)]
     for v in (*system.positive, *range(len(values))):
         if not np.isfinite(values[v]) or (v in system.positive and values[v] <= 0):
             return f"{system.variables[v]} is {values[v]:.3g} in cell {cell} of {grid.shape}"

@@ -6,7 +6,7 @@ x, y, z as far as there are, then what else). `axis` counts the grid's axes, slo
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Linearised(System, Protocol):
     def roe(self, left: Array, right: Array, axis: int) -> Array: ...
 
 
-def column(params: BatchParams, name: str, dimensions: int, like: np.dtype) -> Array:
+def column(params: BatchParams, name: str, dimensions: int, like: np.dtype[Any]) -> Array:
     """A parameter `(b,)` shaped to broadcast over `(variable, b, *space)`."""
     return np.asarray(params[name]).astype(like).reshape(-1, *(1,) * dimensions)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pdebench.arrays import Array
@@ -14,7 +16,7 @@ from .system import column
 class NavierStokesSystem(EulerSystem):
     """(ρu)ₜ + … = ∇·σ, Eₜ + … = ∇·(σu), σ = η (∇u + ∇uᵀ) + (ζ − 2η/3)(∇·u) I; second order, central."""
 
-    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype) -> None:
+    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype[Any]) -> None:
         super().__init__(params, dimensions, dtype)
         self.shear = column(params, "shear_viscosity", dimensions, dtype)
         self.bulk = column(params, "bulk_viscosity", dimensions, dtype)

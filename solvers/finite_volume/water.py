@@ -1,8 +1,8 @@
-"""Shallow water as a problem: a flat bed, water that falls from dams or starts rough."""
+"""Shallow water as a problem: water that falls from dams or starts rough, over a flat or an uneven bed."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field as Option
@@ -71,14 +71,30 @@ class RandomWater(Card):
         return np.stack([self.mean * np.exp(self.rms * waves[0]), *self.speed * waves[1:] / np.sqrt(axes)])
 
 
+class RandomBed(Card):
+    """Height `mean` and periodic random waves of root mean square `rms`, |n| ≤ `modes`, amplitudes ∝ |n|^−decay."""
+
+    mean: Finite
+    rms: NotNegative
+    modes: Count
+    decay: Finite = 2.0
+
+    def values(self, grid: Grid, rng: np.random.Generator) -> Array:
+        return self.mean + self.rms * random_waves(grid, rng, modes=self.modes, decay=self.decay)
+
+
 WaterState = Annotated[RadialDam | Dam | RandomWater, Option(discriminator="kind")]
 
 
 class ShallowWater(Card):
-    """Depth and velocities over a flat bed, in 1D or 2D. `dry`: depth below which water stands still."""
+    """Depth and velocities, in 1D or 2D. `dry`: depth below which water stands still.
+
+    Over a `bed` the initial state's depth is the height of the surface: land that lies above it is dry.
+    """
 
     initial_state: WaterState
     boundaries: Boundaries
+    bed: RandomBed | None = None
     dry: NotNegative = 1e-8
 
     parameters: ClassVar[tuple[Parameter, ...]] = (
@@ -94,7 +110,11 @@ class ShallowWater(Card):
             *(Field(f"velocity_{x}", "m s-1", f"velocity along {x}") for x in "xy"[:axes]),
         )
 
-    def system(self, params: BatchParams, dtype: np.dtype) -> ShallowWaterSystem:
+    @property
+    def inputs(self) -> tuple[Field, ...]:
+        return (Field("bed", "m", "height of the bed"),) if self.bed else ()
+
+    def system(self, params: BatchParams, dtype: np.dtype[Any]) -> ShallowWaterSystem:
         smooth = not np.any(params["roughness"])
         return (ShallowWaterSystem if smooth else RoughSystem)(params, self.boundaries.dimensions, dtype, self.dry)
 
@@ -103,13 +123,18 @@ class ShallowWater(Card):
         system = self.system(of_one(params), np.dtype(float))
         seed = rng.integers(2**63)  # the finer grid of the averages must see the same state
         state = self.initial_state
-        return averaged(system, grid, state.subcells, lambda g: state.values(g, np.random.default_rng(seed)))
+        if self.bed is None:
+            return averaged(system, grid, state.subcells, lambda g: state.values(g, np.random.default_rng(seed)))
+        bed, water = self.bed.values(grid, rng), state.values(grid, np.random.default_rng(seed))
+        water[0] = np.maximum(water[0] - bed[0], 0)  # at the centres, so that a lake at rest is one
+        water[1:, water[0] <= self.dry] = 0
+        return np.concatenate([water, bed])
 
     def exact(self, grid: Grid, params: Params, t: float) -> Array:
         """The state at cell centres: known for a dam across a 1D box before a wave reaches a side."""
         dam = self.initial_state
-        if not isinstance(dam, Dam) or len(grid.shape) != 1:
-            raise CardError("the exact solution is known for a dam in 1D only")
+        if not isinstance(dam, Dam) or len(grid.shape) != 1 or self.bed:
+            raise CardError("the exact solution is known for a dam in 1D on a flat bed only")
         x = grid.axes()[0] - dam.position * grid.lengths[0]
         speed = x / t if t > 0 else np.where(x < 0, -np.inf, np.inf)
         if t == 0:
@@ -126,4 +151,6 @@ class ShallowWater(Card):
 
     def laws(self) -> dict[str, str]:
         """Bores dissipate energy; walls and periodic boxes keep the water."""
+        if self.bed:
+            return {"volume": "constant"} if self.boundaries.closed else {}
         return {"volume": "constant", "energy": "falling"} if self.boundaries.closed else {}
