@@ -169,16 +169,16 @@ def test_a_lake_at_rest_stays_at_rest(dimensions: int, level: float, flux: FluxN
     depth = np.maximum(level - bed, 0)
     assert (depth == 0).any() == (level < 1)
     q = np.concatenate([depth, *(np.zeros_like(depth),) * dimensions])
-    done = engine.advance(q, params, length=1.0, bed=bed)
-    assert done.time == 1.0
-    assert done.steps > 50
+    done = engine.advance(q, params, length=0.5, bed=bed)
+    assert done.time == 0.5
+    assert done.steps > 25
     assert np.abs(done.q - q).max() < 1e-13
 
 
 def test_thackers_basin_sloshes_with_its_period() -> None:
     """A plane surface in a parabolic bowl (Thacker 1981, J. Fluid Mech. 107, 499): exact, wet and dry."""
     errors = []
-    for n in (50, 100, 200):
+    for n in (30, 60, 120):
         x = (np.arange(n) + 0.5) * 4 / n - 2
         omega, slope = np.sqrt(2 * 9.81), 0.5
         system = {"gravity": np.array([9.81])}
@@ -405,7 +405,7 @@ def test_a_bed_asks_for_a_scheme_that_knows_it() -> None:
 
 @pytest.mark.parametrize("name", ["swe2d_radial_dam_break", "swe2d_random", "euler2d_poseidon_rp"])
 def test_the_solver_keeps_its_contract(name: str) -> None:
-    small = {"grid.shape": [24, 24], "store.shape": [12, 12], "times.frames": 4, "solver.batch": 4}
+    small = {"grid.shape": [24, 24], "store.shape": [12, 12], "times.frames": 4, "solver.batch": 4, "times.step": 0.2}
     spec = load_spec(name, small)
     problem, card = solve.prepare(spec)
     assert check_solver(card, problem, spec) == []

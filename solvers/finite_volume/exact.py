@@ -66,7 +66,7 @@ def water(left: tuple[float, float], right: tuple[float, float], gravity: float,
     if right[0] == 0:
         return _fan(left, ca, gravity, speed, end=left[1] + 2 * ca)
     if left[0] == 0:
-        return water((right[0], -right[1]), (0.0, 0.0), gravity, -speed) * np.array([[1], [-1]])
+        return np.asarray(water((right[0], -right[1]), (0.0, 0.0), gravity, -speed) * np.array([[1], [-1]]))
 
     def jump(h: float, own: float) -> float:
         if h > own:
