@@ -80,7 +80,8 @@ class FiniteVolumeCard(Card):
         return {"finite-volume engine": kernel.provenance() if self.engine == "fastest" else "numpy"}
 
     def refined(self, factor: float) -> FiniteVolumeCard:
-        return self.model_copy(update={"cfl": self.cfl / factor, "max_steps": int(np.ceil(self.max_steps * factor**2))})
+        steps = int(np.ceil(self.max_steps * factor**2))
+        return self.model_copy(update={"cfl": self.cfl / factor, "max_steps": steps, "precision": "float64"})
 
 
 class FiniteVolumeSolver:
