@@ -115,9 +115,10 @@ def physical(system: Any, q: Array) -> Array:
 
 
 def without_round_off(system: Any, q: Array) -> Array:
-    """A depth below zero by round-off alone is zero."""
+    """A depth below zero by round-off alone is zero; water too shallow to move has no momentum, stored or not."""
     if 0 in system.positive and len(system.positive) == 1:
         depth = q[0]
         tiny = 100 * np.finfo(q.dtype).eps * np.abs(depth).max(initial=0)
         q[0] = np.where((depth < 0) & (depth > -tiny), 0, depth)
+        q[1:] = np.where(q[0] > system.dry, q[1:], 0)
     return q

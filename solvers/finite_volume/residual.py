@@ -107,10 +107,11 @@ def safe_change(system: Any, q: Array, step: Array, space: Space, bed: Array | N
     J. Comput. Phys. 230, 4028, do a posteriori): what one cell loses the other still gains.
     """
     found = flows(system, q, space, bed=bed)
-    change = found.change(space.spacing)
+    h = step.astype(q.dtype).reshape(-1, *(1,) * system.dimensions)
     if bed is not None:
-        return change, found.limited
-    limited, h = found.limited, step.astype(q.dtype).reshape(-1, *(1,) * system.dimensions)
+        fluxes, emptied = drained(q[0], found.fluxes, h, space)
+        return Flows(fluxes, found.source, emptied).change(space.spacing), emptied
+    change, limited = found.change(space.spacing), found.limited
     bad = ~system.admissible(q + h * change)
     if not bad.any() or hasattr(system, "viscous_flux"):
         return change, limited
@@ -125,6 +126,34 @@ def safe_change(system: Any, q: Array, step: Array, space: Space, bed: Array | N
             break
         bad |= worse
     return change, limited + bad.reshape(len(bad), -1).sum(axis=1)
+
+
+def drained(depth: Array, fluxes: list[Array], step: Array, space: Space) -> tuple[list[Array], Array]:
+    """Fluxes of which no cell gives more water than it has; and how many cells `(b,)` were asked for more.
+
+    What leaves a cell through its faces within the step is scaled together (after the draining time of Bollermann,
+    Noelle & Lukáčová-Medviďová 2011, Commun. Comput. Phys. 10, 371).
+    """
+    flow = [f[0] * step / h for f, h in zip(fluxes, space.spacing, strict=True)]
+    asked = np.zeros_like(depth)
+    for axis, f in enumerate(flow):
+        lines = np.moveaxis(f, axis + 1, -1)
+        asked += np.moveaxis(np.maximum(lines[..., 1:], 0) + np.maximum(-lines[..., :-1], 0), -1, axis + 1)
+    empty = asked > depth
+    emptied = empty.reshape(len(depth), -1).sum(axis=1)
+    if not empty.any():
+        return fluxes, emptied
+    share = np.where(empty, depth / np.where(empty, asked, 1), 1).astype(depth.dtype)
+    out = []
+    for axis, (f, size) in enumerate(zip(fluxes, flow, strict=True)):
+        lines = np.moveaxis(share, axis + 1, -1)
+        ring = space.boundaries.pairs()[axis][0] == "periodic"
+        first, last = (lines[..., -1:], lines[..., :1]) if ring else (np.ones_like(lines[..., :1]),) * 2
+        below, above = (np.concatenate(parts, axis=-1) for parts in ((first, lines), (lines, last)))
+        f = f.copy()
+        f[0] *= np.where(size > 0, np.moveaxis(below, -1, axis + 1), np.moveaxis(above, -1, axis + 1))
+        out.append(f)
+    return out, emptied
 
 
 def _touched(bad: Array, axis: int, periodic: bool) -> Array:
