@@ -26,11 +26,6 @@ def test_every_card_that_ships_can_be_followed(name):
         modes, powers = max(problem.band(), problem.initial_state.modes), getattr(problem, "degree", 2)
         points = (powers + 1) * modes + 1
     small = spec.grid.with_shape((points,) * len(spec.grid.shape))
-    least = 8
-    if hasattr(problem, "band"):
-        modes, powers = max(problem.band(), problem.initial_state.modes), getattr(problem, "degree", 2)
-        least = (powers + 1) * modes + 1
-    small = spec.grid.with_shape((least,) * len(spec.grid.shape))
     state = sample.initial(spec, problem, 0, small)
     assert state.shape == (len(starts_with(problem)), *small.shape)
     assert np.isfinite(state).all()
