@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from pathlib import Path
 
 from pybind11.setup_helpers import ParallelCompile, Pybind11Extension
@@ -25,6 +26,23 @@ def isa_of(source):
     return Path(source).stem.rpartition("_")[2]
 
 
+def included(source, seen=None):
+    """The source and all of ours that it includes."""
+    seen = set() if seen is None else seen
+    path = Path(source).resolve()
+    if path not in seen and path.is_file():
+        seen.add(path)
+        for name in re.findall(r'#include "(.+)"', path.read_text()):
+            included(path.parent / name, seen)
+    return seen
+
+
+def must_compile(obj, source):
+    """Whether the object is older than its source, what that includes, or this file with its flags."""
+    made = Path(obj).stat().st_mtime if Path(obj).exists() else 0
+    return any(path.stat().st_mtime >= made for path in {*included(source), Path(__file__).resolve()})
+
+
 class BuildKernels(build_ext):
     """Sources of one instruction set have flags of their own."""
 
@@ -39,7 +57,7 @@ class BuildKernels(build_ext):
         super().build_extensions()
 
 
-ParallelCompile("PDEBENCH_BUILD_JOBS", default=2).install()
+ParallelCompile("PDEBENCH_BUILD_JOBS", default=2, needs_recompile=must_compile).install()
 setup(
     cmdclass={"build_ext": BuildKernels},
     ext_modules=[
