@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # All set-up: Debian packages where it may install them, then .venv. A second run does nothing, at once.
 #   ci/setup.sh          what the present code uses
-#   ci/setup.sh --all    also PETSc, SLEPc and FEniCSx, for the solvers that need them
+#   ci/setup.sh --all    also SLEPc and FEniCSx, for solvers to come
 #   PYTHON=/path/to/python ci/setup.sh    another interpreter (its mpi4py, if any, is used)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(g++ openmpi-bin python3-dev python3-mpi4py python3-venv)
+packages=(g++ libopenblas0-serial openmpi-bin python3-dev python3-mpi4py python3-petsc4py python3-venv)
 case "${1:-}" in
     "") ;;
-    --all) packages+=(libopenblas0-serial python3-dolfinx python3-petsc4py python3-slepc4py) ;;
+    --all) packages+=(python3-dolfinx python3-slepc4py) ;;
     *) sed -n '2,5s/^# *//p' "$0"; exit 2 ;;
 esac
 
@@ -72,7 +72,7 @@ python=$(find_python) || stop "needs Python 3.11 or newer. Debian 12: apt-get in
     "elsewhere: conda env create -f ci/environment.yml && conda activate pdebench"
 
 # .venv is current when it was made from these files, here, with this interpreter.
-stamp=$({ cat setup.cfg setup.py pyproject.toml ci/constraints.txt ci/setup.sh solvers/kernels/*.[ch]pp; echo "$PWD $python"; } | sha256sum | cut -c1-64)
+stamp=$({ cat setup.cfg setup.py pyproject.toml ci/constraints.txt ci/setup.sh $(find solvers/kernels -name "*.[ch]pp" | sort); echo "$PWD $python"; } | sha256sum | cut -c1-64)
 if [ -x .venv/bin/pdebench ] && [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ]; then
     rm -f "$log"
     say "ready"
@@ -88,7 +88,7 @@ if [ "$(readlink -f .venv/bin/python 2>/dev/null)" != "$(readlink -f "$python")"
         stop "$python cannot make a virtual environment (Debian: apt-get install python3-venv); see $log"
 fi
 
-say "installing Python packages into .venv and compiling the kernels (a minute or two)"
+say "installing Python packages into .venv and compiling the kernels (a few minutes)"
 constraints=(-c ci/constraints.txt)
 if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
     say "Python is newer than 3.12: taking the newest packages instead of ci/constraints.txt"
