@@ -51,7 +51,7 @@ def march(kind, name, precision, count):
 @PRECISIONS
 def test_lanes(benchmark, name, precision):
     benchmark.group = f"{name}, {precision}, {STEPS} steps of {batch_of(name)} samples"
-    new, _ = benchmark(march(FamilyEngine, name, precision, batch_of(name)))
+    new, _, _ = benchmark(march(FamilyEngine, name, precision, batch_of(name)))
     assert np.isfinite(new).all()
 
 
@@ -60,7 +60,7 @@ def test_lanes(benchmark, name, precision):
 def test_numpy(benchmark, name, precision):
     """Its tables are made anew in each call."""
     benchmark.group = f"{name}, {precision}, {STEPS} steps of {batch_of(name)} samples"
-    new, _ = benchmark(march(NumpyEngine, name, precision, batch_of(name)))
+    new, _, _ = benchmark(march(NumpyEngine, name, precision, batch_of(name)))
     assert np.isfinite(new).all()
 
 
@@ -127,5 +127,5 @@ def transforms(name):
 def test_any_number_of_samples(benchmark, name, precision, count):
     """Divide by the count."""
     benchmark.group = f"{name}, {precision}, {STEPS} steps"
-    new, _ = benchmark(march(FamilyEngine, name, precision, count))
+    new, _, _ = benchmark(march(FamilyEngine, name, precision, count))
     assert len(new) == count
