@@ -25,6 +25,7 @@ class Candidate:
     name: str
     options: dict[str, Any] = field(default_factory=dict)
     patience: float = PATIENCE
+    room: float = 2.0  # systems of the best method that trials must still be allowed, for this one to be tried
     least: int = 1  # systems that it must have solved before it is judged
     factor: float = 0.0  # of `elimination`'s estimate, for methods that factorise: 1 for LU, ½ for Cholesky
 
@@ -33,26 +34,31 @@ class Candidate:
 
 
 def _direct(name: str, factor: float = 1.0) -> Candidate:
-    return Candidate(name, {}, PATIENCE_DIRECT, 2, factor)
+    return Candidate(name, {}, PATIENCE_DIRECT, 4.0, 2, factor)
 
 
 def _recycled(name: str, **options: Any) -> Candidate:
-    return Candidate(name, options, PATIENCE_RECYCLED, RECYCLED)
+    return Candidate(name, options, PATIENCE_RECYCLED, 6.0, RECYCLED)
 
 
 def _plain(name: str, **options: Any) -> Candidate:
     return Candidate(name, options)
 
 
+def _multilevel(name: str, **options: Any) -> Candidate:
+    """Its set-up cannot be stopped."""
+    return Candidate(name, options, PATIENCE, 6.0)
+
+
 STRUCTURED = (_plain("multigrid-cg"), _plain("transform-cg"))
 DEFINITE = (
     _plain("cg", pc="icc"),
-    _plain("cg", pc="boomeramg"),
+    _multilevel("cg", pc="boomeramg"),
     _direct("direct-cholesky", 0.5),
-    _plain("cg", pc="gamg"),
+    _multilevel("cg", pc="gamg"),
     _recycled("gcrodr", pc="icc"),
 )
-WAVES = (_recycled("transform-gcrodr"), _plain("transform-gmres"))
+WAVES = (_recycled("transform-gcrodr", m=60, k=30),)
 PLANE_LU, SPACE_LU = _direct("direct-klu"), _direct("direct-mumps")
 SPACES = (_recycled("gcrodr", pc="ilu", level=1, m=60, k=30), _recycled("gcrodr", pc="ilu"))
 PLAIN = (
@@ -60,7 +66,7 @@ PLAIN = (
     _plain("bicgstab", pc="ilu", level=2),
     _plain("gmres", pc="ilu", level=1, restart=200),
     _plain("gmres", pc="ilu", restart=30),
-    _plain("gmres", pc="boomeramg", restart=30),
+    _multilevel("gmres", pc="boomeramg", restart=30),
 )
 WITHOUT_PETSC = (_recycled("gcrodr", pc="diagonal"), _direct("lu"))
 
@@ -72,20 +78,21 @@ def usual(system: System, *, same: bool = False) -> tuple[Candidate, ...]:
     cheap, else recycled spaces.
     """
     structured = is_structured(system.operator)
+    cheap = elimination(system)[0] < CHEAP * system.rows[0]
     factored = (PLANE_LU, SPACE_LU) if dimension(system) < PLANE else (SPACE_LU,)
     if system.definite:
         found = (STRUCTURED if structured else ()) + DEFINITE
     elif system.symmetric:
-        cheap = elimination(system)[0] < CHEAP * system.rows[0]
-        found = (factored + SPACES if cheap else SPACES + factored) + (WAVES if structured else ()) + PLAIN
+        spaces = (WAVES if structured else ()) + SPACES
+        found = (factored + spaces if cheap else spaces[:1] + factored + spaces[1:]) + PLAIN
     else:
-        found = PLAIN[:2] + factored + SPACES + PLAIN[2:] + (WAVES[:1] if structured else ())
+        found = PLAIN[:2] + factored + SPACES + PLAIN[2:] + (WAVES if structured else ())
     found += WITHOUT_PETSC
     if not same:
         return found
     direct = tuple(one for one in found if one.factor)
     rest = tuple(one for one in found if not one.factor)
-    return rest[:1] + direct + rest[1:]
+    return direct + rest if cheap else rest[:1] + direct + rest[1:]
 
 
 def elimination(system: System) -> tuple[float, float]:

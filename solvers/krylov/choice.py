@@ -153,8 +153,8 @@ class _Contest:
         best = self._best()
         if best is None:
             return ""
-        if self._left() <= 0:
-            return "not tried: trials have cost their share"
+        if self._left() < candidate.room * best.rest:
+            return "not tried: what trials may cost does not suffice for it"
         if not candidate.factor:
             return ""
         factorised = candidate.factor * self._factorised
