@@ -19,7 +19,7 @@ from pdebench.solvers.elliptic.equation import Darcy, Helmholtz, Poisson, Therma
 from pdebench.solvers.elliptic.functions import LogNormal, Thresholded
 from pdebench.solvers.elliptic.heat import Conduction
 from pdebench.solvers.elliptic.solver import EllipticCard
-from pdebench.solvers.krylov import SolverSequence
+from pdebench.solvers.krylov import SolverSequence, methods
 from pdebench.spec import DatasetSpec, Grid, load_spec, parse
 from pdebench.store import TrajectoryStore
 from pdebench.testing import check_model, check_solver
@@ -288,6 +288,7 @@ def test_the_tolerance_follows_from_the_error_of_the_grid(tmp_path):
         {"name": "darcy", "coefficient": {"kind": "log_normal", "modes": 4}},
         {"source": {"value": 1.0}},
         tolerance="discretisation",
+        linear_solver="multigrid-cg",
     )
     generate(spec, tmp_path / "s.zarr")
     store = TrajectoryStore.open(tmp_path / "s.zarr")
@@ -375,3 +376,30 @@ def test_what_the_solver_cannot_do_it_refuses():
 
 def sample_inputs(problem, grid):
     return problem.initial(grid, {}, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", ["darcy", "helmholtz"])
+def test_auto_measures_once_and_the_store_is_solved_with_what_it_chose(tmp_path, name):
+    spec = CASES[name]
+    assert spec.solver.options.get("linear_solver", "auto") == "auto"
+    generate(spec, tmp_path / "s.zarr", members=range(1))
+    settled = TrajectoryStore.open(tmp_path / "s.zarr").settled
+    assert settled["linear_solver"] in methods
+    generate(spec, tmp_path / "s.zarr")
+    store = TrajectoryStore.open(tmp_path / "s.zarr")
+    assert store.settled == settled
+    evidence = dict(store._group.attrs["settled"])["evidence"]["choice"]
+    assert any(row["options"] == settled["linear_options"] and not row["dropped"] for row in evidence["methods"])
+    assert all(verify(store, member).equal for member in (0, 5))
+    for event in solve.trajectories(spec, np.arange(3), settled=settled):
+        if isinstance(event, Frame):
+            for member, values in zip(event.members, event.values, strict=True):
+                np.testing.assert_array_equal(values, store.frames(int(member))[event.index])
+
+
+def test_auto_with_nothing_sound_to_measure_chooses_nothing():
+    spec = CASES["darcy"]
+    problem, card = solve.prepare(spec)
+    states = np.full((2, 1, *spec.grid.shape), -1.0)
+    verdict = card.settle(problem, spec.grid, spec.output, Serial(), states, {"source": np.ones(2)})
+    assert "linear_solver" not in verdict.options

@@ -13,7 +13,7 @@ from pdebench.errors import SolverError
 from pdebench.parallel import Comm
 from pdebench.problem import BatchParams, Cost, Params, Problem, Solver, Verdict
 from pdebench.resample import resample
-from pdebench.solvers.krylov import SolverSequence, System, methods
+from pdebench.solvers.krylov import SolverSequence, System, choose, methods
 from pdebench.solvers.krylov.discretise import Mean
 from pdebench.spec import Card, Grid, Positive
 
@@ -24,7 +24,8 @@ Tolerance = Annotated[float, Field(gt=0, lt=1)]
 TIGHT = 1e-11  # the residual of the solutions that others are compared with
 UNSETTLED = 1e-8  # where the tolerance has not been settled
 SAFETY = 0.1  # of the loosest tolerance that is fine enough on the members tried
-MEMBERS = 3  # tried
+MEMBERS = 3  # tried for it
+LENGTH = 100  # systems that a choice of the linear solver is made for: trials cost at most 12 of them
 
 
 @runtime_checkable
@@ -35,11 +36,12 @@ class _Doubting(Protocol):
 class EllipticCard(Card):
     """The options: the linear solver, its tolerance, and what it carries from one member to the next.
 
-    `linear_solver` is a name of `pdebench.solvers.krylov.methods`, `linear_options` are its options; "auto" takes
-    multigrid CG where the system is positive definite and a sparse factorisation elsewhere. `tolerance` bounds the
-    true relative residual; "discretisation" settles it once per store, so that what the linear solver leaves is a
-    `share` of the error of the grid at most. `guess` is how many of the last solutions the first guess is made of.
-    `time_step` is that of an unsteady problem.
+    `linear_solver` is a name of `pdebench.solvers.krylov.methods`, `linear_options` are its options. "auto" takes what
+    `krylov.choose` finds fastest on the first members, once per store, its options and `guess` included; for a
+    problem with time, and where nothing was measured, it is multigrid CG for positive definite systems and a sparse
+    factorisation elsewhere. `tolerance` bounds the true relative residual; "discretisation" settles it once per
+    store, so that what the linear solver leaves is a `share` of the error of the grid at most. `guess` is how many of
+    the last solutions the first guess is made of. `time_step` is that of an unsteady problem.
     """
 
     linear_solver: str = "auto"
@@ -78,15 +80,33 @@ class EllipticCard(Card):
     def settle(
         self, problem: Problem, grid: Grid, output: Grid, comm: Comm, states: Array, params: BatchParams
     ) -> Verdict:
-        """The tolerance, where it follows from the error of the discretisation. The same on every call."""
-        if not isinstance(self.tolerance, str) or not isinstance(problem, Elliptic):
+        """The tolerance, where it follows from the error of the discretisation, and the method of "auto".
+
+        The tolerance is the same on every call; the method depends on what the clock said.
+        """
+        if not isinstance(problem, Elliptic):
             return Verdict({}, {})
         rows = [_of(params, i) for i in range(len(states))]
-        sound = [(s, own) for s, own in zip(states, rows, strict=True) if not problem.unsound(s)][:MEMBERS]
+        sound = [(s, own) for s, own in zip(states, rows, strict=True) if not problem.unsound(s)]
+        verdict = self._settled_tolerance(problem, grid, sound)
+        if self.linear_solver != "auto" or not sound:
+            return verdict
+        rtol = verdict.options.get("tolerance", self.tolerance)
+        systems = [problem.assembled(grid, state, own, self.mean).system for state, own in sound]
+        try:
+            chosen = choose(systems, rtol=rtol, length=LENGTH)
+        except SolverError as error:
+            return Verdict(verdict.options, verdict.evidence | {"choice": str(error)})
+        options = {"linear_solver": chosen.method, "linear_options": chosen.options, "guess": chosen.guess}
+        return Verdict(verdict.options | options, verdict.evidence | {"choice": chosen.evidence})
+
+    def _settled_tolerance(self, problem: Elliptic, grid: Grid, sound: list[tuple[Array, Params]]) -> Verdict:
+        if not isinstance(self.tolerance, str):
+            return Verdict({}, {})
         if not sound:
             return Verdict({"tolerance": UNSETTLED}, {"reason": "no member tried has sound inputs"})
-        found = [self._demanded(problem, grid, state, own) for state, own in sound]
-        least = min(float(row["tolerance"]) for row in found)
+        found = [self._demanded(problem, grid, state, own) for state, own in sound[:MEMBERS]]
+        least = min(row["tolerance"] for row in found)
         return Verdict({"tolerance": max(SAFETY * least, TIGHT)}, {"share": self.share, "members": found})
 
     def _demanded(self, problem: Elliptic, grid: Grid, state: Array, params: Params) -> dict[str, Any]:

@@ -10,6 +10,7 @@ for system in systems:
 from __future__ import annotations
 
 from . import direct, lu, multigrid_cg, petsc_ksp, petsc_pc, recycling, transform_methods
+from .choice import Choice, choose
 from .ksp import GCRODR
 from .method import Answer, Method, methods
 from .preconditioner import Preconditioner, preconditioners
@@ -19,11 +20,13 @@ from .system import System
 __all__ = [
     "GCRODR",
     "Answer",
+    "Choice",
     "Method",
     "Preconditioner",
     "Solve",
     "SolverSequence",
     "System",
+    "choose",
     "methods",
     "preconditioners",
 ]

@@ -59,9 +59,20 @@ class FluxForm:
     def apply(self, x: Array) -> Array:
         """A x, by differences of fluxes (nothing cancels for a constant x), of x's shape: `shape` or `(size,)`."""
         field = np.reshape(x, self.shape)
-        out = np.asarray(self.shift * field)
+        out = np.multiply(self.shift, field)
         for axis, face in enumerate(self.faces):
-            out = out - np.diff(face * np.diff(self._padded(field, axis), axis=axis), axis=axis)
+            first, last, below, above = (_cut(axis, k) for k in (0, -1, slice(None, -1), slice(1, None)))
+            flux = field[above] - field[below]
+            flux *= face[_cut(axis, slice(1, -1))]
+            out[above] += flux
+            out[below] -= flux
+            if self.periodic[axis]:
+                wrapped = face[first] * (field[first] - field[last])
+                out[first] += wrapped
+                out[last] -= wrapped
+            else:
+                out[first] += face[first] * field[first]
+                out[last] += face[last] * field[last]
         return np.asarray(out.reshape(np.shape(x)))
 
     def diagonal(self) -> Array:
@@ -121,15 +132,13 @@ class FluxForm:
     def _walled(self) -> Iterator[int]:
         return (axis for axis, wraps in enumerate(self.periodic) if not wraps)
 
-    def _padded(self, field: Array, axis: int) -> Array:
-        widths = [(int(a == axis),) * 2 for a in range(field.ndim)]
-        if self.periodic[axis]:
-            return np.pad(field, widths, mode="wrap")
-        return np.pad(field, widths)
-
 
 def _part(array: Array, axis: int, cut: slice | int) -> Array:
-    return array[(slice(None),) * axis + (cut,)]
+    return array[_cut(axis, cut)]
+
+
+def _cut(axis: int, cut: slice | int) -> tuple[slice | int, ...]:
+    return (slice(None),) * axis + (cut,)
 
 
 def _ends(array: Array, axis: int) -> tuple[Array, Array]:

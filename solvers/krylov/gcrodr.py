@@ -77,6 +77,10 @@ class Recycler:
         residual, size = self._residual(b)
         done, recycled, products, renewed, cycle, reason = 0, 0, 0, False, None, ""
         sizes = [size]
+
+        def halt(count: int, left: float) -> bool:
+            return count >= self.limit or stop(count, left)
+
         if self.held and np.isfinite(size) and not stop(0, size):
             products = 0 if self._images else self.held
             recycled = self._carry_over()
@@ -84,7 +88,7 @@ class Recycler:
         while not (reason := reason or self._gives_up(done, sizes)) and not stop(done, size):
             self._blocks.q[self.held] = residual / size
             before = done
-            cycle = run(self._operators, self._blocks, self.held, size, lambda j, s: stop(before + j, s))  # noqa: B023
+            cycle = run(self._operators, self._blocks, self.held, size, lambda j, s: halt(before + j, s))  # noqa: B023
             self._blocks.x[:] += cycle.coefficients @ self._blocks.w[: len(cycle.coefficients)]
             done, reason = done + cycle.steps, cycle.reason
             residual, size = self._residual(b)

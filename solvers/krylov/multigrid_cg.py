@@ -27,7 +27,7 @@ class MultigridCG:
 
     def __init__(self, *, precision: Literal["float32", "float64"] = "float32", limit: int = 500) -> None:
         self.name = "multigrid-cg"
-        self._limit = limit
+        self.limit = limit
         self._solver = kernel.MultigridSolver(precision)
 
     def eligible(self, system: System) -> str:
@@ -37,7 +37,7 @@ class MultigridCG:
         self._solver.build(flux_form(system.operator))
 
     def solve(self, system: System, guess: Array | None, rtol: float) -> Answer:
-        outcome = self._solver.solve(system.consistent_rhs, guess, rtol=rtol, limit=self._limit)
+        outcome = self._solver.solve(system.consistent_rhs, guess, rtol=rtol, limit=self.limit)
         return Answer(outcome.x, outcome.iterations, reason=outcome.reason(rtol))
 
 

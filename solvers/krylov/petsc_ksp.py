@@ -21,7 +21,7 @@ class PetscKrylov:
     direct = False
 
     def __init__(self, kind: str, *, pc: str = "ilu", restart: int = 30, limit: int = 10_000, **options: Any) -> None:
-        self._kind, self._restart, self._limit = kind, restart, limit
+        self._kind, self._restart, self.limit = kind, restart, limit
         self._pc: Any = preconditioners[pc](**options)
         self.name = f"{kind}({restart})+{self._pc.name}" if kind == "gmres" else f"{kind}+{self._pc.name}"
         self._ksp: Any = None
@@ -42,7 +42,7 @@ class PetscKrylov:
         PETSc, comm = petsc(), self._pc.mat.getComm()
         b = system.consistent_rhs
         x = np.zeros_like(b) if guess is None else guess.copy()
-        self._ksp.setTolerances(rtol=rtol, atol=0.0, divtol=1e10, max_it=self._limit)
+        self._ksp.setTolerances(rtol=rtol, atol=0.0, divtol=1e10, max_it=self.limit)
         self._ksp.setInitialGuessNonzero(guess is not None)
         given, found = (PETSc.Vec().createWithArray(part, comm=comm) for part in (b, x))
         try:

@@ -40,6 +40,15 @@ class GcroDr:
         self._recycler = Recycler(m, k, recycle=recycle, limit=limit)
         self.name = f"gcrodr({m}, {k}){'' if recycle else ' afresh'}+{self._pc.name}"
 
+    @property
+    def limit(self) -> int:
+        """Iterations that one solve may take."""
+        return self._recycler.limit
+
+    @limit.setter
+    def limit(self, most: int) -> None:
+        self._recycler.limit = most
+
     def eligible(self, system: System) -> str:
         return self._pc.eligible(system)
 

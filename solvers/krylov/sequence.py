@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -17,6 +17,8 @@ from .guess import History
 from .method import Method, methods
 from .reduce import norm, without_mean
 from .system import System, Watch
+
+Clock = Callable[[], float]  # [s]
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class SolverSequence:
     `guess`: how many of the last solutions the initial guess is made of; 0 for none. `rtol`: the true relative
     residual ‖b − A x‖ / ‖b‖ that every solution meets. `chain`: the methods that take over, in turn, when `method`
     fails; a solve that none of them can do to `rtol` is given back only if round-off is what stands in the way
-    (`Solve.clipped` says so), and is a `SolverError` otherwise.
+    (`Solve.clipped` says so), and is a `SolverError` otherwise. `clock` is what costs are read from.
     """
 
     def __init__(
@@ -58,12 +60,13 @@ class SolverSequence:
         rtol: float = 1e-8,
         chain: Sequence[Method | str] = ("lu",),
         comm: Comm | None = None,
+        clock: Clock = perf_counter,
     ) -> None:
         if not 4 * EPSILON <= rtol < 1:
             raise SolverError(f"rtol must lie between round-off, {4 * EPSILON:.1g}, and 1, not {rtol:g}")
-        self._candidates = [_Candidate(methods[m]() if isinstance(m, str) else m) for m in (method, *chain)]
+        self._candidates = [_Candidate(methods[m]() if isinstance(m, str) else m, clock) for m in (method, *chain)]
         self._history = History(guess)
-        self._rtol = rtol
+        self._rtol, self._clock = rtol, clock
         self._comm = comm if comm is not None else Serial()
 
     @property
@@ -80,16 +83,17 @@ class SolverSequence:
             raise SolverError("the right-hand side holds NaN or infinity")
         if size == 0:
             return np.zeros_like(system.rhs), Solve(self.method.name, 0, 0.0, 0.0, 0.0)
-        start = perf_counter()
+        start = self._clock()
         guess = None if self.method.direct else self._history.guess(system)
-        guessing = perf_counter() - start
+        guessing = self._clock() - start
         tries: list[_Try] = []
         for candidate in self._candidates:
             tries.append(candidate.attempt(system, guess, self._rtol))
             if tries[-1].residual <= self._rtol:
                 break
             candidate.failures += 1
-            level = logging.WARNING if candidate.failures == 1 else logging.DEBUG
+            rescued = candidate is not self._candidates[-1]  # else an error tells
+            level = logging.WARNING if candidate.failures == 1 and rescued else logging.DEBUG
             log.log(level, "%s failed: %s", candidate.method.name, tries[-1].reason)
         best = min(tries, key=lambda one: one.residual if np.isfinite(one.residual) else np.inf)
         clipped = self._clipped(system, best, tries)
@@ -135,8 +139,8 @@ class _Try:
 class _Candidate:
     """A method and the matrix that it was prepared for."""
 
-    def __init__(self, method: Method) -> None:
-        self.method = method
+    def __init__(self, method: Method, clock: Clock) -> None:
+        self.method, self._clock = method, clock
         self.failures = 0
         self._watch = Watch()
 
@@ -145,7 +149,7 @@ class _Candidate:
         result.reason = self.method.eligible(system)
         if result.reason:
             return result
-        start = perf_counter()
+        start = self._clock()
         try:
             if self._watch.is_new(system):
                 self.method.prepare(system)
@@ -154,10 +158,10 @@ class _Candidate:
             self._watch.forget()
             return result
         finally:
-            result.setup_seconds = perf_counter() - start
-        start = perf_counter()
+            result.setup_seconds = self._clock() - start
+        start = self._clock()
         self._solve(system, guess, rtol, result)
-        result.solve_seconds = perf_counter() - start
+        result.solve_seconds = self._clock() - start
         if not result.residual <= rtol:
             self._watch.forget()
             result.reason = result.reason or f"it stopped at a true residual of {result.residual:.2g}"

@@ -55,7 +55,7 @@ class TransformCG:
 
     def __init__(self, *, limit: int = 2000) -> None:
         self.name = "transform-cg"
-        self._limit = limit
+        self.limit = limit
         self._pc = TransformPreconditioner()
 
     def eligible(self, system: System) -> str:
@@ -66,7 +66,7 @@ class TransformCG:
 
     def solve(self, system: System, guess: Array | None, rtol: float) -> Answer:
         b = system.consistent_rhs
-        outcome = solve(system.apply, self._pc.inverse, b, guess, rtol=rtol, limit=self._limit)
+        outcome = solve(system.apply, self._pc.inverse, b, guess, rtol=rtol, limit=self.limit)
         return Answer(outcome.x, outcome.iterations, reason=outcome.reason(rtol))
 
 

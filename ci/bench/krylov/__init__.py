@@ -1,0 +1,1 @@
+"""Sequences of linear systems: the published comparison, its rivals, and the choice among all."""

@@ -1,0 +1,130 @@
+"""Who is tried for a system, likeliest winner first, and what a factorisation would cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from .method import Method, methods
+from .system import System, is_mat, is_structured
+
+# A first system may cost this many times the best method's, before a rival is dropped.
+PATIENCE, PATIENCE_DIRECT, PATIENCE_RECYCLED = 1.3, 2.5, 3.0
+PLANE = 2.35  # of `dimension`: below it, a grid in the plane
+CHEAP = 4e-6  # seconds for LU and unknown: below it, indefinite systems are factorised first
+RECYCLED = 5  # systems that a space needs to show what it saves
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A method of the table with its options (JSON values), and how it is to be tried."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+    patience: float = PATIENCE
+    room: float = 2.0  # systems of the best method that trials must still be allowed, for this one to be tried
+    least: int = 1  # systems that it must have solved before it is judged
+    factor: float = 0.0  # of `elimination`'s estimate, for methods that factorise: 1 for LU, ½ for Cholesky
+
+    def build(self) -> Method:
+        return methods[self.name](**self.options)
+
+
+def _direct(name: str, factor: float = 1.0) -> Candidate:
+    return Candidate(name, {}, PATIENCE_DIRECT, 4.0, 2, factor)
+
+
+def _recycled(name: str, **options: Any) -> Candidate:
+    return Candidate(name, options, PATIENCE_RECYCLED, 6.0, RECYCLED)
+
+
+def _plain(name: str, **options: Any) -> Candidate:
+    return Candidate(name, options)
+
+
+def _multilevel(name: str, **options: Any) -> Candidate:
+    """Its set-up cannot be stopped."""
+    return Candidate(name, options, PATIENCE, 6.0)
+
+
+STRUCTURED = (_plain("multigrid-cg"), _plain("transform-cg"))
+DEFINITE = (
+    _plain("cg", pc="icc"),
+    _multilevel("cg", pc="boomeramg"),
+    _direct("direct-cholesky", 0.5),
+    _multilevel("cg", pc="gamg"),
+    _recycled("gcrodr", pc="icc"),
+)
+WAVES = (_recycled("transform-gcrodr", m=60, k=30),)
+PLANE_LU, SPACE_LU = _direct("direct-klu"), _direct("direct-mumps")
+SPACES = (_recycled("gcrodr", pc="ilu", level=1, m=60, k=30), _recycled("gcrodr", pc="ilu"))
+PLAIN = (
+    _plain("bicgstab", pc="ilu"),
+    _plain("bicgstab", pc="ilu", level=2),
+    _plain("gmres", pc="ilu", level=1, restart=200),
+    _plain("gmres", pc="ilu", restart=30),
+    _multilevel("gmres", pc="boomeramg", restart=30),
+)
+WITHOUT_PETSC = (_recycled("gcrodr", pc="diagonal"), _direct("lu"))
+
+
+def usual(system: System, *, same: bool = False) -> tuple[Candidate, ...]:
+    """Candidates in the order of their prospects; `same`: the matrix stays, so a factorisation is made once.
+
+    An indefinite matrix makes incomplete factors poor and BiCGStab erratic: factors come first where they are
+    cheap, else recycled spaces.
+    """
+    structured = is_structured(system.operator)
+    cheap = elimination(system)[0] < CHEAP * system.rows[0]
+    factored = (PLANE_LU, SPACE_LU) if dimension(system) < PLANE else (SPACE_LU,)
+    if system.definite:
+        found = (STRUCTURED if structured else ()) + DEFINITE
+    elif system.symmetric:
+        spaces = (WAVES if structured else ()) + SPACES
+        found = (factored + spaces if cheap else spaces[:1] + factored + spaces[1:]) + PLAIN
+    else:
+        found = PLAIN[:2] + factored + SPACES + PLAIN[2:] + (WAVES if structured else ())
+    found += WITHOUT_PETSC
+    if not same:
+        return found
+    direct = tuple(one for one in found if one.factor)
+    rest = tuple(one for one in found if not one.factor)
+    return direct + rest if cheap else rest[:1] + direct + rest[1:]
+
+
+def elimination(system: System) -> tuple[float, float]:
+    """Seconds for LU by nested dissection and for one solve with it, on one core of 2020 to 2025; within a factor of 3.
+
+    Two dimensions: 2 · 9.9 n^1.5 operations, 7.75 n log₂ n entries a factor (George 1973, SIAM J. Numer. Anal. 10,
+    345); three: 2 n² and 9 n^(4/3), both fitted. Rates fitted to CHOLMOD and KLU at 64² … 256², MUMPS at 32³ and 48³.
+    """
+    n, axes = float(system.rows[0]), dimension(system)
+    if axes < 1.5:
+        return 2e-7 * n, 2e-8 * n
+    if axes < PLANE:
+        return 1e-8 * n**1.5, 2 * 7.75 * n * np.log2(n + 1) * 4e-10
+    return 2e-10 * n**2, 2 * 9 * n ** (4 / 3) * 4e-10
+
+
+def dimension(system: System) -> float:
+    """How fast the neighbourhood of an unknown grows: 1.0 in a line, near 2 on a plane grid, near 2.7 in a cube.
+
+    Of a matrix without grid: log₂ of how many unknowns lie within 8 couplings over those within 4.
+    """
+    if is_structured(system.operator):
+        return float(len(system.operator.shape))
+    if is_mat(system.operator) and system.comm.size > 1:
+        return 3.0
+    matrix = system.matrix
+    pattern = sparse.csr_matrix((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), matrix.shape)
+    n = matrix.shape[0]
+    reached = np.zeros((n, 3), np.float32)
+    reached[[n // 2, n // 3, n // 5], range(3)] = 1  # of several, because one may lie in a corner
+    sizes = []
+    for _ in range(8):
+        reached = np.minimum(reached + pattern @ reached, 1)
+        sizes.append(np.count_nonzero(reached, axis=0))
+    return float(np.log2(sizes[7] / sizes[3]).max())
