@@ -9,6 +9,7 @@ from scipy import sparse
 
 from pdebench.errors import SolverError
 from pdebench.solvers.krylov import SolverSequence, System, methods
+from pdebench.solvers.krylov.discretise import cell_centred
 from pdebench.solvers.krylov.petsc import missing
 
 needs_petsc = pytest.mark.skipif(bool(missing()), reason="no petsc4py")
@@ -263,3 +264,27 @@ def test_ten_thousand_recycled_solves_without_a_true_residual_failure():
             given_up += bool(solve.fallback)
     print(f"{recycled} recycled solves, {failed} failed, {given_up} taken over by another method")
     assert failed == 0
+
+
+@needs_petsc
+@pytest.mark.parametrize("name", ["cg", "gcrodr"])
+def test_a_null_space_does_not_outlive_its_system(name):
+    """A box without walls, steady and then in time: the same pattern, and the second matrix is regular."""
+    sides = [("periodic", "periodic")] * 2
+    sequence = SolverSequence(methods[name](pc="sor"), rtol=1e-8, chain=())
+    rhs = 1 + np.random.default_rng(0).standard_normal(256)
+    for shift, null in ((0.0, "constant"), (1.0, "none")):
+        form = cell_centred(np.ones((16, 16)), (1 / 16, 1 / 16), sides, shift=shift)
+        _, solve = sequence.solve(System(form, rhs, symmetric=True, definite=True, nullspace=null))
+        assert solve.iterations < 40
+
+
+@needs_petsc
+@pytest.mark.parametrize("pc", ["block_jacobi", "asm"])
+def test_the_level_of_fill_reaches_the_blocks(pc):
+    (system,) = darcy((32, 32), 1, sigma=2.0)
+    counts = [
+        SolverSequence(methods["gmres"](pc=pc, blocks=2, level=level), guess=0).solve(system)[1].iterations
+        for level in (0, 6)
+    ]
+    assert counts[1] < counts[0] / 2
