@@ -178,4 +178,4 @@ def _of(params: BatchParams, row: int) -> dict[str, float]:
 
 
 def _relative(values: Array, true: Array) -> float:
-    return float(np.linalg.norm(values - true) / max(np.linalg.norm(true), 1e-300))
+    return float(np.linalg.norm(values - true)) / max(float(np.linalg.norm(true)), 1e-300)
