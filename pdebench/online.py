@@ -256,7 +256,7 @@ def produce(address: str, comm: Comm, *, token: str = "") -> int:
     settled: dict[str, Any] = comm.bcast(sink.settled if sink else None)
     if comm.size != spec.ranks:
         raise CardError(f"{spec.name} solves each unit on {spec.ranks} ranks: start so many, not {comm.size}")
-    store = TrajectoryStore.open(sink.keep) if sink and sink.keep else None
+    store = _kept(sink.keep, spec) if sink and sink.keep else None
     count = 0
     while True:
         unit: Index | None = comm.bcast(sink.next_unit() if sink else None)
@@ -268,6 +268,14 @@ def produce(address: str, comm: Comm, *, token: str = "") -> int:
         elif not again:
             _solve(unit, solve.trajectories(spec, unit, comm, settled=settled), sink, store)
         count += 1
+
+
+def _kept(path: Path, spec: DatasetSpec) -> TrajectoryStore:
+    """The trainer's store; on another host its path may lead nowhere, or to another store."""
+    store = TrajectoryStore.open(path)
+    if store.spec.digest != spec.digest:
+        raise CardError(f"{path} holds {store.spec.name} with digest {store.spec.digest}, not {spec.digest}")
+    return store
 
 
 def _solve(unit: Index, events: Iterator[Event], sink: StreamSink | None, store: TrajectoryStore | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from linear_systems import convection_diffusion, darcy, flux_form, helmholtz
@@ -10,7 +12,10 @@ from scipy import sparse
 from pdebench.errors import SolverError
 from pdebench.solvers.krylov import SolverSequence, System, methods
 from pdebench.solvers.krylov.discretise import cell_centred
+from pdebench.solvers.krylov.gcrodr import Recycler
+from pdebench.solvers.krylov.guess import History
 from pdebench.solvers.krylov.petsc import missing
+from pdebench.solvers.krylov.space import Ledger
 
 needs_petsc = pytest.mark.skipif(bool(missing()), reason="no petsc4py")
 
@@ -288,3 +293,25 @@ def test_the_level_of_fill_reaches_the_blocks(pc):
         for level in (0, 6)
     ]
     assert counts[1] < counts[0] / 2
+
+
+class Moved:
+    """One of two ranks; the other has other rows than before, and says so in every reduction."""
+
+    rank, size = 0, 2
+
+    def Allreduce(self, _, own):
+        own += 1
+
+
+def test_ranks_forget_together_when_rows_move():
+    """Else those whose own count stayed would wait in a reduction that the others never enter."""
+    pytest.importorskip("mpi4py")
+    history = History(2)
+    history.add(np.ones(5))
+    assert history.guess(SimpleNamespace(rhs=np.ones(5), comm=Moved())) is None
+    assert len(history) == 0
+    recycler = Recycler(4, 2)
+    recycler.restore({"vectors": np.ones((2, 5)), "ledger": Ledger().saved()})
+    recycler.attach(SimpleNamespace(comm=Moved(), handles=list), 5)
+    assert recycler.held == 0

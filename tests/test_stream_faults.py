@@ -178,6 +178,17 @@ def test_what_was_seen_but_never_stored_is_solved_again(tmp_path):
     assert kept.content_hash() == tiny_store(tmp_path / "store").content_hash()
 
 
+def test_a_solver_that_finds_another_store_under_that_name_leaves_it_alone(tmp_path, monkeypatch):
+    """On another host the trainer's path may lead elsewhere."""
+    other = tiny_store(tmp_path / "other", samples__seed=77)
+    before = other.content_hash()
+    with pdebench.stream(tiny_spec(), workers=0, keep=tmp_path / "kept") as stream:
+        monkeypatch.setattr(stream._receiver, "_keep", other.path)
+        with pytest.raises(PdebenchError, match="digest"):
+            online.produce(stream._receiver.address, Serial())
+    assert other.content_hash() == before
+
+
 @pytest.mark.parametrize("members", [range(6, 9), range(3, 3), range(-1, 2)])
 def test_members_that_there_are_not_are_refused(members):
     with pytest.raises(CardError, match="do not lie in 0 … 5"):
