@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -63,7 +64,11 @@ class Stream:
         seed: int = 0,
         resume: str | Path | None = None,
     ) -> None:
+        if batch_size < 1 or workers < 0:
+            raise ValueError(f"batch_size must be 1 or more, workers 0 or more; got {batch_size} and {workers}")
         self.spec = card if isinstance(card, DatasetSpec) else load_spec(card)
+        if members is not None and not 0 <= members.start < members.stop <= self.spec.samples.count:
+            raise CardError(f"members {members} do not lie in 0 … {self.spec.samples.count - 1}")
         problem, solver = solve.build(self.spec)  # what it refuses, it refuses now
         sample.initial(self.spec, problem, 0)
         self.batch_size, self._workers = batch_size, workers
@@ -96,15 +101,20 @@ class Stream:
             settled=self._settled(),
             members=None if members is None else np.array(members),
         )
-        if resume is not None:
-            self._receiver.restore(_load(Path(resume)))
         self._params = np.array([list(sample.parameters(self.spec, m).values()) for m in range(self.plan.members)])
         self._times = times.values()
         self._crew: list[subprocess.Popen[bytes]] = []
         self._watch = threading.Thread(target=self._keep_working, daemon=True)
         self._stop = threading.Event()
-        if workers and not self._receiver.over:
-            self._crew = [self._hire() for _ in range(workers)]
+        try:
+            if resume is not None:
+                self._resume(Path(resume))
+            while len(self._crew) < workers and not self._receiver.over:
+                self._crew.append(self._hire())
+        except BaseException:
+            self.close()
+            raise
+        if self._crew:
             self._watch.start()
 
     @property
@@ -146,10 +156,22 @@ class Stream:
         path = Path(path)
         partial = path.with_name(f".{path.name}.partial")
         with partial.open("wb") as file:
-            np.savez_compressed(file, digest=np.array(self.spec.digest), **self._receiver.state())
+            np.savez_compressed(file, campaign=np.array(self._campaign), **self._receiver.state())
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+
+    @property
+    def _campaign(self) -> str:
+        """What a checkpoint must agree on: the card's content, and which windows are cut from it."""
+        return f"{self.spec.digest} {self.plan}"
+
+    def _resume(self, path: Path) -> None:
+        state = _load(path)
+        if str(state.pop("campaign", "")) != self._campaign:
+            raise PdebenchError(f"{path} is of another campaign: its card or its windows differ from this stream's")
+        lacking = self._store.missing() if self._store else ()
+        self._receiver.restore(state, lacking={int(m) for m in lacking})
 
     def close(self) -> None:
         """Stop the solvers; what a store was to keep and is complete stays."""
@@ -172,13 +194,11 @@ class Stream:
 
     def _settled(self) -> dict[str, Any]:
         """What the solver chooses by measurement, once for all workers; a store that keeps the frames decides first."""
-        known = self._store.settled if self._store else None
-        if known is None:
-            verdict = solve.settle(self.spec)
-            known = verdict.options
-            if self._store:
-                self._store.settle(verdict)
-        return known
+        if self._store is None:
+            return solve.settle(self.spec).options
+        if self._store.settled is None and len(self._store.missing()) == self.spec.samples.count:
+            self._store.settle(solve.settle(self.spec))
+        return self._store.settled or {}
 
     def _hire(self) -> subprocess.Popen[bytes]:
         """One solver: a process, or as many as the card's `ranks` under mpiexec."""
@@ -186,26 +206,32 @@ class Stream:
         if self.spec.ranks > 1:
             command = ["mpiexec", "-n", str(self.spec.ranks), *command]
         quiet = {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=os.environ | quiet, start_new_session=True)
+        try:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=os.environ | quiet, start_new_session=True)
+        except OSError as error:
+            raise PdebenchError(f"cannot start {command[0]}: {error.strerror}") from error
 
     def _keep_working(self) -> None:
-        """Replace solvers that die, until production is over."""
-        deaths = 0
+        """Replace solvers that die, until production is over, or until many in a row brought no frame."""
+        deaths, frames = 0, 0
         while not self._stop.wait(0.1) and not self._receiver.over:
             for place, worker in enumerate(self._crew):
                 status = worker.poll()
-                if status is None or self._receiver.over or self._stop.is_set():
+                if not status or self._receiver.over or self._stop.is_set():
                     continue
-                if status != 0:
-                    deaths += 1
-                    log.warning("a solver ended with status %s; another takes its place", status)
-                if deaths > 3 * self._workers + 3 * len(self.report().failed):
+                report = self.report()
+                deaths, frames = (deaths if report.frames == frames else 0) + 1, report.frames
+                log.warning("a solver ended with status %s; another takes its place", status)
+                if deaths > 3 * self._workers + 3 * len(report.failed):
                     self._receiver.set_aside(
                         f"{deaths} solvers died, the last with status {status}: see their messages"
                     )
                     return
-                if status != 0:
+                try:
                     self._crew[place] = self._hire()
+                except PdebenchError as error:
+                    self._receiver.set_aside(str(error))
+                    return
 
 
 def _end(worker: subprocess.Popen[bytes]) -> None:
@@ -230,23 +256,37 @@ def produce(address: str, comm: Comm, *, token: str = "") -> int:
     settled: dict[str, Any] = comm.bcast(sink.settled if sink else None)
     if comm.size != spec.ranks:
         raise CardError(f"{spec.name} solves each unit on {spec.ranks} ranks: start so many, not {comm.size}")
-    store = TrajectoryStore.open(sink.keep) if sink and sink.keep else None
+    store = _kept(sink.keep, spec) if sink and sink.keep else None
     count = 0
     while True:
         unit: Index | None = comm.bcast(sink.next_unit() if sink else None)
         if unit is None:
             return count
         again = bool(comm.bcast(store is not None and not np.isin(unit, store.missing()).any()))
-        events = replay(store, unit) if again and store else solve.trajectories(spec, unit, comm, settled=settled)
-        if sink is None:
-            for _ in events:  # this rank only lends its hand
-                pass
-        elif store is None or again:
-            sink.write(unit, events)
-        else:
-            store.write(unit, sink.passing(events))
-            sink.done(unit)
+        if again and store and sink:
+            sink.write(unit, replay(store, unit))
+        elif not again:
+            _solve(unit, solve.trajectories(spec, unit, comm, settled=settled), sink, store)
         count += 1
+
+
+def _kept(path: Path, spec: DatasetSpec) -> TrajectoryStore:
+    """The trainer's store; on another host its path may lead nowhere, or to another store."""
+    store = TrajectoryStore.open(path)
+    if store.spec.digest != spec.digest:
+        raise CardError(f"{path} holds {store.spec.name} with digest {store.spec.digest}, not {spec.digest}")
+    return store
+
+
+def _solve(unit: Index, events: Iterator[Event], sink: StreamSink | None, store: TrajectoryStore | None) -> None:
+    """Bring the events of a unit where they belong; on ranks without a sink they only take place."""
+    if sink is None:
+        deque(events, maxlen=0)
+    elif store is None:
+        sink.write(unit, events)
+    else:
+        store.write(unit, sink.passing(events))
+        sink.done(unit)
 
 
 def replay(store: TrajectoryStore, unit: Index) -> Iterator[Event]:

@@ -89,7 +89,7 @@ def settle(spec: DatasetSpec, comm: Comm | None = None) -> Verdict:
     problem, card = prepare(spec)
     if not isinstance(card, Settling):
         return Verdict({}, {})
-    members, _ = _in_order(spec, problem, order.units(spec)[0])
+    members, _ = (comm or Serial()).bcast(_in_order(spec, problem, order.units(spec)[0]))
     states, params = _start(spec, problem, members[:TRIALS], spec.grid)
     return card.settle(problem, spec.grid, spec.output, comm or Serial(), states, params)
 
@@ -109,7 +109,7 @@ def trajectories(
     problem, solver = build(spec, comm, refine=refine, settled=settled)
     grid, times = spec.grid.refined(refine), spec.times.values()
     if spec.samples.order != "drawn":
-        members, seconds = _in_order(spec, problem, members)
+        members, seconds = (comm or Serial()).bcast(_in_order(spec, problem, members))  # LAPACK may differ among ranks
         yield Arranged(members, seconds)
     for low in range(0, len(members), solver.batch):
         batch = members[low : low + solver.batch]

@@ -164,9 +164,9 @@ def test_absorbing_walls_let_a_wave_out():
     assert abs(np.log2(errors[-2] / errors[-1]) - 2) < 0.1, errors
 
 
-def heat_frames(n, step, times, **walls):
+def heat_frames(n, step, times, points="centres", **walls):
     params = {"diffusivity": np.array([0.5]), **{name: np.array([value]) for name, value in walls.items()}}
-    grid = Grid(shape=(n, n), lengths=(1.0, 1.0), points="centres")
+    grid = Grid(shape=(n + (points == "ends"),) * 2, lengths=(1.0, 1.0), points=points)
     card = EllipticCard(linear_solver="transform-cg", tolerance=1e-12, time_step=step)
     solver = card.build(Conduction(), grid, grid, Serial())
     y, x = grid.coordinates()
@@ -174,14 +174,15 @@ def heat_frames(n, step, times, **walls):
     return state, [frame[0, 0] for frame in solver.trajectories(state[None, None], params, times)], solver.costs()[0]
 
 
-def test_heat_decays_as_its_eigenfunction_second_order_in_time():
+@pytest.mark.parametrize("points", ["centres", "ends"])
+def test_heat_decays_as_its_eigenfunction_second_order_in_time(points):
     """sin πx sin 2πy over equal walls is an eigenvector of the grid, too: what is left is the error of time."""
     n, times = 16, np.array([0.0, 0.05, 0.1])
     walls = {f"{wall}_temperature": 2.0 for wall in ("west", "east", "south", "north")}
     rate = 0.5 * sum((2 * n * np.sin(k * np.pi / (2 * n))) ** 2 for k in (1, 2))
     errors = []
     for steps in (4, 8, 16):
-        state, frames, cost = heat_frames(n, 0.05 / steps, times, **walls)
+        state, frames, cost = heat_frames(n, 0.05 / steps, times, points, **walls)
         assert cost.steps == 2 * steps
         errors.append(relative(frames[-1] - 2, (state - 2) * np.exp(-rate * 0.1)))
         np.testing.assert_array_equal(frames[0], state)
@@ -372,6 +373,12 @@ def test_what_the_solver_cannot_do_it_refuses():
             problem.assembled(grid, inputs, {"source": 1.0, "wave_number": 1.0}, "harmonic")
     with pytest.raises(SolverError, match="no `assembled` system"):
         TIGHT.build(object(), ends, ends, Serial())
+    for options, words in (
+        ({"linear_options": {"limit": 9}}, "name it in solver.linear_solver"),
+        ({"linear_solver": "transform-cg", "linear_options": {"limits": 9}}, "do not fit transform-cg.*limits"),
+    ):
+        with pytest.raises(SolverError, match=words):
+            EllipticCard(**options).build(Darcy(), ends, ends, Serial())
 
 
 def sample_inputs(problem, grid):

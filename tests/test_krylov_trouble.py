@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from linear_systems import convection_diffusion, darcy, flux_form, helmholtz
@@ -9,7 +11,11 @@ from scipy import sparse
 
 from pdebench.errors import SolverError
 from pdebench.solvers.krylov import SolverSequence, System, methods
+from pdebench.solvers.krylov.discretise import cell_centred
+from pdebench.solvers.krylov.gcrodr import Recycler
+from pdebench.solvers.krylov.guess import History
 from pdebench.solvers.krylov.petsc import missing
+from pdebench.solvers.krylov.space import Ledger
 
 needs_petsc = pytest.mark.skipif(bool(missing()), reason="no petsc4py")
 
@@ -263,3 +269,49 @@ def test_ten_thousand_recycled_solves_without_a_true_residual_failure():
             given_up += bool(solve.fallback)
     print(f"{recycled} recycled solves, {failed} failed, {given_up} taken over by another method")
     assert failed == 0
+
+
+@needs_petsc
+@pytest.mark.parametrize("name", ["cg", "gcrodr"])
+def test_a_null_space_does_not_outlive_its_system(name):
+    """A box without walls, steady and then in time: the same pattern, and the second matrix is regular."""
+    sides = [("periodic", "periodic")] * 2
+    sequence = SolverSequence(methods[name](pc="sor"), rtol=1e-8, chain=())
+    rhs = 1 + np.random.default_rng(0).standard_normal(256)
+    for shift, null in ((0.0, "constant"), (1.0, "none")):
+        form = cell_centred(np.ones((16, 16)), (1 / 16, 1 / 16), sides, shift=shift)
+        _, solve = sequence.solve(System(form, rhs, symmetric=True, definite=True, nullspace=null))
+        assert solve.iterations < 40
+
+
+@needs_petsc
+@pytest.mark.parametrize("pc", ["block_jacobi", "asm"])
+def test_the_level_of_fill_reaches_the_blocks(pc):
+    (system,) = darcy((32, 32), 1, sigma=2.0)
+    counts = [
+        SolverSequence(methods["gmres"](pc=pc, blocks=2, level=level), guess=0).solve(system)[1].iterations
+        for level in (0, 6)
+    ]
+    assert counts[1] < counts[0] / 2
+
+
+class Moved:
+    """One of two ranks; the other has other rows than before, and says so in every reduction."""
+
+    rank, size = 0, 2
+
+    def Allreduce(self, _, own):
+        own += 1
+
+
+def test_ranks_forget_together_when_rows_move():
+    """Else those whose own count stayed would wait in a reduction that the others never enter."""
+    pytest.importorskip("mpi4py")
+    history = History(2)
+    history.add(np.ones(5))
+    assert history.guess(SimpleNamespace(rhs=np.ones(5), comm=Moved())) is None
+    assert len(history) == 0
+    recycler = Recycler(4, 2)
+    recycler.restore({"vectors": np.ones((2, 5)), "ledger": Ledger().saved()})
+    recycler.attach(SimpleNamespace(comm=Moved(), handles=list), 5)
+    assert recycler.held == 0

@@ -9,6 +9,7 @@ from steady import toy_spec
 from pdebench import order, solve
 from pdebench.certify import verify
 from pdebench.generate import generate
+from pdebench.parallel import Serial
 from pdebench.problem import Arranged, Outcome
 from pdebench.store import TrajectoryStore
 
@@ -90,6 +91,18 @@ def test_members_are_met_in_the_order_asked_for_and_stored_at_their_place(tmp_pa
     np.testing.assert_array_equal(data.iterations.values, data.place.values + 1)  # the toy counts whom it met before
     assert float(data.arranging_seconds.sum()) > 0
     assert "place" not in xarray.open_zarr(plain.path)
+
+
+def test_ranks_meet_members_in_one_order():
+    """That of the first: a last bit of LAPACK's may differ between processors, and with it the order."""
+
+    class Other(Serial):
+        def bcast(self, obj, root=0):
+            return obj[0][::-1], obj[1]
+
+    spec = toy_spec(samples={"count": 6, "seed": 3, "unit": 6, "order": "hilbert"}, splits={"train": [0, 6]})
+    alone, led = (next(solve.trajectories(spec, np.arange(6), comm)).members for comm in (Serial(), Other()))
+    np.testing.assert_array_equal(led, alone[::-1])
 
 
 @pytest.mark.parametrize("kind", ["greedy", "hilbert"])

@@ -6,7 +6,8 @@ lie in memory that both share (one host) or follow on the socket (several). Ever
 """
 
 from .buffer import Plan, Pool, policies
-from .receiver import Buffering, Drawn, Receiver, Report
+from .receiver import Receiver
+from .records import Buffering, Drawn, Report
 from .sink import StreamSink, TrainerGone
 
 __all__ = ["Buffering", "Drawn", "Plan", "Pool", "Receiver", "Report", "StreamSink", "TrainerGone", "policies"]

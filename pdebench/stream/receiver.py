@@ -6,12 +6,12 @@ import logging
 import socket
 import threading
 from collections import deque
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,50 +20,16 @@ from ..arrays import Array, Index
 from ..errors import PdebenchError
 from ..problem import Problem, inputs_of
 from ..spec import DatasetSpec
-from .buffer import Plan, Pool, policies
+from .buffer import Picked, Plan, Pool, policies
+from .listeners import hang_up, local, remote, same_user
+from .records import Buffering, Drawn, Report
 from .sink import host_identity, same_token
 from .slots import DTYPE, Slots, Trays
-from .wire import Lost, Wire, host_and_port, whole_numbers
+from .wire import Lost, Wire, whole_numbers
 
 log = logging.getLogger(__name__)
 
 TRIES = 3  # a unit that ends its solver so often at the same frame, or before, is set aside
-
-
-@dataclass(frozen=True, slots=True)
-class Buffering:
-    """What the buffer holds, and how it is drawn from. `capacity` counts frames, `threshold` windows."""
-
-    capacity: int
-    policy: str = "reservoir"
-    threshold: int = 0
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How a stream went so far."""
-
-    batches: int = 0
-    windows: int = 0  # drawn
-    unique: int = 0  # of them
-    total: int = 0  # unique windows that the campaign has
-    frames: int = 0  # received
-    idle_seconds: float = 0.0  # that the trainer waited in `draw`
-    failed: tuple[int, ...] = ()  # members that their solver could not finish, or that ended it too often
-
-    @property
-    def repeats(self) -> int:
-        return self.windows - self.unique
-
-
-class Drawn(NamedTuple):
-    """Windows side by side: frames `(b, h + t, field, *space)`, inputs of each, members and starts `(b,)`."""
-
-    frames: Array
-    given: list[Array | None]
-    members: Index
-    starts: Index
 
 
 class Receiver:
@@ -107,11 +73,11 @@ class Receiver:
         self._error: PdebenchError | None = None
         self._closed = False
         self._tally = Report()
-        self._listeners = [_local()]
+        self._listeners = [local()]
         self.address = "unix:" + self._listeners[0].getsockname()[1:].decode()
         self.listening: str | None = None
         if listen is not None:
-            self._listeners.append(_remote(listen))
+            self._listeners.append(remote(listen))
             host, port = self._listeners[1].getsockname()[:2]
             self.listening = f"{host}:{port}"
         for listener in self._listeners:
@@ -120,7 +86,7 @@ class Receiver:
     # -- the trainer ----------------------------------------------------------------------------------------------
 
     def draw(self, count: int) -> Drawn:
-        """The next `count` windows, fewer at the very end and none after it."""
+        """The next `count` windows, fewer at the very end and none after it or after `close`."""
         began = perf_counter()
         with self._door:
             self._asked = count
@@ -129,7 +95,7 @@ class Receiver:
             if self._error is not None:
                 raise self._error
             before = self._pool.repeats
-            picked = self._pool.pick(count, self._pressed())
+            picked = [] if self._closed else self._pool.pick(count, self._pressed())
             self._copying = True
             self._tally = replace(
                 self._tally,
@@ -138,16 +104,22 @@ class Receiver:
                 unique=self._tally.unique + len(picked) - (self._pool.repeats - before),
                 idle_seconds=self._tally.idle_seconds + waited,
             )
+        try:
+            frames = self._copied(picked)
+        finally:  # after a Ctrl-C, too
+            with self._door:
+                self._pool.let_go(picked)
+                self._copying = False
+                self._door.notify_all()
+        members, starts = (np.array([one[i] for one in picked], int) for i in (0, 1))
+        return Drawn(frames, [one.given for one in picked], members, starts)
+
+    def _copied(self, picked: list[Picked]) -> Array:
         frames = self._trays.take(len(picked))
         for row, one in enumerate(picked):
             for place, slot in enumerate(one.slots):
                 frames[row, place] = self._pool.slots.frames[slot]
-        with self._door:
-            self._pool.let_go(picked)
-            self._copying = False
-            self._door.notify_all()
-        members, starts = (np.array([one[i] for one in picked], int) for i in (0, 1))
-        return Drawn(frames, [one.given for one in picked], members, starts)
+        return frames
 
     def _tell(self) -> None:
         """Wake the trainer if its wait is over, and no sooner: each time costs more than a frame's bookkeeping."""
@@ -175,11 +147,18 @@ class Receiver:
         with self._door:
             return self._pool.state()
 
-    def restore(self, state: dict[str, Array]) -> None:
-        """Go on where another trainer stopped: what it saw is not sent again. Call it before solvers connect."""
+    def restore(self, state: dict[str, Array], *, lacking: Collection[int] = ()) -> None:
+        """Go on where another trainer stopped: what it saw is not sent again. Call it before solvers connect.
+
+        Units with members that a store is `lacking` are solved again, though nobody waits for their windows.
+        """
         with self._door:
             self._pool.restore(state)
-            done = [n for n, unit in self._units.items() if all(self._pool.finished(int(m)) for m in unit)]
+            done = [
+                number
+                for number, unit in self._units.items()
+                if all(self._pool.finished(int(m)) and m not in lacking for m in unit)
+            ]
             for number in done:
                 self._waiting.remove(number)
             self._over_if_done()
@@ -204,7 +183,7 @@ class Receiver:
             self._door.notify_all()
             self._tell()
         for listener in self._listeners:
-            _hang_up(listener)
+            hang_up(listener)
         for wire in wires:
             wire.close()
         self._pool.slots.close()
@@ -219,21 +198,21 @@ class Receiver:
                 return  # closed
             threading.Thread(target=self._serve, args=(Wire(end), listener is self._listeners[0]), daemon=True).start()
 
-    def _serve(self, wire: Wire, local: bool) -> None:
+    def _serve(self, wire: Wire, here: bool) -> None:
         """One solver, until it hangs up."""
         name, held = id(wire), deque[int]()
         try:
-            hello = wire.hear()
-            if not local and not same_token(hello.get("token"), self.token):
-                wire.say({"refused": "wrong token: pass the one that the trainer shows"})
-                return
             with self._door:
                 if self._closed:
                     return
                 self._wires[name] = wire
-            self._welcome(wire, local)
+            token = wire.hear().get("token")  # whose memory is shared needs none, if it is the same user's
+            if not (here and same_user(wire.socket)) and not same_token(token, self.token):
+                wire.say({"refused": "wrong token: pass the one that the trainer shows"})
+                return
+            self._welcome(wire, here)
             while True:
-                self._answer(wire, name, wire.hear(), held, local)
+                self._answer(wire, name, wire.hear(), held, here)
         except Lost as why:
             log.debug("a solver is gone: %s", why)
         except PdebenchError as error:
@@ -242,7 +221,7 @@ class Receiver:
             self._forget(name, held)
             wire.close()
 
-    def _welcome(self, wire: Wire, local: bool) -> None:
+    def _welcome(self, wire: Wire, here: bool) -> None:
         slots = self._pool.slots
         message: dict[str, Any] = {
             "card": self.spec.model_dump(mode="json"),
@@ -253,31 +232,35 @@ class Receiver:
             "unix": self.address.partition(":")[2],
             "host": host_identity(),
         }
-        wire.say(message, fd=slots.fd if local else None)
+        wire.say(message, fd=slots.fd if here else None)
 
-    def _answer(self, wire: Wire, name: int, message: dict[str, Any], held: deque[int], local: bool) -> None:
+    def _answer(self, wire: Wire, name: int, message: dict[str, Any], held: deque[int], here: bool) -> None:
         if "room" in message:
             wire.say({"slots": self._room(message["room"], held)})
         elif "frame" in message:
-            self._take(wire, name, message, held, local)
+            self._take(wire, name, message, held, here)
         elif "given" in message:
             self._give(wire, name, message)
         elif "outcome" in message:
             self._outcome(name, message)
         elif "want" in message:
-            wire.say(self._next(name))
+            wire.say(self._next(wire, name))
         elif "done" in message:
             wire.say({"ok": True})  # first: once the last unit is done, the trainer may hang up
             self._done(name)
         else:
             raise Lost(f"an unknown message {sorted(message)}")
 
-    def _next(self, name: int) -> dict[str, Any]:
+    def _next(self, wire: Wire, name: int) -> dict[str, Any]:
         """The next unit for a solver; it waits while others hold what may come back."""
         with self._door:
+            if name in self._busy:
+                raise Lost("it asked for a unit before the end of the one it has")
             self._door.wait_for(lambda: self._waiting or not self._busy or self._closed or self._error)
             if self._closed or self._error or not self._waiting:
                 return {"unit": None}
+            if wire.gone():  # it died as it waited: no fault of the unit's
+                raise Lost("closed")
             self._busy[name] = number = self._waiting.popleft()
             members = [int(m) for m in self._units[number]]
             return {"unit": members, "have": [int(self._pool.next[m]) for m in members]}
@@ -313,13 +296,13 @@ class Receiver:
             self._tell()
         return self._error is not None
 
-    def _take(self, wire: Wire, name: int, message: dict[str, Any], held: deque[int], local: bool) -> None:
+    def _take(self, wire: Wire, name: int, message: dict[str, Any], held: deque[int], here: bool) -> None:
         members = whole_numbers(message.get("members"), self.spec.samples.count)
         slots = whole_numbers(message.get("slots"), len(self._pool.slots.frames), len(members))
         (frame,) = whole_numbers([message.get("frame")], self.spec.times.frames)
         if list(slots) != [held[i] for i in range(min(len(slots), len(held)))]:
             raise Lost("slots that it does not hold")
-        if not local:
+        if not here:
             for slot in slots:
                 wire.receive_into(self._pool.slots.frames[slot])
         with self._door:
@@ -327,8 +310,8 @@ class Receiver:
             if unit is None or not set(members) <= set(unit.tolist()):
                 raise Lost("members of a unit that it does not hold")
             for member, slot in zip(members, slots, strict=True):
+                self._pool.put(member, frame, slot)  # first: what it refuses is still held, and given back
                 held.popleft()
-                self._pool.put(member, frame, slot)
             self._tally = replace(self._tally, frames=self._tally.frames + len(members))
             self._tell()
 
@@ -383,25 +366,3 @@ class Receiver:
             self._pool.over = True
         self._door.notify_all()
         self._tell()
-
-
-def _local() -> socket.socket:
-    """A listener in Linux' abstract namespace: it leaves no file behind."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(f"\0pdebench-{token_hex(12)}")
-    listener.listen()
-    return listener
-
-
-def _remote(address: str) -> socket.socket:
-    host, port = host_and_port(address)
-    try:
-        return socket.create_server((host, port))
-    except OSError as error:
-        raise PdebenchError(f"cannot listen at {address}: {error.strerror or error}") from error
-
-
-def _hang_up(listener: socket.socket) -> None:
-    with suppress(OSError):
-        listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
-    listener.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ..problem import Event, Frame, Given, Outcome
 from ..spec import DatasetSpec, parse
 from .slots import DTYPE, Slots
 from .wire import Lost, Wire, connect
+
+NEVER = sys.maxsize  # the frame from which on a member that is not finite is sent
 
 
 class TrainerGone(PdebenchError):
@@ -85,19 +88,24 @@ class StreamSink:
             elif isinstance(event, Frame):
                 self._send(event)
             elif isinstance(event, Outcome):
-                self._say({"outcome": event.member, "reason": event.cost.reason})
+                spoilt = "values that are not finite" if self._have.get(event.member) == NEVER else ""
+                self._say({"outcome": event.member, "reason": event.cost.reason or spoilt})
             yield event
 
     def close(self) -> None:
         self._wire.close()
+        if self._slots is not None:
+            self._slots.close()
 
     def _send(self, frame: Frame) -> None:
         """Those members of a frame that the trainer does not have yet; a failed member is told, not sent."""
-        rows = [
-            row
-            for row, member in enumerate(frame.members)
-            if frame.index >= self._have.get(int(member), 0) and _finite(frame.values[row])
-        ]
+        rows = []
+        for row, member in enumerate(frame.members):
+            if frame.index >= self._have.get(int(member), 0):
+                if _finite(frame.values[row]):
+                    rows.append(row)
+                else:
+                    self._have[int(member)] = NEVER
         if not rows:
             return
         slots = self._ask({"room": len(rows)})["slots"]
@@ -144,9 +152,9 @@ def _greet(address: str, token: str) -> tuple[Wire, dict[str, Any]]:
 
 
 def _finite(values: Array) -> bool:
-    """One quick pass over the data; a sum may overflow where no value is infinite, so that it alone does not decide."""
+    """Whether all are, as float32. One quick pass; a sum may overflow where no value does, so it alone says nothing."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
+        return bool(np.isfinite(values.sum(dtype=DTYPE))) or bool(np.isfinite(values.astype(DTYPE)).all())
 
 
 def host_identity() -> str:
@@ -159,4 +167,4 @@ def host_identity() -> str:
 
 def same_token(given: Any, expected: str) -> bool:
     """Compared in constant time."""
-    return isinstance(given, str) and hmac.compare_digest(given.encode(), expected.encode())
+    return isinstance(given, str) and hmac.compare_digest(given.encode(errors="replace"), expected.encode())

@@ -59,10 +59,16 @@ class Trays:
 
     def take(self, count: int) -> Array:
         """An array `(count, *shape)` that nobody else refers to; its content is whatever it was."""
-        nobody = 3  # the list, `tray`, and the argument of getrefcount; a view counts as well
+        nobody = _alone()
         for tray in self._held:
             if len(tray) >= count and sys.getrefcount(tray) <= nobody:
                 return tray[:count]
         self._held = [tray for tray in self._held if sys.getrefcount(tray) > nobody]  # too small
         self._held.append(np.empty((count, *self._shape), DTYPE))
         return self._held[-1][:count]
+
+
+def _alone() -> int:
+    """What `getrefcount` says of a loop's variable that is in one list besides; it depends on the interpreter."""
+    (count,) = [sys.getrefcount(one) for one in [object()]]
+    return count

@@ -15,6 +15,7 @@ from ..arrays import Array
 from ..errors import PdebenchError
 
 LARGEST = 1 << 22  # bytes of a message; a card with thousands of options is far below
+SILENCE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 6}  # [s, s, 1]: gone after three minutes
 _LENGTH = struct.Struct("<I")
 
 
@@ -29,6 +30,10 @@ class Wire:
         self.socket = end
         if end.family != socket.AF_UNIX:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a host that lost its power says no goodbye
+            for name, value in SILENCE.items():
+                if hasattr(socket, name):
+                    end.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def say(self, message: dict[str, Any], *, fd: int | None = None) -> None:
         body = json.dumps(message, separators=(",", ":")).encode()
@@ -64,6 +69,15 @@ class Wire:
     def receive_into(self, frame: Array) -> None:
         """Fill a contiguous array."""
         self._fill(frame.data.cast("B"))
+
+    def gone(self) -> bool:
+        """Whether the other end is known to have hung up; nothing that it said is lost."""
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def close(self) -> None:
         with suppress(OSError):

@@ -98,7 +98,7 @@ def _solved(sequence: SolverSequence, stage: Discrete, before: Array) -> tuple[A
     if not np.isfinite(before).all():
         raise SolverError("the state holds NaN or infinity")
     form, inside = stage.system.operator, (slice(1, -1),) * 2 if stage.walls is not None else ()
-    rhs = stage.system.rhs + form.shift * before[0][inside].ravel()
+    rhs = stage.system.rhs + (form.shift * before[0][inside]).ravel()
     system = System(form, rhs, symmetric=True, definite=True)
     x, solve = sequence.solve(system)
     return stage.expanded(x), solve.iterations

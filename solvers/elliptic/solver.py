@@ -55,8 +55,7 @@ class EllipticCard(Card):
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> Solver:
         if comm.size > 1:
             raise SolverError("elliptic solves each member on one rank: set ranks to 1")
-        if self.linear_solver != "auto":
-            methods[self.linear_solver](**self.linear_options)  # an unknown name is an error now
+        self._rehearsed()
         if isinstance(problem, Conduction):
             if self.time_step is None:
                 raise SolverError("elliptic needs solver.time_step for a problem with time")
@@ -64,6 +63,16 @@ class EllipticCard(Card):
         if not isinstance(problem, Elliptic):
             raise SolverError(f"elliptic cannot solve {type(problem).__name__}: it has no `assembled` system")
         return EllipticSolver(self, problem, grid, output)
+
+    def _rehearsed(self) -> None:
+        """What the linear solver refuses, it refuses now."""
+        if self.linear_solver == "auto" and self.linear_options:
+            raise SolverError("solver.linear_options are those of one linear solver: name it in solver.linear_solver")
+        if self.linear_solver != "auto":
+            try:
+                methods[self.linear_solver](**self.linear_options)
+            except (TypeError, ValueError) as error:
+                raise SolverError(f"solver.linear_options do not fit {self.linear_solver}: {error}") from error
 
     def refined(self, factor: float) -> EllipticCard:
         finer = self.tolerance if isinstance(self.tolerance, str) else max(self.tolerance / factor**2, TIGHT)

@@ -12,7 +12,7 @@ from pdebench.arrays import Array
 from .basis import cholesky_qr
 from .cycle import Blocks, Cycle, Stop, run
 from .operators import Operators
-from .reduce import norm, sum_over
+from .reduce import everywhere, norm, sum_over
 from .ritz import harmonic
 from .space import Ledger
 
@@ -50,7 +50,7 @@ class Recycler:
 
     def attach(self, operators: Operators, n: int) -> None:
         """Work with a new matrix, or another preconditioner, from now on."""
-        if self._blocks.q.shape[1] != n:
+        if not everywhere(operators.comm, self._blocks.q.shape[1] == n):
             self._blocks, self.held = Blocks.zeros(self.m, n), 0
         self._operators, self._images = operators, False
         self._blocks.attach(operators)

@@ -8,7 +8,7 @@ import numpy as np
 
 from pdebench.arrays import Array
 
-from .reduce import norm, sum_over
+from .reduce import everywhere, norm, sum_over
 from .system import System
 
 KEPT = 1e-10  # a solution is left out when the others explain it to this fraction
@@ -37,7 +37,9 @@ class History:
 
     def guess(self, system: System) -> Array | None:
         """x₀ with ‖b − A x₀‖ < ‖b‖, or None; `(n,)`. Costs as many products with A as there are solutions."""
-        if not self._solutions or self._solutions[0].size != system.rhs.size:
+        if not self._solutions:
+            return None
+        if not everywhere(system.comm, self._solutions[0].size == system.rhs.size):  # on any rank: all give up together
             self._solutions.clear()
             return None
         y, ay = self._orthonormal(system)

@@ -45,6 +45,8 @@ class PetscPreconditioner:
         self._assembly = Assembly()
         self.mat: Any = None
         self.pc: Any = None
+        self._marked = False  # whether `mat` was given a null space here
+        self._options: dict[str, object] = {}  # in PETSc's table until the set-up has read them
 
     def eligible(self, system: System) -> str:
         kind = KINDS[self._kind]
@@ -59,14 +61,18 @@ class PetscPreconditioner:
         if fresh:
             self.pc = petsc().PC().create(comm=mat.getComm())
             self._configure(self.pc, system)
-        if system.nullspace == "constant":
-            mat.setNullSpace(petsc().NullSpace().create(constant=True, comm=mat.getComm()))
+        constant = system.nullspace == "constant"
+        if constant or (self._marked and not fresh):  # an empty null space takes the one before back
+            mat.setNullSpace(petsc().NullSpace().create(constant=constant, comm=mat.getComm()))
+        self._marked = constant
         self.pc.setOperators(mat)
         try:
             self.pc.setUp()
         except petsc().Error as error:
             self.pc = None
             raise SolverError(f"{self.name} cannot be set up: PETSc error {error.ierr}") from error
+        finally:
+            self._forget_options()
 
     def apply(self, residual: Array, out: Array) -> None:
         comm = self.mat.getComm()
@@ -74,7 +80,7 @@ class PetscPreconditioner:
         self.pc.apply(given, found)
 
     def _configure(self, pc: Any, system: System) -> None:
-        """A prefix of its own: options of the command line reach it, those given here are not global."""
+        """A prefix of its own: those given here are not global. Inner solvers read theirs in the set-up."""
         kind = KINDS[self._kind]
         prefix = f"pdebench_{id(self):x}_"
         pc.setOptionsPrefix(prefix)
@@ -91,12 +97,17 @@ class PetscPreconditioner:
             settings["pc_sor_local_symmetric"] = True
         if self._blocks and inner in {"asm", "bjacobi"}:
             settings[f"pc_{inner}_blocks"] = self._blocks
-        options = petsc().Options(prefix)
-        for name, value in settings.items():
+        self._options = {f"{prefix}{name}": value for name, value in settings.items()}
+        options = petsc().Options()
+        for name, value in self._options.items():
             options[name] = value
         pc.setFromOptions()
-        for name in settings:
+
+    def _forget_options(self) -> None:
+        options = petsc().Options()
+        for name in self._options:
             options.delValue(name)
+        self._options = {}
 
 
 for _kind in KINDS:

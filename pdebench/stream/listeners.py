@@ -1,0 +1,48 @@
+"""Where solvers knock: a name on this host, and a port for other hosts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from contextlib import suppress
+from secrets import token_hex
+
+from ..errors import PdebenchError
+from .wire import host_and_port
+
+_CREDENTIALS = struct.Struct("iII")  # process, user, group: `ucred` of unix(7)
+
+
+def local() -> socket.socket:
+    """A listener in Linux' abstract namespace: it leaves no file behind."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"\0pdebench-{token_hex(12)}")
+    listener.listen()
+    return listener
+
+
+def remote(address: str) -> socket.socket:
+    """A listener at HOST:PORT."""
+    host, port = host_and_port(address)
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise PdebenchError(f"cannot listen at {address}: {error.strerror or error}") from error
+
+
+def hang_up(listener: socket.socket) -> None:
+    with suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
+    listener.close()
+
+
+def user_of(end: socket.socket) -> int:
+    """Who is at the other end of a local connection: the abstract namespace has no permissions and no secrets."""
+    found = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(found)[1])
+
+
+def same_user(end: socket.socket) -> bool:
+    """Whether a local connection comes from the trainer's own user."""
+    return user_of(end) == os.geteuid()

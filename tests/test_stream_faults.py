@@ -1,0 +1,232 @@
+"""What a stream meets on bad days: strangers, the dead, the interrupted, and checkpoints of something else."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from specs import tiny_spec, tiny_store
+
+import pdebench
+from pdebench import online
+from pdebench.errors import CardError, PdebenchError
+from pdebench.parallel import Serial
+from pdebench.problem import Cost, Frame, Outcome
+from pdebench.stream import StreamSink, receiver
+from pdebench.stream.slots import Trays
+
+
+@pytest.fixture
+def alone():
+    """A stream that waits for solvers."""
+    with pdebench.stream(tiny_spec(), workers=0, batch_size=4, buffer="fifo", listen="127.0.0.1:0") as stream:
+        yield stream
+
+
+def within(seconds, condition):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_another_user_of_this_host_needs_the_token(alone, monkeypatch):
+    monkeypatch.setattr(receiver, "same_user", lambda end: False)
+    with pytest.raises(PdebenchError, match="wrong token"):
+        StreamSink(alone._receiver.address)
+    StreamSink(alone._receiver.address, alone.token).close()
+
+
+def test_frames_out_of_order_leave_their_slots_behind(alone):
+    link = StreamSink(alone._receiver.address)
+    unit = link.next_unit().tolist()
+    slots = link._ask({"room": 2})["slots"]
+    link._say({"frame": 3, "members": unit, "slots": slots})
+    link.close()
+    free = alone._receiver._pool.slots
+    assert within(5, lambda: not alone._receiver._wires)
+    assert free.free == len(free.frames)
+
+
+def test_a_unit_is_not_lost_to_one_who_asks_for_two(alone):
+    link = StreamSink(alone._receiver.address)
+    link.next_unit()
+    assert link.next_unit() is None
+    link.close()
+    threading.Thread(target=online.produce, args=(alone._receiver.address, Serial())).start()
+    assert sum(len(batch.member) for batch in alone) == 24
+
+
+def test_a_unit_does_not_answer_for_those_who_died_waiting_for_it(alone):
+    busy = [StreamSink(alone._receiver.address) for _ in range(3)]
+    for link in busy:
+        link.next_unit()  # all that there are
+    idle = [StreamSink(alone._receiver.address) for _ in range(4)]
+    for link in idle:
+        link._wire.say({"want": "unit"})
+    assert within(5, lambda: len(alone._receiver._wires) == 7)
+    time.sleep(0.1)
+    for link in [*idle, *busy]:
+        link.close()
+    assert within(5, lambda: not alone._receiver._wires)
+    assert alone.report().failed == ()
+    threading.Thread(target=online.produce, args=(alone._receiver.address, Serial())).start()
+    assert sum(len(batch.member) for batch in alone) == 24
+
+
+def test_a_loop_ends_when_its_stream_is_closed():
+    count = 0
+    with pdebench.stream(tiny_spec(), workers=0, batch_size=2, threshold=0) as stream:
+        link = StreamSink(stream._receiver.address)
+        unit = link.next_unit().tolist()
+        for frame in range(3):
+            link._say({"frame": frame, "members": unit, "slots": link._ask({"room": 2})["slots"]})
+        for _ in stream:
+            count += 1
+            stream.close()
+            if count > 5:
+                break
+    assert count == 1
+
+
+def test_a_tray_in_use_is_not_lent_again_whatever_the_interpreter_counts(monkeypatch):
+    """Python 3.14 borrows what it loads: one reference less for everything."""
+    exact = sys.getrefcount
+    monkeypatch.setattr(sys, "getrefcount", lambda thing: exact(thing) - 1 - 1)  # this lambda's own, and one less
+    trays = Trays((2,))
+    first = trays.take(3)
+    assert not np.shares_memory(first, trays.take(3))
+
+
+class Second:
+    """The second of two ranks: it hears what is said, and must not solve alone."""
+
+    rank, size = 1, 2
+
+    def __init__(self, *said):
+        self.said = list(said)
+
+    def bcast(self, obj, root=0):
+        return self.said.pop(0)
+
+
+def test_ranks_do_not_solve_what_the_store_has(monkeypatch):
+    def alone(*args, **options):
+        raise AssertionError("it would wait for the other ranks")
+
+    monkeypatch.setattr(online.solve, "trajectories", alone)
+    comm = Second(tiny_spec(ranks=2), {}, np.arange(2), True, None)
+    assert online.produce("unix:nobody", comm) == 1
+    assert not comm.said
+
+
+def test_a_stranger_who_says_nothing_is_hung_up_on_at_the_end(alone):
+    host, port = alone.listening.split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as end:
+        assert within(5, lambda: alone._receiver._wires)
+        (wire,) = alone._receiver._wires.values()
+        assert wire.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        alone.close()
+        assert end.recv(1) == b""
+
+
+def test_a_token_that_is_no_text_is_wrong(alone):
+    with pytest.raises(PdebenchError, match="wrong token"):
+        StreamSink(alone.listening, "\ud800")
+
+
+def test_a_checkpoint_of_other_windows_or_another_card_is_refused(tmp_path):
+    saved = tmp_path / "stream.npz"
+    with pdebench.stream(tiny_spec(), workers=0, history=2, horizon=1) as stream:
+        stream.save(saved)
+    pdebench.stream(tiny_spec(), workers=0, history=2, horizon=1, resume=saved).close()
+    for card, how in (
+        (tiny_spec(), {"history": 1, "horizon": 2}),
+        (tiny_spec(samples__seed=77), {"history": 2, "horizon": 1}),
+    ):
+        with pytest.raises(PdebenchError, match="another campaign"):
+            pdebench.stream(card, workers=0, resume=saved, **how)
+
+
+def test_a_refused_checkpoint_leaves_no_listener(tmp_path):
+    with pdebench.stream(tiny_spec(), workers=0) as stream:
+        stream.save(tmp_path / "stream.npz")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    for _ in range(2):  # the second would find the port taken
+        with pytest.raises(PdebenchError, match="another campaign"):
+            pdebench.stream(
+                tiny_spec(), workers=0, horizon=2, listen=f"127.0.0.1:{port}", resume=tmp_path / "stream.npz"
+            )
+
+
+def test_what_was_seen_but_never_stored_is_solved_again(tmp_path):
+    """The trainer was killed between the last frame of a unit and its commit."""
+    with pdebench.stream(tiny_spec(), workers=1, batch_size=4, buffer="fifo") as stream:
+        assert sum(len(batch.member) for batch in stream) == 24
+        stream.save(tmp_path / "stream.npz")
+    with pdebench.stream(
+        tiny_spec(), workers=1, buffer="fifo", keep=tmp_path / "kept", resume=tmp_path / "stream.npz"
+    ) as stream:
+        assert list(stream) == []
+    kept = pdebench.TrajectoryStore.open(tmp_path / "kept")
+    assert kept.content_hash() == tiny_store(tmp_path / "store").content_hash()
+
+
+def test_a_solver_that_finds_another_store_under_that_name_leaves_it_alone(tmp_path, monkeypatch):
+    """On another host the trainer's path may lead elsewhere."""
+    other = tiny_store(tmp_path / "other", samples__seed=77)
+    before = other.content_hash()
+    with pdebench.stream(tiny_spec(), workers=0, keep=tmp_path / "kept") as stream:
+        monkeypatch.setattr(stream._receiver, "_keep", other.path)
+        with pytest.raises(PdebenchError, match="digest"):
+            online.produce(stream._receiver.address, Serial())
+    assert other.content_hash() == before
+
+
+@pytest.mark.parametrize("members", [range(6, 9), range(3, 3), range(-1, 2)])
+def test_members_that_there_are_not_are_refused(members):
+    with pytest.raises(CardError, match="do not lie in 0 … 5"):
+        pdebench.stream(tiny_spec(), workers=0, members=members)
+
+
+@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"workers": -1}])
+def test_counts_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(ValueError, match="or more"):
+        pdebench.stream(tiny_spec(), **wrong)
+
+
+def test_deaths_far_apart_do_not_add_up(alone, monkeypatch):
+    """A long campaign loses many solvers; only those count that brought nothing."""
+    hired, report = [], SimpleNamespace(frames=0, failed=())
+
+    def hire():
+        report.frames += len(hired) < 20
+        hired.append(SimpleNamespace(poll=lambda: -9, wait=lambda timeout=None: -9))
+        return hired[-1]
+
+    monkeypatch.setattr(alone, "_hire", hire)
+    monkeypatch.setattr(alone, "report", lambda: report)
+    monkeypatch.setattr(alone._stop, "wait", lambda seconds: False)
+    alone._workers, alone._crew = 1, [hire()]
+    alone._keep_working()
+    assert 20 < len(hired) < 26
+    with pytest.raises(PdebenchError, match="solvers died"):
+        next(iter(alone))
+
+
+def test_frames_that_float32_cannot_hold_have_failed(alone):
+    link = StreamSink(alone._receiver.address)
+    unit = link.next_unit()
+    shape = (2, *alone._receiver._pool.slots.frames.shape[1:])
+    frames = [np.ones(shape), np.ones(shape), np.ones(shape)]
+    frames[1][1] = 1e39
+    list(link.passing(Frame(unit, index, frame) for index, frame in enumerate(frames)))
+    list(link.passing(iter([Outcome(int(unit[1]), Cost(), 0.0)])))
+    assert within(5, lambda: alone.report().failed == (int(unit[1]),))
+    link.close()
