@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -109,7 +109,7 @@ class EllipticCard(Card):
         options = {"linear_solver": chosen.method, "linear_options": chosen.options, "guess": chosen.guess}
         return Verdict(verdict.options | options, verdict.evidence | {"choice": chosen.evidence})
 
-    def _settled_tolerance(self, problem: Elliptic, grid: Grid, sound: list[tuple[Array, Params]]) -> Verdict:
+    def _settled_tolerance(self, problem: Elliptic, grid: Grid, sound: Sequence[tuple[Array, Params]]) -> Verdict:
         if not isinstance(self.tolerance, str):
             return Verdict({}, {})
         if not sound:

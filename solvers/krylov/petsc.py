@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import Any
 
@@ -17,6 +18,11 @@ from .system import System, is_mat
 def petsc() -> Any:
     """petsc4py's `PETSc`, for real numbers, or how to get it."""
     try:
+        import petsc4py
+
+        if "petsc4py.PETSc" not in sys.modules:  # a program that uses PETSc itself has chosen its own options
+            # Its handler of signals would end a process whose peer hangs up (SIGPIPE), and hide Python's own.
+            petsc4py.init(["pdebench", "-no_signal_handler"])
         from petsc4py import PETSc
     except ImportError as error:
         raise SolverError(
