@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ from linear_systems import convection_diffusion, darcy, flux_form, helmholtz
 from scipy.sparse import linalg
 
 from pdebench.solvers.krylov import SolverSequence, System, methods
-from pdebench.solvers.krylov.petsc import missing
 
 SEQUENCES = {
     "darcy": lambda count: darcy((40, 40), count, drift=0.03),
@@ -20,7 +20,7 @@ SEQUENCES = {
     "convection-diffusion": lambda count: convection_diffusion(32, count, peclet=20, drift=0.02),
     "helmholtz 3d": lambda count: helmholtz(12, count, first=3.55, last=3.55 + 0.01 * count),
 }
-needs_petsc = pytest.mark.skipif(bool(missing()), reason="no petsc4py")
+needs_petsc = pytest.mark.skipif(find_spec("petsc4py") is None, reason="no petsc4py")
 METHODS = [
     ("gcrodr", {"pc": "diagonal"}),
     ("gcrodr", {"m": 30, "k": 0, "pc": "identity"}),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from linear_systems import darcy, difference, flux_form
@@ -181,3 +185,14 @@ def test_ts_cools_a_rod_as_backward_euler_must(options):
     ts.solve(u)
     assert ts.getStepNumber() == steps
     np.testing.assert_allclose(u.getArray(), mode / (1 + dt * mu) ** steps, rtol=0, atol=1e-9)
+
+
+def test_children_of_a_process_that_uses_petsc_are_no_ranks():
+    script = (
+        "import subprocess; from pdebench.solvers.krylov.petsc import petsc; petsc(); "
+        "print(subprocess.run('env', capture_output=True, text=True).stdout)"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PMIX", "OMPI", "PMI"))}
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=clean, check=True).stdout
+    assert "PATH=" in found
+    assert "PMIX" not in found

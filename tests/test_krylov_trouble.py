@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,10 +15,9 @@ from pdebench.solvers.krylov import SolverSequence, System, methods
 from pdebench.solvers.krylov.discretise import cell_centred
 from pdebench.solvers.krylov.gcrodr import Recycler
 from pdebench.solvers.krylov.guess import History
-from pdebench.solvers.krylov.petsc import missing
 from pdebench.solvers.krylov.space import Ledger
 
-needs_petsc = pytest.mark.skipif(bool(missing()), reason="no petsc4py")
+needs_petsc = pytest.mark.skipif(find_spec("petsc4py") is None, reason="no petsc4py")
 
 
 class Broken:

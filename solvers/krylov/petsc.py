@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import itertools
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -10,6 +15,7 @@ import numpy as np
 
 from pdebench.arrays import Array
 from pdebench.errors import SolverError
+from pdebench.parallel import launched
 
 from .system import System, is_mat
 
@@ -22,7 +28,8 @@ def petsc() -> Any:
 
         if "petsc4py.PETSc" not in sys.modules:  # a program that uses PETSc itself has chosen its own options
             # Its handler of signals would end a process whose peer hangs up (SIGPIPE), and hide Python's own.
-            petsc4py.init(["pdebench", "-no_signal_handler"])
+            with unmarked():
+                petsc4py.init(["pdebench", "-no_signal_handler"])
         from petsc4py import PETSc
     except ImportError as error:
         raise SolverError(
@@ -32,6 +39,30 @@ def petsc() -> Any:
     if np.dtype(PETSc.ScalarType) != np.float64:
         raise SolverError(f"this method needs a PETSc of float64 real numbers, not {PETSc.ScalarType.__name__}")
     return PETSc
+
+
+@contextmanager
+def unmarked() -> Iterator[None]:
+    """Take away what MPI's start leaves in the environment of a process that no launcher started.
+
+    PETSc starts MPI, which marks the process as a rank, below Python's `os.environ`: its children would believe that
+    mpiexec had started them, and mpiexec among them would refuse to.
+    """
+    before = set() if launched() else _names()
+    yield
+    if not launched():
+        for name in _names() - before:
+            os.unsetenv(name)
+
+
+def _names() -> set[str]:
+    """Names in the environment that children get, which C code changes behind Python's back."""
+    try:
+        table = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    except (OSError, ValueError):  # no such symbol: another C library
+        return set()
+    entries = itertools.takewhile(lambda entry: entry is not None, (table[i] for i in itertools.count()))
+    return {os.fsdecode(entry).partition("=")[0] for entry in entries if entry}
 
 
 def missing() -> str:
