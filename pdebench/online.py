@@ -29,6 +29,8 @@ from .stream import Buffering, Drawn, Plan, Receiver, Report, StreamSink
 
 log = logging.getLogger(__name__)
 
+# What mpiexec and srun tell the trainer of itself; a solver that heard it would take itself for the trainer's rank.
+LAUNCHERS = ("OMPI_COMM_WORLD_", "OMPI_UNIVERSE_", "OMPI_MCA_ess", "OMPI_MCA_orte_", "PMI_", "PMIX_")
 TOKEN = "PDEBENCH_STREAM_TOKEN"  # environment variable that solvers on other hosts show
 
 
@@ -205,9 +207,10 @@ class Stream:
         command = [sys.executable, "-m", "pdebench", "stream", "--to", self._receiver.address]
         if self.spec.ranks > 1:
             command = ["mpiexec", "-n", str(self.spec.ranks), *command]
+        own = {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHERS)}
         quiet = {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         try:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=os.environ | quiet, start_new_session=True)
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=own | quiet, start_new_session=True)
         except OSError as error:
             raise PdebenchError(f"cannot start {command[0]}: {error.strerror}") from error
 

@@ -164,3 +164,9 @@ def test_shapes_and_names_are_checked():
         compat["fno"](np.ones((2, 3, 4)), np.ones((2, 3, 4)))
     with pytest.raises(PdebenchError, match="did you mean 'pdebench'"):
         compat["pdebnch"]
+
+
+def test_lengths_may_be_an_array():
+    true, pred = np.random.default_rng(0).standard_normal((2, 2, 2, 1, 8, 8))
+    scores = compat["pdebench"](pred, true, lengths=np.array([1.0, 2.0]))
+    assert scores == compat["pdebench"](pred, true, lengths=[1.0, 2.0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from itertools import count
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from pdebench.solvers.krylov import System, methods
 from pdebench.solvers.krylov.candidates import Candidate, dimension, elimination, usual
 from pdebench.solvers.krylov.choice import choose, share
 from pdebench.solvers.krylov.method import Answer
-from pdebench.solvers.krylov.trial import PROBE
+from pdebench.solvers.krylov.trial import PROBE, Trial
 
 MS = 1e-3
 
@@ -243,3 +244,17 @@ def test_what_is_chosen_for_real_systems_solves_them(kind):
     assert given[0].relative_residual(method.solve(given[0], None, 1e-8).x) <= 1e-7
     tried = [row for row in choice.evidence["methods"] if not row["dropped"]]
     assert all({"setup_seconds", "solve_seconds", "iterations", "predicted_seconds"} <= row.keys() for row in tried)
+
+
+def test_a_recycled_space_outlives_the_probe_for_its_cost():
+    """Capped or not, five systems show what recycling saves: the probe of `PROBE` iterations is no failure."""
+    systems = list(darcy((24, 24), 5, drift=0.02))
+    counts = []
+    for allowed in (np.inf, 1e9):
+        trial = Trial(Candidate("gcrodr", {"pc": "diagonal"}), systems, rtol=1e-8, same=False, clock=Clock())
+        trial.method._clock = count(1).__next__  # a cost that is not zero
+        for _ in systems:
+            trial.step(allowed=allowed)
+        counts.append([solve.iterations for solve in trial.solves])
+        assert all(solve.space for solve in trial.solves[1:])
+    assert counts[0] == counts[1]

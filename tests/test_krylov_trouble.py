@@ -314,3 +314,9 @@ def test_ranks_forget_together_when_rows_move():
     recycler.restore({"vectors": np.ones((2, 5)), "ledger": Ledger().saved()})
     recycler.attach(SimpleNamespace(comm=Moved(), handles=list), 5)
     assert recycler.held == 0
+
+
+@pytest.mark.parametrize("operator", [np.eye(3), sparse.coo_matrix(np.eye(3))], ids=["dense", "coo"])
+def test_an_operator_of_another_kind_is_refused(operator):
+    with pytest.raises(SolverError, match="must be a flux form, a CSR matrix or a PETSc Mat, not"):
+        System(operator, np.ones(3))

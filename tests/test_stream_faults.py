@@ -13,7 +13,7 @@ import pytest
 from specs import tiny_spec, tiny_store
 
 import pdebench
-from pdebench import online
+from pdebench import online, parallel
 from pdebench.errors import CardError, PdebenchError
 from pdebench.parallel import Serial
 from pdebench.problem import Cost, Frame, Outcome
@@ -199,6 +199,17 @@ def test_members_that_there_are_not_are_refused(members):
 def test_counts_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ValueError, match="or more"):
         pdebench.stream(tiny_spec(), **wrong)
+
+
+def test_a_trainer_under_mpiexec_hires_solvers_that_are_not(alone, monkeypatch):
+    heard = {}
+    monkeypatch.setattr(online.subprocess, "Popen", lambda command, **options: heard.update(options["env"]))
+    for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "OMPI_ALLOW_RUN_AS_ROOT"):
+        monkeypatch.setenv(name, "1")
+    alone._hire()
+    monkeypatch.setattr("os.environ", heard)
+    assert not parallel.launched()
+    assert "OMPI_ALLOW_RUN_AS_ROOT" in heard
 
 
 def test_deaths_far_apart_do_not_add_up(alone, monkeypatch):

@@ -57,7 +57,7 @@ def pdebench(pred: Array, true: Array, *, lengths: Sequence[float] | None = None
     cos(5x − 5y) scores zero, and the corners count twice in bRMSE.
     """
     size = batch or len(pred)
-    box = tuple(lengths or [1.0] * (pred.ndim - 3))
+    box = (1.0,) * (pred.ndim - 3) if lengths is None else tuple(lengths)
     parts = [_pdebench_batch(pred[i : i + size], true[i : i + size], box) for i in range(0, len(pred), size)]
     return {name: float(np.mean([part[name] for part in parts])) for name in parts[0]}
 

@@ -36,7 +36,7 @@ class Receiver:
     """Listens for solvers; `draw` is called by the trainer, everything else happens in threads.
 
     Memory: the buffer's frames, whatever the speeds; solvers that find no room wait. `listen` is HOST:PORT for solvers
-    on other hosts, which must know `token`; on this host they find `address`.
+    on other hosts, which must know `token`; those of the same user on this host find `address`.
     """
 
     def __init__(

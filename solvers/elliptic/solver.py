@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
@@ -20,11 +21,14 @@ from pdebench.spec import Card, Grid, Positive
 from .equation import Elliptic
 from .heat import Conduction, HeatSolver
 
+log = logging.getLogger(__name__)
+
 Tolerance = Annotated[float, Field(gt=0, lt=1)]
 TIGHT = 1e-11  # the residual of the solutions that others are compared with
 UNSETTLED = 1e-8  # where the tolerance has not been settled
 SAFETY = 0.1  # of the loosest tolerance that is fine enough on the members tried
 MEMBERS = 3  # tried for it
+CLIPPED = 1e-6  # a tolerance that round-off lifts above this is worth a warning
 LENGTH = 100  # systems that a choice of the linear solver is made for: trials cost at most 12 of them
 
 
@@ -96,7 +100,9 @@ class EllipticCard(Card):
         if not isinstance(problem, Elliptic):
             return Verdict({}, {})
         rows = [_of(params, i) for i in range(len(states))]
-        sound = [(s, own) for s, own in zip(states, rows, strict=True) if not problem.unsound(s)]
+        sound: list[tuple[Array, Params]] = [
+            (s, own) for s, own in zip(states, rows, strict=True) if not problem.unsound(s)
+        ]
         verdict = self._settled_tolerance(problem, grid, sound)
         if self.linear_solver != "auto" or not sound:
             return verdict
@@ -181,6 +187,12 @@ class EllipticSolver:
             x, solve = self._sequence.solve(system.system)
         except SolverError as error:
             return state, Cost(reason=str(error))
+        if solve.clipped > CLIPPED:
+            log.warning(
+                "the residual of a member is %.1e: at its size of coefficients round-off allows no less than %.1e",
+                solve.residual,
+                solve.clipped,
+            )
         values = system.expanded(x)
         doubt = self._problem.doubtful(values, params) if isinstance(self._problem, _Doubting) else ""
         return values, Cost(steps=1, iterations=solve.iterations, reason=doubt)

@@ -98,7 +98,9 @@ class Recycler:
                 self._renew(cycle, images=True)
                 residual, size = self._project(residual)
                 renewed = True
-        self._close(cycle, done, recycled, products, renewed=renewed, failed=bool(reason))
+        spent = done >= self.limit and np.isfinite(size)  # no failure of the space, which stays as it is
+        if not (spent and self._recycle):
+            self._close(cycle, done, recycled, products, renewed=renewed, failed=bool(reason))
         x[:] = self._blocks.x
         return Outcome(done, size, recycled, reason)
 

@@ -56,6 +56,10 @@ class System:
             raise SolverError(
                 f"the right-hand side must be float64 of shape (n,), not {self.rhs.dtype} {self.rhs.shape}"
             )
+        if not (is_structured(self.operator) or is_mat(self.operator) or hasattr(self.operator, "indptr")):
+            raise SolverError(
+                f"the operator must be a flux form, a CSR matrix or a PETSc Mat, not {type(self.operator).__name__}"
+            )
         if self.comm.size > 1 and not is_mat(self.operator):
             raise SolverError("a system shared by several ranks needs a PETSc Mat for its operator")
         if self.comm.size == 1 and self.rows != (self.rhs.size, self.rhs.size):
