@@ -14,7 +14,7 @@ from .system import System, is_mat, is_structured
 # A first system may cost this many times the best method's, before a rival is dropped.
 PATIENCE, PATIENCE_DIRECT, PATIENCE_RECYCLED = 1.3, 2.5, 3.0
 PLANE = 2.35  # of `dimension`: below it, a grid in the plane
-CHEAP = 4e-6  # seconds for LU and unknown: below it, indefinite systems are factorised first
+CHEAP = 3e-6  # seconds for LU and unknown: below it, indefinite systems are factorised first
 RECYCLED = 5  # systems that a space needs to show what it saves
 
 
@@ -28,6 +28,10 @@ class Candidate:
     room: float = 2.0  # systems of the best method that trials must still be allowed, for this one to be tried
     least: int = 1  # systems that it must have solved before it is judged
     factor: float = 0.0  # of `elimination`'s estimate, for methods that factorise: 1 for LU, ½ for Cholesky
+
+    @property
+    def recycles(self) -> bool:
+        return self.least >= RECYCLED
 
     def build(self) -> Method:
         return methods[self.name](**self.options)
@@ -99,14 +103,15 @@ def elimination(system: System) -> tuple[float, float]:
     """Seconds for LU by nested dissection and for one solve with it, on one core of 2020 to 2025; within a factor of 3.
 
     Two dimensions: 2 · 9.9 n^1.5 operations, 7.75 n log₂ n entries a factor (George 1973, SIAM J. Numer. Anal. 10,
-    345); three: 2 n² and 9 n^(4/3), both fitted. Rates fitted to CHOLMOD and KLU at 64² … 256², MUMPS at 32³ and 48³.
+    345); three: 2 n² and 9 n^(4/3), both fitted. Rates, and what goes with n, are fitted to CHOLMOD and KLU at
+    64² … 256² and MUMPS at 12³ … 48³.
     """
     n, axes = float(system.rows[0]), dimension(system)
     if axes < 1.5:
         return 2e-7 * n, 2e-8 * n
     if axes < PLANE:
-        return 1e-8 * n**1.5, 2 * 7.75 * n * np.log2(n + 1) * 4e-10
-    return 2e-10 * n**2, 2 * 9 * n ** (4 / 3) * 4e-10
+        return 1e-8 * n**1.5 + 3e-7 * n, 2 * 7.75 * n * np.log2(n + 1) * 4e-10
+    return 2e-10 * n**2 + 3e-6 * n, 2 * 9 * n ** (4 / 3) * 4e-10
 
 
 def dimension(system: System) -> float:

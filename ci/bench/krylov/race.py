@@ -23,6 +23,7 @@ class Way:
     name: str
     options: dict[str, Any] = field(default_factory=dict)
     guess: int = 0
+    chain: tuple[str, ...] = ()  # who takes over on failure, as in use
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def usual(system: System) -> dict[str, Way]:
 def run(way: Way, systems: Iterable[System], *, rtol: float, most: float) -> Result:
     """Until `most` seconds are spent: those who need longer are judged on fewer systems."""
     method = methods[way.name](**way.options)
-    sequence = SolverSequence(method, guess=way.guess, rtol=rtol, chain=(), clock=process_time)
+    sequence = SolverSequence(method, guess=way.guess, rtol=rtol, chain=way.chain, clock=process_time)
     began, iterations, count = process_time(), 0, 0
     for system in systems:
         if method.eligible(system):
@@ -95,7 +96,7 @@ def auto(systems: list[System], *, rtol: float, length: int) -> tuple[Way, float
     """What is chosen for a sequence of `length`, and the seconds of the trials."""
     choose(systems[:2], rtol=rtol, length=10)  # imports and plans
     choice = choose(systems[:TRIED], rtol=rtol, length=length)
-    return Way(choice.method, choice.options, choice.guess), choice.evidence["trial_seconds"]
+    return Way(choice.method, choice.options, choice.guess, ("lu",)), choice.evidence["trial_seconds"]
 
 
 def label_of(way: Way) -> str:
