@@ -175,7 +175,7 @@ class _Contest:
         allowed = candidate.patience * best.rest / max(1 - self._foresight.saved, 0.25)
         if not self.same:
             return allowed, allowed
-        return allowed, max(allowed, self._left())
+        return allowed, self._time(best)  # a factorisation is paid for by all that follow
 
     def _time(self, trial: Trial) -> float:
         """Seconds of the whole sequence, with a guess where one pays."""
