@@ -20,7 +20,7 @@ from .trial import Trial
 
 TIE = 1.05  # within this ratio the likelier candidate is taken
 CLOSE = 1.25  # within this ratio of the best a candidate is tried on more systems
-HOPELESS = 3.0  # times the best: what an estimate must say for a factorisation not to be tried
+HOPELESS = 2.0  # times the best: what an estimate must say for a factorisation not to be tried
 WORTH = 0.9  # of the time of a system, with the guess, is what it must come down to
 SLOWEST = 10.0  # times a factorisation's estimate: what the first candidate may cost
 
@@ -163,7 +163,7 @@ class _Contest:
         expected = factorised + (self._length - 1) * (self._substituted + (0 if self.same else factorised))
         if expected > HOPELESS * self._time(best):
             return f"not tried: a factorisation is estimated at {factorised:.2g} s"
-        if factorised > HOPELESS * self._left():
+        if 2 * factorised > self._left():  # estimates err on the low side for small systems
             return f"not tried: a factorisation, estimated at {factorised:.2g} s, costs more than trials may"
         return ""
 
