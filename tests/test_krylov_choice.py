@@ -8,6 +8,7 @@ from itertools import count
 
 import numpy as np
 import pytest
+from flux_forms import darcy_form, system_of
 from linear_systems import convection_diffusion, darcy, helmholtz
 from scipy import sparse
 
@@ -15,6 +16,7 @@ from pdebench.errors import SolverError
 from pdebench.solvers.krylov import System, methods
 from pdebench.solvers.krylov.candidates import Candidate, dimension, elimination, usual
 from pdebench.solvers.krylov.choice import choose, share
+from pdebench.solvers.krylov.discretise import cell_centred
 from pdebench.solvers.krylov.method import Answer
 from pdebench.solvers.krylov.trial import PROBE, Trial
 
@@ -260,3 +262,16 @@ def test_a_recycled_space_outlives_the_probe_for_its_cost():
         counts.append([solve.iterations for solve in trial.solves])
         assert all(solve.space for solve in trial.solves[1:])
     assert counts[0] == counts[1]
+
+
+def test_prospects_follow_from_what_is_known_of_the_matrix():
+    def first(system, **known):
+        return usual(system, **known)[0].name
+
+    varying = darcy_form((16, 16))
+    flat = cell_centred(np.ones((16, 16)), (1 / 16, 1 / 16), [("dirichlet", "dirichlet")] * 2)
+    assert first(system_of(varying)) == "multigrid-cg"
+    assert first(system_of(varying), same=True) == "direct-cholesky"
+    assert first(system_of(flat), same=True) == first(system_of(flat)) == "transform-cg"
+    assert first(next(convection_diffusion(20, 1))) == "bicgstab"
+    assert first(next(helmholtz(20, 1))) == "gcrodr"

@@ -78,14 +78,15 @@ WITHOUT_PETSC = (_recycled("gcrodr", pc="diagonal"), _direct("lu"))
 def usual(system: System, *, same: bool = False) -> tuple[Candidate, ...]:
     """Candidates in the order of their prospects; `same`: the matrix stays, so a factorisation is made once.
 
-    An indefinite matrix makes incomplete factors poor and BiCGStab erratic: factors come first where they are
-    cheap, else recycled spaces.
+    With constant coefficients a fast transform is nearly the inverse. An indefinite matrix makes incomplete factors
+    poor and BiCGStab erratic: factors come first where they are cheap, else recycled spaces.
     """
     structured = is_structured(system.operator)
+    uniform = structured and _uniform(system)
     cheap = elimination(system)[0] < CHEAP * system.rows[0]
     factored = (PLANE_LU, SPACE_LU) if dimension(system) < PLANE else (SPACE_LU,)
     if system.definite:
-        found = (STRUCTURED if structured else ()) + DEFINITE
+        found = (STRUCTURED[:: -1 if uniform else 1] if structured else ()) + DEFINITE
     elif system.symmetric:
         spaces = (WAVES if structured else ()) + SPACES
         found = (factored + spaces if cheap else spaces[:1] + factored + spaces[1:]) + PLAIN
@@ -96,7 +97,13 @@ def usual(system: System, *, same: bool = False) -> tuple[Candidate, ...]:
         return found
     direct = tuple(one for one in found if one.factor)
     rest = tuple(one for one in found if not one.factor)
-    return direct + rest if cheap else rest[:1] + direct + rest[1:]
+    return direct + rest if cheap and not uniform else rest[:1] + direct + rest[1:]
+
+
+def _uniform(system: System) -> bool:
+    """Whether conductances are constant along each axis, but for the sides."""
+    inner = [np.moveaxis(face, axis, 0)[1:-1] for axis, face in enumerate(system.operator.faces)]
+    return bool(all(face.size == 0 or np.ptp(face) == 0 for face in inner))
 
 
 def elimination(system: System) -> tuple[float, float]:
@@ -117,7 +124,8 @@ def elimination(system: System) -> tuple[float, float]:
 def dimension(system: System) -> float:
     """How fast the neighbourhood of an unknown grows: 1.0 in a line, near 2 on a plane grid, near 2.7 in a cube.
 
-    Of a matrix without grid: log₂ of how many unknowns lie within 8 couplings over those within 4.
+    Of a matrix without grid: log₂ of how many unknowns lie within 8 couplings over those within 4,
+    which sees a cube of fewer than 16 unknowns a side as a plane.
     """
     if is_structured(system.operator):
         return float(len(system.operator.shape))
