@@ -8,6 +8,7 @@ from itertools import count
 
 import numpy as np
 import pytest
+from flux_forms import darcy_form, system_of
 from linear_systems import convection_diffusion, darcy, helmholtz
 from scipy import sparse
 
@@ -15,6 +16,7 @@ from pdebench.errors import SolverError
 from pdebench.solvers.krylov import System, methods
 from pdebench.solvers.krylov.candidates import Candidate, dimension, elimination, usual
 from pdebench.solvers.krylov.choice import choose, share
+from pdebench.solvers.krylov.discretise import cell_centred
 from pdebench.solvers.krylov.method import Answer
 from pdebench.solvers.krylov.trial import PROBE, Trial
 
@@ -126,7 +128,7 @@ def test_a_rival_is_not_solved_with_when_its_set_up_alone_is_too_dear(contest):
 
 
 def test_trials_cost_no_more_than_their_share_and_one_trial(contest):
-    for length, most in ((10, 1.5), (100, 12.0), (1000, 1.2 * 1000**0.5)):
+    for length, most in ((10, 1.5), (100, 10.0), (1000, 1000**0.5)):
         assert share(length) == pytest.approx(most)
         scripts = {"good": (1, 0.1, 20, {}, {})} | {f"rival {i}": (1, 0.1, 22, {}, {}) for i in range(60)}
         choice, _, rows = contest(scripts, length=length)
@@ -207,6 +209,8 @@ def test_a_guess_is_taken_where_solutions_lie_near_each_other(contest):
     choice, *_ = contest(scripts, rhs=np.ones(12))
     assert choice.guess == 6
     assert choice.evidence["guess"]["saved"] == pytest.approx(1.0)
+    choice, *_ = contest({"recycled": (0, 0.1, 100, {"recycles": 0.2}, RECYCLED)}, rhs=np.ones(12))
+    assert choice.guess == 0  # whose space knows it
 
 
 def test_dimensions_are_seen_without_a_grid():
@@ -225,7 +229,7 @@ def test_dimensions_are_seen_without_a_grid():
         for matrix in (a, sparse.csr_matrix(a[order][:, order])):
             assert low < dimension(System(matrix, np.ones(a.shape[0]))) < high
     small, large = (elimination(System(chain((n, n)), np.ones(n * n)))[0] for n in (32, 64))
-    assert large / small == pytest.approx(8)  # n^1.5
+    assert 4 < large / small < 8  # between n and n^1.5
 
 
 @pytest.mark.parametrize("kind", ["darcy", "convection-diffusion", "helmholtz"])
@@ -258,3 +262,16 @@ def test_a_recycled_space_outlives_the_probe_for_its_cost():
         counts.append([solve.iterations for solve in trial.solves])
         assert all(solve.space for solve in trial.solves[1:])
     assert counts[0] == counts[1]
+
+
+def test_prospects_follow_from_what_is_known_of_the_matrix():
+    def first(system, **known):
+        return usual(system, **known)[0].name
+
+    varying = darcy_form((16, 16))
+    flat = cell_centred(np.ones((16, 16)), (1 / 16, 1 / 16), [("dirichlet", "dirichlet")] * 2)
+    assert first(system_of(varying)) == "multigrid-cg"
+    assert first(system_of(varying), same=True) == "direct-cholesky"
+    assert first(system_of(flat), same=True) == first(system_of(flat)) == "transform-cg"
+    assert first(next(convection_diffusion(20, 1))) == "bicgstab"
+    assert first(next(helmholtz(20, 1))) == "gcrodr"

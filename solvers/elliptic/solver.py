@@ -29,7 +29,7 @@ UNSETTLED = 1e-8  # where the tolerance has not been settled
 SAFETY = 0.1  # of the loosest tolerance that is fine enough on the members tried
 MEMBERS = 3  # tried for it
 CLIPPED = 1e-6  # a tolerance that round-off lifts above this is worth a warning
-LENGTH = 100  # systems that a choice of the linear solver is made for: trials cost at most 12 of them
+LENGTH = 100  # systems that a choice of the linear solver is made for: trials cost about 10 of them
 
 
 @runtime_checkable

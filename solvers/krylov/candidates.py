@@ -14,7 +14,7 @@ from .system import System, is_mat, is_structured
 # A first system may cost this many times the best method's, before a rival is dropped.
 PATIENCE, PATIENCE_DIRECT, PATIENCE_RECYCLED = 1.3, 2.5, 3.0
 PLANE = 2.35  # of `dimension`: below it, a grid in the plane
-CHEAP = 4e-6  # seconds for LU and unknown: below it, indefinite systems are factorised first
+CHEAP = 3e-6  # seconds for LU and unknown: below it, indefinite systems are factorised first
 RECYCLED = 5  # systems that a space needs to show what it saves
 
 
@@ -28,6 +28,10 @@ class Candidate:
     room: float = 2.0  # systems of the best method that trials must still be allowed, for this one to be tried
     least: int = 1  # systems that it must have solved before it is judged
     factor: float = 0.0  # of `elimination`'s estimate, for methods that factorise: 1 for LU, ½ for Cholesky
+
+    @property
+    def recycles(self) -> bool:
+        return self.least >= RECYCLED
 
     def build(self) -> Method:
         return methods[self.name](**self.options)
@@ -74,14 +78,15 @@ WITHOUT_PETSC = (_recycled("gcrodr", pc="diagonal"), _direct("lu"))
 def usual(system: System, *, same: bool = False) -> tuple[Candidate, ...]:
     """Candidates in the order of their prospects; `same`: the matrix stays, so a factorisation is made once.
 
-    An indefinite matrix makes incomplete factors poor and BiCGStab erratic: factors come first where they are
-    cheap, else recycled spaces.
+    With constant coefficients a fast transform is nearly the inverse. An indefinite matrix makes incomplete factors
+    poor and BiCGStab erratic: factors come first where they are cheap, else recycled spaces.
     """
     structured = is_structured(system.operator)
+    uniform = structured and _uniform(system)
     cheap = elimination(system)[0] < CHEAP * system.rows[0]
     factored = (PLANE_LU, SPACE_LU) if dimension(system) < PLANE else (SPACE_LU,)
     if system.definite:
-        found = (STRUCTURED if structured else ()) + DEFINITE
+        found = (STRUCTURED[:: -1 if uniform else 1] if structured else ()) + DEFINITE
     elif system.symmetric:
         spaces = (WAVES if structured else ()) + SPACES
         found = (factored + spaces if cheap else spaces[:1] + factored + spaces[1:]) + PLAIN
@@ -92,27 +97,35 @@ def usual(system: System, *, same: bool = False) -> tuple[Candidate, ...]:
         return found
     direct = tuple(one for one in found if one.factor)
     rest = tuple(one for one in found if not one.factor)
-    return direct + rest if cheap else rest[:1] + direct + rest[1:]
+    return direct + rest if cheap and not uniform else rest[:1] + direct + rest[1:]
+
+
+def _uniform(system: System) -> bool:
+    """Whether conductances are constant along each axis, but for the sides."""
+    inner = [np.moveaxis(face, axis, 0)[1:-1] for axis, face in enumerate(system.operator.faces)]
+    return bool(all(face.size == 0 or np.ptp(face) == 0 for face in inner))
 
 
 def elimination(system: System) -> tuple[float, float]:
     """Seconds for LU by nested dissection and for one solve with it, on one core of 2020 to 2025; within a factor of 3.
 
     Two dimensions: 2 · 9.9 n^1.5 operations, 7.75 n log₂ n entries a factor (George 1973, SIAM J. Numer. Anal. 10,
-    345); three: 2 n² and 9 n^(4/3), both fitted. Rates fitted to CHOLMOD and KLU at 64² … 256², MUMPS at 32³ and 48³.
+    345); three: 2 n² and 9 n^(4/3), both fitted. Rates, and what goes with n, are fitted to CHOLMOD and KLU at
+    64² … 256² and MUMPS at 12³ … 48³.
     """
     n, axes = float(system.rows[0]), dimension(system)
     if axes < 1.5:
         return 2e-7 * n, 2e-8 * n
     if axes < PLANE:
-        return 1e-8 * n**1.5, 2 * 7.75 * n * np.log2(n + 1) * 4e-10
-    return 2e-10 * n**2, 2 * 9 * n ** (4 / 3) * 4e-10
+        return 1e-8 * n**1.5 + 3e-7 * n, 2 * 7.75 * n * np.log2(n + 1) * 4e-10
+    return 2e-10 * n**2 + 3e-6 * n, 2 * 9 * n ** (4 / 3) * 4e-10
 
 
 def dimension(system: System) -> float:
     """How fast the neighbourhood of an unknown grows: 1.0 in a line, near 2 on a plane grid, near 2.7 in a cube.
 
-    Of a matrix without grid: log₂ of how many unknowns lie within 8 couplings over those within 4.
+    Of a matrix without grid: log₂ of how many unknowns lie within 8 couplings over those within 4,
+    which sees a cube of fewer than 16 unknowns a side as a plane.
     """
     if is_structured(system.operator):
         return float(len(system.operator.shape))

@@ -20,14 +20,14 @@ from .trial import Trial
 
 TIE = 1.05  # within this ratio the likelier candidate is taken
 CLOSE = 1.25  # within this ratio of the best a candidate is tried on more systems
-HOPELESS = 3.0  # times the best: what an estimate must say for a factorisation not to be tried
+HOPELESS = 2.0  # times the best: what an estimate must say for a factorisation not to be tried
 WORTH = 0.9  # of the time of a system, with the guess, is what it must come down to
 SLOWEST = 10.0  # times a factorisation's estimate: what the first candidate may cost
 
 
 def share(length: int) -> float:
-    """What trials may cost, in systems of the best method: 12 for a sequence of 100, 38 for one of 1000."""
-    return float(min(1.2 * np.sqrt(length), 0.15 * length))
+    """What trials may cost, in systems of the best method: 10 for a sequence of 100, 32 for one of 1000."""
+    return float(min(np.sqrt(length), 0.15 * length))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,9 @@ class _Contest:
         return trial.rest - self._foresight.saved * solving + self._foresight.seconds
 
     def _guess(self, trial: Trial) -> int:
-        return DEPTH if not trial.method.direct and self._guessed(trial) < WORTH * trial.rest else 0
+        """None for a recycled space, which holds what the last solutions have in common already."""
+        useless = trial.method.direct or trial.candidate.recycles
+        return DEPTH if not useless and self._guessed(trial) < WORTH * trial.rest else 0
 
     def _not_worth(self, candidate: Candidate) -> str:
         best = self._best()
@@ -161,7 +163,7 @@ class _Contest:
         expected = factorised + (self._length - 1) * (self._substituted + (0 if self.same else factorised))
         if expected > HOPELESS * self._time(best):
             return f"not tried: a factorisation is estimated at {factorised:.2g} s"
-        if factorised > HOPELESS * self._left():
+        if 2 * factorised > self._left():  # estimates err on the low side for small systems
             return f"not tried: a factorisation, estimated at {factorised:.2g} s, costs more than trials may"
         return ""
 
@@ -173,7 +175,7 @@ class _Contest:
         allowed = candidate.patience * best.rest / max(1 - self._foresight.saved, 0.25)
         if not self.same:
             return allowed, allowed
-        return allowed, max(allowed, self._left())
+        return allowed, self._time(best)  # a factorisation is paid for by all that follow
 
     def _time(self, trial: Trial) -> float:
         """Seconds of the whole sequence, with a guess where one pays."""

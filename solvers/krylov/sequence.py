@@ -97,7 +97,8 @@ class SolverSequence:
             log.log(level, "%s failed: %s", candidate.method.name, tries[-1].reason)
         best = min(tries, key=lambda one: one.residual if np.isfinite(one.residual) else np.inf)
         clipped = self._clipped(system, best, tries)
-        self._history.add(best.x)
+        if not self.method.direct:
+            self._history.add(best.x)
         return best.x, Solve(
             method=self.method.name,
             iterations=sum(one.iterations for one in tries),

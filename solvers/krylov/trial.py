@@ -23,6 +23,7 @@ FAILURES = (SolverError, RuntimeError, ArithmeticError, np.linalg.LinAlgError, M
 class Capped:
     """A method that gives up on a system when set-up and iterations would cost more than `allowed` [s].
 
+    The set-up alone may cost `allowed_setup`; it does not count against `allowed` where it may cost more than that.
     A first try of `PROBE` iterations tells the cost of one, and so how many there may be; its time is `probing`,
     to be left out of account. Nothing stops a factorisation or a set-up: they are judged when they are done.
     """
@@ -47,12 +48,13 @@ class Capped:
             raise SolverError(self.slow)
 
     def solve(self, system: System, guess: Array | None, rtol: float) -> Answer:
-        spent, self._setup = self._setup, 0.0
+        spent = self._setup if self.allowed_setup <= self.allowed else 0.0
+        self._setup = 0.0
         if not self._usual or not np.isfinite(self.allowed):
             return self._method.solve(system, guess, rtol)
         start = self._clock()
         answer = self._limited(PROBE, system, guess, rtol)
-        elapsed = self._clock() - start
+        elapsed = max(self._clock() - start, 1e-9)
         if not answer.reason or answer.iterations < PROBE:
             return answer
         self.probing += elapsed

@@ -17,7 +17,7 @@ def table(quick: bool) -> Table:
         NOTES,
     )
     ilu = {"pc": "ilu", "level": 1, "m": 60, "k": 30}
-    for n, direct, gmres in ((20, 5.0, 2.3),) if quick else ((32, 5.0, 2.3), (48, 2.5, 7.0)):
+    for n, direct, gmres in ((32, 5.0, 2.3),) if quick else ((32, 5.0, 2.3), (48, 2.5, 7.0)):
         systems = sweep(n, 8 if quick else 25)
         more = {
             "recycled ILU(1)": Way("gcrodr", ilu),

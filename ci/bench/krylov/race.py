@@ -23,6 +23,7 @@ class Way:
     name: str
     options: dict[str, Any] = field(default_factory=dict)
     guess: int = 0
+    chain: tuple[str, ...] = ()  # who takes over on failure, as in use
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Result:
 
 # On every line.
 USUAL = {
-    "GMRES(30)+ILU": Way("gmres", {"restart": 30}),
+    "GMRES(30)+ILU": Way("gmres", {"restart": 30, "limit": 4000}),
     "GMRES(200)+ILU": Way("gmres", {"restart": 200}),
     "BiCGStab+ILU": Way("bicgstab"),
     "CG+ICC": Way("cg", {"pc": "icc"}),
@@ -58,7 +59,7 @@ def usual(system: System) -> dict[str, Way]:
 def run(way: Way, systems: Iterable[System], *, rtol: float, most: float) -> Result:
     """Until `most` seconds are spent: those who need longer are judged on fewer systems."""
     method = methods[way.name](**way.options)
-    sequence = SolverSequence(method, guess=way.guess, rtol=rtol, chain=(), clock=process_time)
+    sequence = SolverSequence(method, guess=way.guess, rtol=rtol, chain=way.chain, clock=process_time)
     began, iterations, count = process_time(), 0, 0
     for system in systems:
         if method.eligible(system):
@@ -76,11 +77,11 @@ def run(way: Way, systems: Iterable[System], *, rtol: float, most: float) -> Res
 def race(
     ways: dict[str, Way], systems: list[System], *, rtol: float, rounds: int, most: float = 20.0
 ) -> dict[str, Result]:
-    """Medians over rounds in which all take turns, each round from another one on. One system each to warm up."""
+    """Medians over rounds in which all take turns, each round from another one on. One rough solve each to warm up."""
     found: dict[str, list[Result]] = {label: [] for label in ways}
     order = list(ways)
     for label in order:
-        run(ways[label], systems[:1], rtol=rtol, most=most)
+        run(ways[label], systems[:1], rtol=0.5, most=most)
     for _ in range(rounds):
         for label in order:
             found[label].append(run(ways[label], systems, rtol=rtol, most=most))
@@ -95,7 +96,7 @@ def auto(systems: list[System], *, rtol: float, length: int) -> tuple[Way, float
     """What is chosen for a sequence of `length`, and the seconds of the trials."""
     choose(systems[:2], rtol=rtol, length=10)  # imports and plans
     choice = choose(systems[:TRIED], rtol=rtol, length=length)
-    return Way(choice.method, choice.options, choice.guess), choice.evidence["trial_seconds"]
+    return Way(choice.method, choice.options, choice.guess, ("lu",)), choice.evidence["trial_seconds"]
 
 
 def label_of(way: Way) -> str:

@@ -82,7 +82,8 @@ def convection(n: int, count: int, *, peclet: float = 100.0) -> list[System]:
     dy, dx = sparse.kron(back, sparse.eye(n)), sparse.kron(sparse.eye(n), back)
     rng, out = np.random.default_rng(0), []
     for i in range(count):
-        wind = np.cos(0.3 + 0.05 * i) * dx + np.sin(0.3 + 0.05 * i) * dy
+        angle = 0.8 + 0.6 * np.sin(0.05 * i)  # never against the differences
+        wind = np.cos(angle) * dx + np.sin(angle) * dy
         out.append(System(sparse.csr_matrix(diffusion + peclet * wind), rng.standard_normal(n * n)))
     return assembled(out)
 
