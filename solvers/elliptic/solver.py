@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
@@ -21,14 +20,12 @@ from pdebench.spec import Card, Grid, Positive
 from .equation import Elliptic
 from .heat import Conduction, HeatSolver
 
-log = logging.getLogger(__name__)
-
 Tolerance = Annotated[float, Field(gt=0, lt=1)]
 TIGHT = 1e-11  # the residual of the solutions that others are compared with
 UNSETTLED = 1e-8  # where the tolerance has not been settled
 SAFETY = 0.1  # of the loosest tolerance that is fine enough on the members tried
 MEMBERS = 3  # tried for it
-CLIPPED = 1e-6  # a tolerance that round-off lifts above this is worth a warning
+CLIPPED = 1e-6  # a member whose tolerance round-off lifts above this has failed
 LENGTH = 100  # systems that a choice of the linear solver is made for: trials cost about 10 of them
 
 
@@ -187,14 +184,13 @@ class EllipticSolver:
             x, solve = self._sequence.solve(system.system)
         except SolverError as error:
             return state, Cost(reason=str(error))
-        if solve.clipped > CLIPPED:
-            log.warning(
-                "the residual of a member is %.1e: at its size of coefficients round-off allows no less than %.1e",
-                solve.residual,
-                solve.clipped,
-            )
         values = system.expanded(x)
         doubt = self._problem.doubtful(values, params) if isinstance(self._problem, _Doubting) else ""
+        if solve.clipped > CLIPPED:
+            doubt = (
+                f"its residual is {solve.residual:.1e}: with coefficients of this range round-off allows no less than "
+                f"{solve.clipped:.1e}"
+            )
         return values, Cost(steps=1, iterations=solve.iterations, reason=doubt)
 
 
