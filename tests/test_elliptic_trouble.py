@@ -37,3 +37,9 @@ def test_a_tolerance_that_round_off_lifts_is_a_failure_with_its_reason():
     assert "residual is 2.0e-04: with coefficients of this range round-off allows no less than 1.0e-03" in (
         solver.costs()[0].reason
     )
+
+
+def test_a_store_says_what_decides_its_last_bits():
+    said = EllipticCard().provenance()["linear algebra"]
+    assert said.startswith("multigrid on ")
+    assert "petsc4py" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -13,6 +14,7 @@ from pdebench.errors import SolverError
 from pdebench.parallel import Comm
 from pdebench.problem import BatchParams, Cost, Params, Problem, Solver, Verdict
 from pdebench.resample import resample
+from pdebench.solvers import kernels
 from pdebench.solvers.krylov import SolverSequence, System, choose, methods
 from pdebench.solvers.krylov.discretise import Mean
 from pdebench.spec import Card, Grid, Positive
@@ -74,6 +76,15 @@ class EllipticCard(Card):
                 methods[self.linear_solver](**self.linear_options)
             except (TypeError, ValueError) as error:
                 raise SolverError(f"solver.linear_options do not fit {self.linear_solver}: {error}") from error
+
+    def provenance(self) -> dict[str, str]:
+        """What decides the last bits: the multigrid kernels' instructions, and PETSc with its factorisations."""
+        try:
+            petsc = f"petsc4py {version('petsc4py')}"
+        except PackageNotFoundError:
+            petsc = "no petsc4py"
+        own = kernels._compiled.multigrid_kernels()[0] if kernels.available() else "numpy"
+        return {"linear algebra": f"multigrid on {own}, {petsc}"}
 
     def refined(self, factor: float) -> EllipticCard:
         finer = self.tolerance if isinstance(self.tolerance, str) else max(self.tolerance / factor**2, TIGHT)
