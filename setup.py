@@ -3,7 +3,9 @@
 import os
 import platform
 import re
+import sys
 from pathlib import Path
+from zlib import crc32
 
 from pybind11.setup_helpers import ParallelCompile, Pybind11Extension
 from setuptools import setup
@@ -47,6 +49,9 @@ class BuildKernels(build_ext):
     """Sources of one instruction set have flags of their own."""
 
     def build_extensions(self):
+        # One place for all ways to build, pip's editable one among them, so that each source is compiled once.
+        flags = [FLAGS, *(os.environ.get(name, "") for name in ("CC", "CXX", "CFLAGS", "CXXFLAGS")), sys.version]
+        self.build_temp = str(Path("build") / f"kernels-{crc32(' '.join(flags).encode()):08x}")
         compile_one = self.compiler._compile
 
         def with_own_flags(obj, src, ext, cc_args, extra_postargs, pp_opts):

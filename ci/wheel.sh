@@ -8,6 +8,10 @@ trap 'rm -rf "$scratch"' EXIT
 # Built from a copy: an old build/ in the tree would put deleted modules into the wheel.
 mkdir "$scratch/tree"
 git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C "$scratch/tree"
+# Objects that are newer than their sources need not be compiled again.
+for objects in build/kernels-*; do
+    [ ! -d "$objects" ] || { mkdir -p "$scratch/tree/build" && cp -a "$objects" "$scratch/tree/build/"; }
+done
 python -m build --wheel --no-isolation --outdir "$scratch" "$scratch/tree" >"$scratch/log" 2>&1 ||
     { cat "$scratch/log"; exit 1; }
 
