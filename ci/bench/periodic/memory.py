@@ -59,7 +59,7 @@ def _peak(n: int, precision: str, count: int) -> int:
     ctypes.CDLL(None).malloc_trim(0)  # free memory would be used again unseen
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
     before = _status("VmRSS")
-    new, _ = navier_stokes_2d.advance(
+    new, *_ = navier_stokes_2d.advance(
         problem, modes, start, params, length=1e-3, steps=np.ones(count, int), precision=precision
     )
     return _status("VmHWM") - before - new.nbytes

@@ -16,7 +16,7 @@ from pdebench.solvers.spectral.navier_stokes import NavierStokes2D, Wave
 Precision = Literal["float32", "float64", "mixed"]
 
 
-def advance(
+def advance(  # noqa: PLR0913  what, how far, and on what machine
     equation: NavierStokes2D,
     modes: Modes,
     state: Complex,
@@ -26,6 +26,7 @@ def advance(
     steps: Index,
     precision: Precision | None = None,
     bashforth: bool = False,
+    threads: int = 1,
 ) -> tuple[Complex, Array, Array]:
     """What `ifrk4.advance` gives, or with `bashforth` `ifab4.advance`: to round-off, many times faster.
 
@@ -42,6 +43,7 @@ def advance(
         length=length,
         steps=steps,
         bashforth=bashforth,
+        threads=threads,
         hyper_power=equation.hyperviscosity_power,
         **_coefficients(equation, params, len(state)),
         **_surroundings(equation, modes, precision),
