@@ -39,10 +39,11 @@ def test_the_python_of_the_readme_runs(tmp_path):
     )
     ran = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    first, second = ran.stdout.splitlines()
+    first, second, third = ran.stdout.splitlines()
     assert "'sample': 64" in first
     assert 0 < float(first.split()[-1]) < 0.1  # the classical solver at half the resolution
     assert second == "torch.Size([16, 1, 1, 64, 64]) torch.Size([16, 4, 1, 64, 64]) torch.Size([16, 2])"
+    assert third.startswith("(16, 1, 1, 64, 64) Report(batches=1, windows=16, unique=16")
 
 
 def test_contributing_does_what_it_says(tmp_path):

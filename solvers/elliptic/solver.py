@@ -27,7 +27,7 @@ TIGHT = 1e-11  # the residual of the solutions that others are compared with
 UNSETTLED = 1e-8  # where the tolerance has not been settled
 SAFETY = 0.1  # of the loosest tolerance that is fine enough on the members tried
 MEMBERS = 3  # tried for it
-CLIPPED = 1e-6  # a member whose tolerance round-off lifts above this has failed
+CLIPPED = 1e-6  # a member whose residual round-off keeps above this has failed
 LENGTH = 100  # systems that a choice of the linear solver is made for: trials cost about 10 of them
 
 
@@ -197,7 +197,7 @@ class EllipticSolver:
             return state, Cost(reason=str(error))
         values = system.expanded(x)
         doubt = self._problem.doubtful(values, params) if isinstance(self._problem, _Doubting) else ""
-        if solve.clipped > CLIPPED:
+        if solve.clipped and solve.residual > CLIPPED and not doubt:
             doubt = (
                 f"its residual is {solve.residual:.1e}: with coefficients of this range round-off allows no less than "
                 f"{solve.clipped:.1e}"
