@@ -9,6 +9,7 @@
 #include <cstring>
 #include <optional>
 
+#include "../choice.hpp"
 #include "../plan.hpp"
 #include "../workers.hpp"
 #include "schedule.hpp"
@@ -27,36 +28,12 @@ void require(bool good, const std::string& complaint) {
     if (!good) throw py::value_error(complaint);
 }
 
-Precision precision_called(const std::string& name) {
-    if (name == "float32") return Precision::float32;
-    if (name == "float64") return Precision::float64;
-    if (name == "mixed") return Precision::mixed;
-    throw py::value_error("precision must be float32, float64 or mixed, not " + name);
-}
-
 const std::vector<KernelList>& machine() {
     static const std::vector<KernelList> sets = instruction_sets();
     return sets;
 }
 
-std::vector<std::string> kernel_names(const std::string& precision) {
-    std::vector<std::string> names;
-    for (const KernelList& set : machine()) {
-        for (int i = 0; i < set.count; ++i) {
-            if (set.first[i].precision == precision_called(precision)) names.push_back(name_of(set, set.first[i]));
-        }
-    }
-    return names;
-}
-
-const Kernel& kernel_called(const std::string& name, Precision precision) {
-    for (const KernelList& set : machine()) {
-        for (int i = 0; i < set.count; ++i) {
-            if (set.first[i].precision == precision && name_of(set, set.first[i]) == name) return set.first[i];
-        }
-    }
-    throw py::value_error("no kernel " + name + " for this precision on this machine; see kernels(precision)");
-}
+std::vector<std::string> own_kernels(const std::string& precision) { return kernel_names(machine(), precision); }
 
 // What all members share, checked; owns what Equation points to.
 class Shared {
@@ -167,7 +144,7 @@ py::tuple run(Run action, const Shared& shared, const py::array& given, std::vec
     for (const int i : order) sorted.push_back(members[i]);
     std::vector<Task> tasks;
     if (request.kernel.empty()) tasks = schedule(machine()[0], request.precision, equation, count);
-    else add_tasks(tasks, kernel_called(request.kernel, request.precision), 0, count);
+    else add_tasks(tasks, kernel_called(machine(), request.kernel, request.precision), 0, count);
     {
         py::gil_scoped_release released;
         std::fill(target, target + count * size, std::complex<S>(0));
@@ -254,14 +231,14 @@ size_t memory(const std::vector<int>& shape, const std::vector<double>& lengths,
               const Array<std::complex<double>>& symbol, const std::string& scheme, const std::string& precision,
               const std::string& kernel) {
     const Shared shared(shape, lengths, top, fields, rates, inputs, terms, symbol, scheme);
-    return kernel_called(kernel, precision_called(precision)).memory(shared.equation);
+    return kernel_called(machine(), kernel, precision_called(precision)).memory(shared.equation);
 }
 
 }  // namespace
 
 void bind_family(py::module_& module) {
     using py::arg;
-    module.def("family_kernels", kernel_names, arg("precision"),
+    module.def("family_kernels", own_kernels, arg("precision"),
                "Names of the kernels that this processor can run, best first.");
     module.def("family_memory", memory, py::kw_only(), arg("shape"), arg("lengths"), arg("top"), arg("fields"),
                arg("rates"), arg("inputs"), arg("terms"), arg("symbol"), arg("scheme"), arg("precision"),

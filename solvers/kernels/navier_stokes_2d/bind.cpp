@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "../choice.hpp"
 #include "../plan.hpp"
 #include "../workers.hpp"
 #include "schedule.hpp"
@@ -19,36 +20,12 @@ using Shape = std::pair<int, int>;
 using Pair = std::pair<double, double>;
 using WaveTuple = std::tuple<int, int, std::complex<double>>;
 
-Precision precision_called(const std::string& name) {
-    if (name == "float32") return Precision::float32;
-    if (name == "float64") return Precision::float64;
-    if (name == "mixed") return Precision::mixed;
-    throw py::value_error("precision must be float32, float64 or mixed, not " + name);
-}
-
 const std::vector<KernelList>& machine() {
     static const std::vector<KernelList> sets = instruction_sets();
     return sets;
 }
 
-std::vector<std::string> kernel_names(const std::string& precision) {
-    std::vector<std::string> names;
-    for (const KernelList& set : machine()) {
-        for (int i = 0; i < set.count; ++i) {
-            if (set.first[i].precision == precision_called(precision)) names.push_back(name_of(set, set.first[i]));
-        }
-    }
-    return names;
-}
-
-const Kernel& kernel_called(const std::string& name, Precision precision) {
-    for (const KernelList& set : machine()) {
-        for (int i = 0; i < set.count; ++i) {
-            if (set.first[i].precision == precision && name_of(set, set.first[i]) == name) return set.first[i];
-        }
-    }
-    throw py::value_error("no kernel " + name + " for this precision on this machine; see kernels(precision)");
-}
+std::vector<std::string> own_kernels(const std::string& precision) { return kernel_names(machine(), precision); }
 
 // The box and what acts in it, checked; owns what Flow points to.
 class Box {
@@ -120,7 +97,7 @@ py::tuple run(Run action, const Flow& flow, const py::array& given, std::vector<
     for (const int i : order) sorted.push_back(members[i]);
     const std::vector<Task> tasks = request.kernel.empty()
                                         ? schedule(machine()[0], request.precision, flow, sorted)
-                                        : uniform(kernel_called(request.kernel, request.precision), count);
+                                        : uniform(kernel_called(machine(), request.kernel, request.precision), count);
     {
         py::gil_scoped_release released;
         std::fill(target, target + count * size, std::complex<S>(0));
@@ -182,14 +159,14 @@ py::tuple nonlinear(const py::array& states, Shape shape, Pair lengths, const st
 
 size_t memory(Shape shape, const std::string& precision, const std::string& kernel, int tracers, bool bashforth) {
     const Box box(shape, {1, 1}, {0, 0}, {}, std::vector<Pair>(tracers), 1, bashforth);
-    return kernel_called(kernel, precision_called(precision)).memory(box.flow);
+    return kernel_called(machine(), kernel, precision_called(precision)).memory(box.flow);
 }
 
 }  // namespace
 
 void bind_navier_stokes_2d(py::module_& module) {
     using py::arg;
-    module.def("navier_stokes_2d_kernels", kernel_names, arg("precision"),
+    module.def("navier_stokes_2d_kernels", own_kernels, arg("precision"),
                "Names of the kernels that this processor can run, best first.");
     module.def("navier_stokes_2d_memory", memory, arg("shape"), arg("precision"), arg("kernel"),
                arg("tracers") = 0, arg("bashforth") = false, "Bytes that one block of lanes works in.");

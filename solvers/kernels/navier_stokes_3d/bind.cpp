@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "../choice.hpp"
 #include "../cpu.hpp"
 #include "../plan.hpp"
 #include "../workers.hpp"
@@ -16,14 +17,15 @@ using namespace lanes::navier_stokes_3d;
 using lanes::navier_stokes_3d::Kernel;
 using lanes::navier_stokes_3d::KernelList;
 
-namespace {
+namespace lanes::navier_stokes_3d {
 
-Precision precision_called(const std::string& name) {
-    if (name == "float32") return Precision::float32;
-    if (name == "float64") return Precision::float64;
-    if (name == "mixed") return Precision::mixed;
-    throw py::value_error("precision must be float32, float64 or mixed, not " + name);
+inline std::string name_of(const KernelList& set, const Kernel& kernel) {
+    return std::string(set.isa) + "/" + std::to_string(kernel.lanes);
 }
+
+}  // namespace lanes::navier_stokes_3d
+
+namespace {
 
 // Those that this processor has, best first.
 const std::vector<KernelList>& machine() {
@@ -39,29 +41,7 @@ const std::vector<KernelList>& machine() {
     return sets;
 }
 
-std::string name_of(const KernelList& set, const Kernel& kernel) {
-    return std::string(set.isa) + "/" + std::to_string(kernel.lanes);
-}
-
-std::vector<std::string> kernel_names(const std::string& precision) {
-    std::vector<std::string> names;
-    for (const KernelList& set : machine()) {
-        for (int i = 0; i < set.count; ++i) {
-            if (set.first[i].precision == precision_called(precision)) names.push_back(name_of(set, set.first[i]));
-        }
-    }
-    return names;
-}
-
-const Kernel& kernel_called(const std::string& name, Precision precision) {
-    for (const KernelList& set : machine()) {
-        for (int i = 0; i < set.count; ++i) {
-            const bool wanted = name.empty() || name_of(set, set.first[i]) == name;
-            if (set.first[i].precision == precision && wanted) return set.first[i];
-        }
-    }
-    throw py::value_error("no kernel " + name + " for this precision on this machine");
-}
+std::vector<std::string> own_kernels(const std::string& precision) { return kernel_names(machine(), precision); }
 
 class Sweeps {
     Precision precision;
@@ -76,7 +56,7 @@ class Sweeps {
     Sweeps& operator=(const Sweeps&) = delete;
     Sweeps(std::array<int, 3> shape, std::array<double, 3> lengths, const std::string& precise, int planes,
            const std::vector<int>& rows, int own, const std::string& name)
-        : precision(precision_called(precise)), kernel(kernel_called(name, precision)), first_row(rows) {
+        : precision(precision_called(precise)), kernel(kernel_called(machine(), name.empty() ? own_kernels(precise).front() : name, precision)), first_row(rows) {
         passes.reserve(3);
         for (int axis = 0; axis < 3; ++axis) {
             if (!can_transform(shape[axis])) throw py::value_error(advice(shape[axis]));
@@ -160,7 +140,7 @@ class Sweeps {
 
 void bind_navier_stokes_3d(py::module_& module) {
     using py::arg;
-    module.def("navier_stokes_3d_kernels", kernel_names, arg("precision"),
+    module.def("navier_stokes_3d_kernels", own_kernels, arg("precision"),
                "Names of the kernels that this processor can run, best first.");
     py::class_<Sweeps>(module, "NavierStokes3DSweeps", "The sweeps of a time step over one rank's share of a box.")
         .def(py::init<std::array<int, 3>, std::array<double, 3>, const std::string&, int, const std::vector<int>&, int,
