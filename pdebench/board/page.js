@@ -1,5 +1,9 @@
 "use strict";
-for (const table of document.querySelectorAll("table.ranking")) {
+const say = (table, words) => {
+  document.querySelector(`[data-speaks-of="${table.id}"]`).textContent = words;
+};
+
+for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
   const key = (row, column) => {
@@ -22,7 +26,22 @@ for (const table of document.querySelectorAll("table.ranking")) {
     for (const h of heads) h.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", order);
     body.append(...rows.map(([, row]) => row));
-    document.getElementById("sorted").textContent = "Sorted by " + head.textContent + ", " + order + ".";
+    say(table, "Sorted by " + head.textContent + ", " + order + ".");
   };
-  heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () => sort(column)));
+  heads.forEach((head, column) => head.firstElementChild?.addEventListener("click", () => sort(column)));
+}
+
+for (const input of document.querySelectorAll("input[data-filters]")) {
+  const table = document.getElementById(input.dataset.filters);
+  const filter = () => {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const rows = [...table.tBodies[0].rows];
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+    }
+    say(table, rows.filter((row) => !row.hidden).length + " of " + rows.length + " rows shown.");
+  };
+  input.addEventListener("input", filter);
+  if (input.value) filter();
 }
