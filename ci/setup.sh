@@ -7,6 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(g++ libopenblas0-serial openmpi-bin python3-dev python3-mpi4py python3-petsc4py python3-venv)
+# What only tests need: a browser for the site.
+[ -z "${CI:-}" ] || packages+=(chromium)
 case "${1:-}" in
     "") ;;
     --all) packages+=(python3-dolfinx python3-slepc4py) ;;

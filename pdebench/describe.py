@@ -11,8 +11,8 @@ from .spec import DatasetSpec, Distribution
 PICTURE = "picture.png"
 
 
-def readme(spec: DatasetSpec) -> str:
-    """Markdown: what the set is, its numbers, how to make it, where it comes from."""
+def facts(spec: DatasetSpec) -> dict[str, str]:
+    """Name of a fact -> the fact; what is code stands between backticks."""
     problem, _ = solve.prepare(spec)
     times, output = spec.times.values(), spec.output
     members = spec.samples.count
@@ -20,7 +20,7 @@ def readme(spec: DatasetSpec) -> str:
     frames = len(times) * len(problem.fields) + len(inputs)
     size = members * frames * prod(output.shape) * (4 if spec.store.dtype == "float32" else 8)
     units = "" if spec.units == "SI" else ", non-dimensional"
-    facts = {
+    return {
         **({"inputs, the same at all times": _named(inputs) + units} if inputs else {}),
         "fields": _named(problem.fields) + units,
         "stored grid": f"{_shape(output.shape)} over {_shape(output.lengths)}, {spec.store.dtype}",
@@ -36,7 +36,11 @@ def readme(spec: DatasetSpec) -> str:
         "version, digest": f"{spec.version}, `{spec.digest}`",
         "licence of the data": spec.licence,
     }
-    rows = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
+
+
+def readme(spec: DatasetSpec) -> str:
+    """Markdown: what the set is, its numbers, how to make it, where it comes from."""
+    rows = "\n".join(f"| {key} | {value} |" for key, value in facts(spec).items())
     return (
         f"# {spec.title}\n\n{spec.description.strip()}\n\n![Member 0]({PICTURE})\n\n"
         f"| | |\n|---|---|\n{rows}\n\n"

@@ -255,7 +255,7 @@ def _groups(members: Index, batch: int) -> Iterator[Index]:
         yield members[low : low + batch]
 
 
-def _picture(member: int, times: Array, truth: Array, pred: Array, *, frames: int = 4, points: int = 64) -> Picture:
+def _picture(member: int, times: Array, truth: Array, pred: Array, *, frames: int = 9, points: int = 64) -> Picture:
     """A few frames of `(t, field, *space)`, at most `points` per axis; of a box, the middle slice along z."""
     chosen = np.unique(np.linspace(0, len(times) - 1, frames).round().astype(int))
     thin = tuple(slice(None, None, -(-n // points)) for n in truth.shape[2:])

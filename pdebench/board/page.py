@@ -95,14 +95,14 @@ def _drawings(standing: Standing, look: Mapping[str, Style]) -> list[tuple[str, 
     metric, floor = standing.task.primary, standing.floor_score
     ranked = [e for e in standing.entries if e.place is not None]
     spoken = "; ".join(f"{e.record.label} {number(e.score)} in {duration(e.seconds)}" for e in ranked)
-    grey = ", shaded: the truth’s own error" if floor is not None else ""
+    grey = ", grey: the truth’s own error" if floor is not None else ""
     dashed = " Dashed: the truth’s own error." if floor is not None else ""
     better = "upper" if rises(metric) else "lower"
     return [
         (
             "rollout",
             rollout_plot(standing, look, f"Line chart of {metric} over roll-out time; the table gives the means"),
-            f"{metric} over roll-out time, mean over samples and fields{grey}. A cross ends a model that diverged.",
+            f"{metric} over roll-out time, mean over samples and fields{grey}. A model that diverged ends early.",
         ),
         (
             "precision",

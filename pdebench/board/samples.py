@@ -19,7 +19,7 @@ from ..errors import RecordError
 from ..task import Picture, Record
 
 FRAMES = 4  # at most, of those in the record
-BUDGET = 1_500_000  # bytes of pixels on one page, before compression
+BUDGET = 1_500_000  # pixels on one page, a byte each before compression
 MAGNIFIED = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0)  # of the error; float16 resolves no more
 
 # Palette: 0 … 253 the colour scale, then what is not finite, then the gap between frames.
@@ -66,21 +66,33 @@ def decode(picture: Picture) -> tuple[Array, Array]:
     return pair[0], pair[1]
 
 
-def galleries(records: Iterable[Record]) -> list[Gallery]:
-    """One gallery per trajectory and field shown in the records, models in the order given."""
+def galleries(
+    records: Iterable[Record], *, most: int = FRAMES, apart: bool = True, budget: int = BUDGET
+) -> list[Gallery]:
+    """One gallery per trajectory and field shown in the records, models in the order given.
+
+    A strip has at most `most` frames, with a gap between them if they are to be `apart`; all together have at most
+    `budget` pixels.
+    """
     groups: dict[tuple[object, ...], list[Record]] = {}
     for record in records:
         if (picture := record.picture) is not None:
             key = (picture.member, tuple(picture.times), picture.shape, picture.truth)
             groups.setdefault(key, []).append(record)
-    images = sum((1 + 2 * len(group)) * FRAMES * len(group[0].fields) for group in groups.values())
-    side = min(128, isqrt(BUDGET // max(images, 1)))
-    return [_gallery(group, index, side) for group in groups.values() for index in range(len(group[0].fields))]
+    images = sum(
+        (1 + 2 * len(group)) * min(len(group[0].picture.times), most) * len(group[0].fields)
+        for group in groups.values()
+        if group[0].picture
+    )
+    side = min(128, isqrt(budget // max(images, 1)))
+    return [
+        _gallery(group, index, side, most, apart) for group in groups.values() for index in range(len(group[0].fields))
+    ]
 
 
-def _gallery(group: list[Record], index: int, side: int) -> Gallery:
+def _gallery(group: list[Record], index: int, side: int, most: int, apart: bool) -> Gallery:
     pictures = [record.picture for record in group if record.picture is not None]
-    frames = _spread(len(pictures[0].times))
+    frames = _spread(len(pictures[0].times), most)
     arrays = [[_plane(half[frames, index], side) for half in decode(picture)] for picture in pictures]
     truth = arrays[0][0]
     low, high = _scale(truth)
@@ -94,19 +106,19 @@ def _gallery(group: list[Record], index: int, side: int) -> Gallery:
         models.append(
             (
                 record,
-                Strip(_strip(prediction, low, high, diverging=signed)),
-                Strip(_strip(error * factor, -reach, reach, diverging=True), factor),
+                Strip(_strip(prediction, low, high, signed, apart)),
+                Strip(_strip(error * factor, -reach, reach, True, apart), factor),
             )
         )
     times = tuple(pictures[0].times[i] for i in frames)
     bar = _png(np.arange(COLOURS, dtype=np.uint8)[None].repeat(8, axis=0), diverging=signed)
-    strip = Strip(_strip(truth, low, high, diverging=signed))
+    strip = Strip(_strip(truth, low, high, signed, apart))
     return Gallery(group[0].fields[index], pictures[0].member, times, (low, high), bar, strip, tuple(models))
 
 
-def _spread(count: int) -> list[int]:
-    """At most `FRAMES` frames, evenly spread, the last among them."""
-    shown = min(count, FRAMES)
+def _spread(count: int, most: int) -> list[int]:
+    """At most `most` of `count` frames, evenly spread, the last among them."""
+    shown = min(count, most)
     return [round((i + 1) * count / shown) - 1 for i in range(shown)]
 
 
@@ -138,12 +150,12 @@ def _magnification(error: Array, reach: float) -> float:
     return next((factor for factor in MAGNIFIED if 0 < factor * largest <= reach), 1.0)
 
 
-def _strip(frames: Array, low: float, high: float, *, diverging: bool) -> bytes:
-    """Frames side by side, y upwards, a narrow gap between them."""
+def _strip(frames: Array, low: float, high: float, diverging: bool, apart: bool) -> bytes:
+    """Frames side by side, y upwards, a narrow gap between them if `apart`."""
     with np.errstate(invalid="ignore"):
         levels = np.clip((frames - low) / (high - low), 0, 1) * (COLOURS - 1)
     index = np.where(np.isfinite(frames), np.nan_to_num(levels).round(), LOST).astype(np.uint8)[:, ::-1]
-    gap = np.full((index.shape[1], max(index.shape[2] // 24, 1)), GAP, dtype=np.uint8)
+    gap = np.full((index.shape[1], max(index.shape[2] // 24, 1) if apart else 0), GAP, dtype=np.uint8)
     parts = [part for frame in index for part in (gap, frame)][1:]
     return _png(np.concatenate(parts, axis=1), diverging=diverging)
 

@@ -143,11 +143,21 @@ def submit(
 
 
 @app.command()
-def board(root: Root = Path(".")) -> None:
-    """Write every leaderboard from its records: README.md and a page that opens from disk."""
+def board(
+    root: Root = Path("."),
+    site: Annotated[
+        Path | None,
+        typer.Option(help="Also write a site here: all tasks and datasets, plots to hover, fields in time."),
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Show the site on this machine until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option(help="Where --serve listens; 0: any free port.")] = 8000,
+) -> None:
+    """Write every leaderboard from its records: README.md and a page that opens from disk; or a whole site of them."""
     from ..board import board as run
     from ..board import task_standing
 
+    if serve and site is None:
+        raise typer.BadParameter("--serve shows the folder that --site names: give both")
     pages = run(root)
     for page in pages:
         if page.suffix == ".html":
@@ -155,6 +165,13 @@ def board(root: Root = Path(".")) -> None:
         console.print(f"wrote {page}")
     if not pages:
         console.print(f"no records under {root / 'leaderboards'}: make some with `pdebench evaluate` and `submit`")
+    if site is not None:
+        from ..site import serve_site, write_site
+
+        written = write_site(root, site)
+        console.print(f"wrote {len(written)} pages; open {site / 'index.html'}")
+        if serve:
+            serve_site(site, port, told=lambda url: console.print(f"{url} (Ctrl-C ends it)"))
 
 
 def _ranking(standing: Standing) -> Table:

@@ -1,0 +1,125 @@
+"""What may join a board, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from boards import picture, record, tree
+from specs import tiny_card
+
+from pdebench.board import submit, task_standing
+from pdebench.board.tables import number
+from pdebench.errors import RecordError
+from pdebench.spec import load_spec
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tree(tmp_path)
+
+
+def test_a_record_that_fits_is_put_in_place_and_can_be_replaced(root: Path, tmp_path: Path) -> None:
+    place = submit(record("Net, 20 modes").save(tmp_path / "r.json"), root)
+    assert place == root / "leaderboards" / "tiny_rollout" / "records" / "net_20_modes.json"
+    submit(record("Net, 20 modes", 0.05).save(tmp_path / "r.json"), root)
+    (entry,) = task_standing("tiny_rollout", root).entries
+    assert entry.score == pytest.approx(0.1)
+
+
+def test_another_model_of_the_same_label_is_not_overwritten(root: Path, tmp_path: Path) -> None:
+    submit(record("net").save(tmp_path / "r.json"), root)
+    with pytest.raises(RecordError, match="another model.*--label"):
+        submit(record("net", model="zoo:other").save(tmp_path / "r.json"), root)
+    with pytest.raises(RecordError, match="another model"):
+        submit(record("net", options={"width": 9}).save(tmp_path / "r.json"), root)
+
+
+def _edit(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
+    def edit(path: Path) -> None:
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+
+    return edit
+
+
+def _values(**changes: Any) -> dict[str, Any]:
+    return {"values": record("x").values | changes}
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (_edit(lambda c: c.update(colour="red")), "unknown key 'colour'"),
+        (_edit(lambda c: c.pop("hardware")), "key 'hardware' is missing"),
+        (_edit(lambda c: c["scores"].update(nrmse=0.0)), "was changed after it was written"),
+        (lambda path: path.write_text("{"), "is not a record"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_refused(
+    root: Path, tmp_path: Path, edit: Callable[[Path], None], message: str
+) -> None:
+    path = record("net").save(tmp_path / "r.json")
+    edit(path)
+    with pytest.raises(RecordError, match=message):
+        submit(path, root)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "tiny_rolout"}, "did you mean 'tiny_rollout'"),
+        ({"task_version": 1}, "task_version is 1"),
+        ({"dataset": "other"}, "dataset is 'other'"),
+        ({"dataset_version": 7}, "dataset_version is 7"),
+        ({"digest": "0" * 16}, f"dataset_digest is '{'0' * 16}'"),
+        ({"label": " "}, "label is empty"),
+        ({"members": [4]}, r"members are 4 \(1\), the test split of tiny is 4, 5 \(2\)"),
+        ({"members": [5, 4]}, "every one counts, once and in order"),
+        ({"members": [4, 4]}, "every one counts, once and in order"),
+        ({"times": [0.25, 0.5, 0.75]}, "times are"),
+        ({"times": [0.25, 0.5, 0.75, 1.1]}, "times are"),
+        ({"scores": {"nrmse": 0.2, "correlation": 0.95}}, "lack correlation_time"),
+        ({"values": {k: v for k, v in record("x").values.items() if k != "correlation"}}, "lack correlation"),
+        (_values(rmse=[[[1.0]]]), "values has 'rmse', which the task does not ask for"),
+        ({"scores": record("x").scores | {"rmse": 1.0}}, "scores has 'rmse', which the task does not ask for"),
+        (_values(nrmse=[[[0.2]]] * 2), r"values.nrmse has shape \(2, 1, 1\), expected \(2, 4, 1\)"),
+        (_values(nrmse=[[[0.2]] * 4, [[0.2]]]), "values.nrmse has shape ragged"),
+        (_values(correlation_time=[[[0.5]] * 4] * 2), r"expected \(2, 1, 1\)"),
+        ({"scores": record("x").scores | {"nrmse": 0.199}}, "scores.nrmse is 0.199, but its values give 0.2"),
+        ({"truth_error": [[0.1]]}, "truth_error has 1 times"),
+        ({"truth_error": [[0.1, 0.2]] * 4}, "one value per field"),
+        ({"picture": picture().model_copy(update={"shape": (2, 1, 8, 9)})}, "256 bytes.* needs 288"),
+        ({"picture": picture().model_copy(update={"truth": "?"})}, "not base64"),
+        ({"picture": picture().model_copy(update={"times": [1.0]})}, "1 times for 2 frames"),
+        ({"picture": picture().model_copy(update={"shape": (2, 2, 8, 4)})}, "picture shows 2 fields"),
+    ],
+)
+def test_a_record_that_does_not_answer_the_task_is_refused(
+    root: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RecordError, match=message):
+        submit(record(**{"label": "net"} | changes).save(tmp_path / "r.json"), root)
+    assert not (root / "leaderboards" / "tiny_rollout" / "records").exists()
+
+
+def test_digest_of_the_record_is_that_of_the_card_in_the_tree(root: Path, tmp_path: Path) -> None:
+    """The card beside the task decides, not a card of the same name elsewhere."""
+    card = root / "datasets" / "tiny" / "card.yaml"
+    card.write_text(yaml.safe_dump(tiny_card(samples__seed=2)))
+    with pytest.raises(RecordError, match=load_spec(card).digest):
+        submit(record("net").save(tmp_path / "r.json"), root)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0123456, "0.0123"), (0.000721, "7.21e−4"), (12345.0, "1.23e4"), (1234.0, "1234"), (-inf, "−∞"), (0.0, "0.00")],
+)
+def test_numbers_have_three_digits(value: float, text: str) -> None:
+    assert number(value) == text
