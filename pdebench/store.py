@@ -213,16 +213,21 @@ class TrajectoryStore:
 
     def frames(self, member: int, start: int = 0, stop: int | None = None, step: int = 1) -> Array:
         """A copy of frames `start:stop:step` of one member, `(t, field, *space)`."""
-        if not 0 <= member < self.spec.samples.count:
-            raise StoreError(f"{self.path} has members 0 … {self.spec.samples.count - 1}, and no {member}")
-        unit, row = divmod(int(member), self.spec.samples.unit)
+        unit, row = self._place(member)
         return np.stack([self._shard(name, unit)[row, start:stop:step] for name in self.fields], axis=1)
 
     def given(self, member: int) -> Array:
         """A copy of the inputs of one member, `(input, *space)`; empty where the problem has none."""
-        unit, row = divmod(int(member), self.spec.samples.unit)
+        unit, row = self._place(member)
         rows = [self._shard(name, unit)[row, 0] for name in self.inputs]
         return np.stack(rows) if rows else np.empty((0, *self.grid.shape), self.spec.store.dtype)
+
+    def _place(self, member: int) -> tuple[int, int]:
+        """The unit of a member, and its row in it."""
+        if not 0 <= member < self.spec.samples.count:
+            raise StoreError(f"{self.path} has members 0 … {self.spec.samples.count - 1}, and no {member}")
+        unit, row = divmod(int(member), self.spec.samples.unit)
+        return unit, row
 
     @property
     def settled(self) -> dict[str, Any] | None:

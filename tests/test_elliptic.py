@@ -304,6 +304,21 @@ def test_the_tolerance_follows_from_the_error_of_the_grid(tmp_path):
     assert solve.settle(spec) == solve.settle(spec)
 
 
+def test_the_tolerance_serves_iterations_though_it_was_settled_with_a_factorisation():
+    """An indefinite system's residual says less about its error: the tolerance allows for it, whoever solves."""
+    problem = {"name": "helmholtz", "width": [0.15, 0.25]}
+    parameters = {"wave_number": {"uniform": [5.0, 6.0]}, "boundary": {"value": 0.3}}
+    spec = small(problem, parameters, shape=(32, 32), tolerance="discretisation")
+    verdict = solve.settle(spec)
+    row = verdict.evidence["members"][0]
+    iterating = {"linear_solver": "gcrodr", "linear_options": {"pc": "diagonal"}, "guess": 0}
+    found, tight = (
+        next(e for e in solve.trajectories(spec, np.arange(1), settled=iterating | more) if isinstance(e, Frame)).values
+        for more in ({"tolerance": verdict.options["tolerance"]}, {"tolerance": 1e-11})
+    )
+    assert 0 < relative(found, tight) < 0.01 * row["discretisation_error"]
+
+
 def test_the_demo_is_the_small_sister_of_the_published_card():
     demo, published = load_spec("darcy2d_demo"), load_spec("darcy2d_fno")
     assert demo.problem == published.problem
@@ -371,7 +386,7 @@ def sample_inputs(problem, grid):
     return problem.initial(grid, {}, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("name", ["darcy", "helmholtz"])
+@pytest.mark.parametrize("name", ["darcy", "helmholtz", "heat"])
 def test_auto_measures_once_and_the_store_is_solved_with_what_it_chose(tmp_path, name):
     spec = CASES[name]
     assert spec.solver.options.get("linear_solver", "auto") == "auto"
@@ -388,6 +403,17 @@ def test_auto_measures_once_and_the_store_is_solved_with_what_it_chose(tmp_path,
         if isinstance(event, Frame):
             for member, values in zip(event.members, event.values, strict=True):
                 np.testing.assert_array_equal(values, store.frames(int(member))[event.index])
+
+
+def test_auto_for_heat_is_tried_on_the_systems_of_its_own_steps():
+    spec = CASES["heat"]
+    evidence = solve.settle(spec).evidence["choice"]
+    assert evidence["same_matrix"]
+    assert evidence["rtol"] == spec.solver.options["tolerance"]
+    rows = [row for row in evidence["methods"] if not row["dropped"]]
+    assert max(row["systems"] for row in rows) > 1
+    best = min(rows, key=lambda row: row["predicted_seconds"])
+    assert best["iterations"][0] <= 1  # a factorisation, or a transform that is exact
 
 
 def test_auto_with_nothing_sound_to_measure_chooses_nothing():

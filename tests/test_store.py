@@ -179,6 +179,8 @@ def test_a_member_that_does_not_exist_is_named(made):
     for member in (-1, 6):
         with pytest.raises(StoreError, match=f"has members 0 … 5, and no {member}"):
             TrajectoryStore.open(made).frames(member)
+        with pytest.raises(StoreError, match=f"has members 0 … 5, and no {member}"):
+            TrajectoryStore.open(made).given(member)
 
 
 def test_partial_files_of_the_dead_are_swept_and_of_the_living_kept(tmp_path):

@@ -37,12 +37,17 @@ class Discrete:
         """Unknowns `(point × field,)` -> `(field, *grid)`, boundary values put back."""
         if self.walls is None:
             return x.reshape(-1, self.fields).T.reshape(self.fields, *self.grid.shape)
-        out = np.empty((1, *self.grid.shape))
-        out[(0, *(slice(1, -1),) * len(self.grid.shape))] = x.reshape([n - 2 for n in self.grid.shape])
-        for axis, pair in enumerate(self.walls):
-            for at, value in zip((0, -1), pair, strict=True):
-                np.moveaxis(out[0], axis, 0)[at] = value
-        return out
+        return with_walls(x, self.grid, self.walls)[None]
+
+
+def with_walls(x: Array, grid: Grid, walls: Walls) -> Array:
+    """Values at the inner points `(n,)` and on the walls of a grid of ends, `(*grid)`."""
+    out = np.empty(grid.shape)
+    out[(slice(1, -1),) * len(grid.shape)] = x.reshape([n - 2 for n in grid.shape])
+    for axis, pair in enumerate(walls):
+        for at, value in zip((0, -1), pair, strict=True):
+            np.moveaxis(out, axis, 0)[at] = value
+    return out
 
 
 def discrete(

@@ -9,10 +9,12 @@ import numpy as np
 from pydantic import Field as Limits
 
 from pdebench.arrays import Array
+from pdebench.errors import SolverError
 from pdebench.problem import Field, Parameter, Params
 from pdebench.solvers.krylov.discretise import Mean
 from pdebench.spec import Card, Count, Grid, Positive
 
+from .compact import compact
 from .discretise import Boundary, Discrete, Walls, discrete
 from .functions import Coefficient, Thresholded, gaussian_bumps
 
@@ -28,6 +30,13 @@ class Elliptic(Protocol):
     def unsound(self, inputs: Array) -> str:
         """Empty, or why there is nothing to solve."""
         ...
+
+
+@runtime_checkable
+class Compact(Protocol):
+    """A steady problem with a coefficient of 1, for differences of fourth order."""
+
+    def compact(self, grid: Grid, inputs: Array, params: Mapping[str, float]) -> Discrete: ...
 
 
 class Darcy(Card):
@@ -73,6 +82,11 @@ class Poisson(Card):
     def assembled(self, grid: Grid, inputs: Array, params: Params, mean: Mean) -> Discrete:
         return discrete(grid, np.ones(grid.shape), inputs[0], boundary=self.boundary, mean=mean)
 
+    def compact(self, grid: Grid, inputs: Array, params: Params) -> Discrete:
+        if self.boundary == "neumann":
+            raise SolverError("differences of order 4 need held walls, not neumann ones")
+        return compact(grid, inputs[0])
+
     def unsound(self, inputs: Array) -> str:
         return "" if np.isfinite(inputs).all() else "the source holds NaN or infinity"
 
@@ -104,6 +118,10 @@ class Helmholtz(Card):
         walls = [(params["boundary"],) * 2] * len(grid.shape)
         shift = -(params["wave_number"] ** 2) * inputs[0]
         return discrete(grid, np.ones(grid.shape), 0.0, walls=walls, shift=shift, mean=mean)
+
+    def compact(self, grid: Grid, inputs: Array, params: Params) -> Discrete:
+        walls = [(params["boundary"],) * 2] * len(grid.shape)
+        return compact(grid, np.zeros(grid.shape), walls=walls, shift=-(params["wave_number"] ** 2) * inputs[0])
 
     def unsound(self, inputs: Array) -> str:
         return "" if np.isfinite(inputs).all() else "the medium holds NaN or infinity"

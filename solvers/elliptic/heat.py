@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from pdebench.arrays import Array
 from pdebench.errors import SolverError
+from pdebench.parallel import Comm
 from pdebench.problem import BatchParams, Cost, Field, Parameter, Params
 from pdebench.resample import resample
-from pdebench.solvers.krylov import SolverSequence, System
+from pdebench.solvers.krylov import Solve, System
 from pdebench.spec import Card, Grid
 
 from .discretise import Discrete, discrete
 from .equation import WALLS, plate
+from .ranks import Shares
 
 GAMMA = 1 - 1 / np.sqrt(2)  # of both stages, so both have the same matrix
 
@@ -34,6 +36,26 @@ class Conduction(Card):
         return np.full((1, *grid.shape), params["initial_temperature"])
 
 
+class Solving(Protocol):
+    """A sequence, or what stands for one."""
+
+    def solve(self, system: System) -> tuple[Array, Solve]: ...
+
+
+NewSequence = Callable[[System], Solving]
+
+
+class Witness:
+    """A sequence that keeps the systems it is fed."""
+
+    def __init__(self, sequence: Solving, met: list[System]) -> None:
+        self._sequence, self._met = sequence, met
+
+    def solve(self, system: System) -> tuple[Array, Solve]:
+        self._met.append(system)
+        return self._sequence.solve(system)
+
+
 class HeatSolver:
     """Two stages per step, L-stable and of second order (Alexander 1977, SIAM J. Numer. Anal. 14, 1006).
 
@@ -44,12 +66,13 @@ class HeatSolver:
     batch = 1
 
     def __init__(
-        self, problem: Conduction, grid: Grid, output: Grid, sequence: Callable[[System], SolverSequence], step: float
+        self, problem: Conduction, grid: Grid, output: Grid, new: NewSequence, step: float, comm: Comm
     ) -> None:
         if len(grid.shape) != 2:
             raise SolverError(f"conduction in a plate with four walls needs two axes, not {len(grid.shape)}")
         discrete(grid, np.ones(grid.shape), 0.0)  # what the grid cannot, it cannot now
-        self._grid, self._output, self._new, self._step = grid, output, sequence, step
+        self._grid, self._output, self._new, self._step = grid, output, new, step
+        self._shares = Shares(comm)
         self._costs: list[Cost] = []
 
     def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
@@ -69,17 +92,18 @@ class HeatSolver:
 
     def _run(self, state: Array, params: Params, times: Array) -> Iterator[tuple[Array, Cost]]:
         """The state at each time, and the cost so far."""
-        sequence: SolverSequence | None = None
-        now, u, cost = 0.0, state, Cost()
+        sequence: Solving | None = None
+        now, u, cost, last = 0.0, state, Cost(), 0.0
         for t in times:
             count = max(1, int(np.ceil((t - now) / self._step * (1 - 1e-9))))
             h = (t - now) / count
+            last = h = last if abs(h - last) < 1e-9 * h else h  # times differ in their last bits, and matrices must not
             for _ in range(count if t > now and not cost.reason else 0):
                 stage = self._stage(params, GAMMA * h)
-                sequence = sequence or self._new(stage.system)
+                sequence = sequence or self._new(self._shares(stage.system))
                 try:
-                    first, one = _solved(sequence, stage, u)
-                    u, two = _solved(sequence, stage, u + (1 - GAMMA) / GAMMA * (first - u))
+                    first, one = self._solved(sequence, stage, u)
+                    u, two = self._solved(sequence, stage, u + (1 - GAMMA) / GAMMA * (first - u))
                 except SolverError as error:
                     u, cost = np.full_like(state, np.nan), Cost(cost.steps, cost.iterations, str(error))
                     break
@@ -92,13 +116,12 @@ class HeatSolver:
         shift = 1 / (weight * params["diffusivity"])
         return discrete(self._grid, np.ones(self._grid.shape), 0.0, walls=plate(params), shift=shift)
 
-
-def _solved(sequence: SolverSequence, stage: Discrete, before: Array) -> tuple[Array, int]:
-    """u with u − weight κΔu = `before`; and the iterations it took."""
-    if not np.isfinite(before).all():
-        raise SolverError("the state holds NaN or infinity")
-    form, inside = stage.system.operator, (slice(1, -1),) * 2 if stage.walls is not None else ()
-    rhs = stage.system.rhs + (form.shift * before[0][inside]).ravel()
-    system = System(form, rhs, symmetric=True, definite=True)
-    x, solve = sequence.solve(system)
-    return stage.expanded(x), solve.iterations
+    def _solved(self, sequence: Solving, stage: Discrete, before: Array) -> tuple[Array, int]:
+        """u with u − weight κΔu = `before`; and the iterations it took."""
+        if not np.isfinite(before).all():
+            raise SolverError("the state holds NaN or infinity")
+        form, inside = stage.system.operator, (slice(1, -1),) * 2 if stage.walls is not None else ()
+        rhs = stage.system.rhs + (form.shift * before[0][inside]).ravel()
+        system = self._shares(System(form, rhs, symmetric=True, definite=True))
+        x, solve = sequence.solve(system)
+        return stage.expanded(self._shares.gathered(x)), solve.iterations

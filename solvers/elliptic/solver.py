@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import Field
+from scipy import sparse
 
 from pdebench.arrays import Array
 from pdebench.errors import SolverError
@@ -17,17 +20,23 @@ from pdebench.resample import resample
 from pdebench.solvers import kernels
 from pdebench.solvers.krylov import SolverSequence, System, choose, methods
 from pdebench.solvers.krylov.discretise import Mean
+from pdebench.solvers.krylov.system import is_structured
 from pdebench.spec import Card, Grid, Positive
 
-from .equation import Elliptic
-from .heat import Conduction, HeatSolver
+from .discretise import Discrete
+from .equation import Compact, Elliptic
+from .heat import Conduction, HeatSolver, NewSequence, Witness
+from .ranks import Shares
 
+Order = Literal[2, 4]
 Tolerance = Annotated[float, Field(gt=0, lt=1)]
 TIGHT = 1e-11  # the residual of the solutions that others are compared with
 UNSETTLED = 1e-8  # where the tolerance has not been settled
 SAFETY = 0.1  # of the loosest tolerance that is fine enough on the members tried
 MEMBERS = 3  # tried for it
+INVERSE = 4  # inverse iterations for the norm of an inverse
 CLIPPED = 1e-6  # a member whose residual round-off keeps above this has failed
+STAGES = 8  # systems of an unsteady problem's first steps that a choice is made on
 LENGTH = 100  # systems that a choice of the linear solver is made for: trials cost about 10 of them
 
 
@@ -40,11 +49,16 @@ class EllipticCard(Card):
     """The options: the linear solver, its tolerance, and what it carries from one member to the next.
 
     `linear_solver` is a name of `pdebench.solvers.krylov.methods`, `linear_options` are its options. "auto" takes what
-    `krylov.choose` finds fastest on the first members, once per store, its options and `guess` included; for a
-    problem with time, and where nothing was measured, it is multigrid CG for positive definite systems and a sparse
-    factorisation elsewhere. `tolerance` bounds the true relative residual; "discretisation" settles it once per
-    store, so that what the linear solver leaves is a `share` of the error of the grid at most. `guess` is how many of
-    the last solutions the first guess is made of. `time_step` is that of an unsteady problem.
+    `krylov.choose` finds fastest on the first members (of a problem with time: on the first steps of one), once per
+    store, its options and `guess` included; where nothing was measured, it is multigrid CG for positive definite
+    systems (on several ranks CG with AMG) and a sparse factorisation elsewhere. `tolerance` bounds the true relative
+    residual; "discretisation" settles it once per store, so that what the linear solver leaves is a `share` of the
+    error of the grid at most (a problem with time: 1e-8). `guess` is how many of the last solutions the first guess is
+    made of. `order` 4 takes compact differences: constant coefficients, a grid of ends, held walls. `time_step` is
+    that of an unsteady problem.
+
+    On several ranks each assembles a member and solves its share of the rows; that needs PETSc and a linear solver
+    that can be shared.
     """
 
     linear_solver: str = "auto"
@@ -53,29 +67,37 @@ class EllipticCard(Card):
     share: Tolerance = 0.01
     guess: Annotated[int, Field(ge=0)] = 0
     mean: Mean = "harmonic"
+    order: Order = 2
     time_step: Positive | None = None
 
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> Solver:
-        if comm.size > 1:
-            raise SolverError("elliptic solves each member on one rank: set ranks to 1")
-        self._rehearsed()
+        self._rehearsed(comm)
         if isinstance(problem, Conduction):
-            if self.time_step is None:
-                raise SolverError("elliptic needs solver.time_step for a problem with time")
-            return HeatSolver(problem, grid, output, self.sequence, self.time_step)
+            return self._heat(problem, grid, output, comm, self.sequence)
         if not isinstance(problem, Elliptic):
             raise SolverError(f"elliptic cannot solve {type(problem).__name__}: it has no `assembled` system")
-        return EllipticSolver(self, problem, grid, output)
+        if self.order == 4 and not isinstance(problem, Compact):
+            raise SolverError(f"solver.order 4 needs a coefficient of 1, which {type(problem).__name__} has not")
+        return EllipticSolver(self, problem, grid, output, comm)
 
-    def _rehearsed(self) -> None:
+    def _heat(self, problem: Conduction, grid: Grid, output: Grid, comm: Comm, new: NewSequence) -> HeatSolver:
+        if self.time_step is None:
+            raise SolverError("elliptic needs solver.time_step for a problem with time")
+        if self.order == 4:
+            raise SolverError("solver.order 4 is for steady problems")
+        return HeatSolver(problem, grid, output, new, self.time_step, comm)
+
+    def _rehearsed(self, comm: Comm) -> None:
         """What the linear solver refuses, it refuses now."""
         if self.linear_solver == "auto" and self.linear_options:
             raise SolverError("solver.linear_options are those of one linear solver: name it in solver.linear_solver")
         if self.linear_solver != "auto":
             try:
-                methods[self.linear_solver](**self.linear_options)
+                method = methods[self.linear_solver](**self.linear_options)
             except (TypeError, ValueError) as error:
                 raise SolverError(f"solver.linear_options do not fit {self.linear_solver}: {error}") from error
+            if comm.size > 1 and (why := method.eligible(_sample(comm))):
+                raise SolverError(f"solver.linear_solver {self.linear_solver} does not work on several ranks: {why}")
 
     def provenance(self) -> dict[str, str]:
         """What decides the last bits: the multigrid kernels' instructions, and PETSc with its factorisations."""
@@ -93,10 +115,18 @@ class EllipticCard(Card):
 
     def sequence(self, system: System, tolerance: float | None = None) -> SolverSequence:
         """A new sequence for systems like this one."""
-        name = self.linear_solver if self.linear_solver != "auto" else _usual(system)
-        settled = UNSETTLED if isinstance(self.tolerance, str) else self.tolerance
-        method = methods[name](**self.linear_options)
-        return SolverSequence(method, rtol=tolerance or settled, guess=self.guess)
+        name, options = _usual(system) if self.linear_solver == "auto" else (self.linear_solver, self.linear_options)
+        method = methods[name](**options)
+        return SolverSequence(method, rtol=tolerance or self._rtol(), guess=self.guess, comm=system.comm)
+
+    def _rtol(self) -> float:
+        return UNSETTLED if isinstance(self.tolerance, str) else self.tolerance
+
+    def assembled(self, problem: Elliptic, grid: Grid, state: Array, params: Params) -> Discrete:
+        """The system of a member in the differences asked for."""
+        if self.order == 4 and isinstance(problem, Compact):
+            return problem.compact(grid, state, params)
+        return problem.assembled(grid, state, params, self.mean)
 
     def settle(
         self, problem: Problem, grid: Grid, output: Grid, comm: Comm, states: Array, params: BatchParams
@@ -105,6 +135,8 @@ class EllipticCard(Card):
 
         The tolerance is the same on every call; the method depends on what the clock said.
         """
+        if isinstance(problem, Conduction) and self.linear_solver == "auto":
+            return self._chosen(self._stages(problem, grid, output, comm, states, params), Verdict({}, {}))
         if not isinstance(problem, Elliptic):
             return Verdict({}, {})
         rows = [_of(params, i) for i in range(len(states))]
@@ -114,10 +146,24 @@ class EllipticCard(Card):
         verdict = self._settled_tolerance(problem, grid, sound)
         if self.linear_solver != "auto" or not sound:
             return verdict
-        rtol = verdict.options.get("tolerance", self.tolerance)
-        systems = [problem.assembled(grid, state, own, self.mean).system for state, own in sound]
+        shares = Shares(comm)
+        systems = [shares(self.assembled(problem, grid, state, own).system) for state, own in sound]
+        return self._chosen(systems, verdict)
+
+    def _stages(
+        self, problem: Conduction, grid: Grid, output: Grid, comm: Comm, states: Array, params: BatchParams
+    ) -> list[System]:
+        """The systems of a member's first steps, as a usual sequence meets them."""
+        met: list[System] = []
+        solver = self._heat(problem, grid, output, comm, lambda system: Witness(self.sequence(system), met))
+        times = np.arange(STAGES // 2 + 1) * (self.time_step or 0.0)
+        deque(solver.trajectories(states[:1], {name: values[:1] for name, values in params.items()}, times), maxlen=0)
+        return met
+
+    def _chosen(self, systems: list[System], verdict: Verdict) -> Verdict:
+        """The verdict with the method chosen on these systems."""
         try:
-            chosen = choose(systems, rtol=rtol, length=LENGTH)
+            chosen = choose(systems, rtol=verdict.options.get("tolerance", self._rtol()), length=LENGTH)
         except SolverError as error:
             return Verdict(verdict.options, verdict.evidence | {"choice": str(error)})
         options = {"linear_solver": chosen.method, "linear_options": chosen.options, "guess": chosen.guess}
@@ -135,23 +181,34 @@ class EllipticCard(Card):
     def _demanded(self, problem: Elliptic, grid: Grid, state: Array, params: Params) -> dict[str, Any]:
         """The loosest power of ten whose solution is near enough to the tight one, for one member.
 
-        The error of the discretisation is taken for a third of the difference to the solution on half as many points:
-        that of a method of second order. Where a coefficient jumps the order is lower, so the error is underrated and
-        the tolerance tighter than it need be.
+        The error of the discretisation is taken for a third (order 4: a fifteenth) of the difference to the solution on
+        half as many points. Where a coefficient jumps the order is lower, so the error is underrated and the tolerance
+        tighter than it need be.
         """
         half = grid.refined(0.5)
-        system = problem.assembled(grid, state, params, self.mean)
+        system = self.assembled(problem, grid, state, params)
         tight = self._solution(system.system, TIGHT)
         true = system.expanded(tight)
-        rough = problem.assembled(half, resample(state, grid, half), params, self.mean)
+        rough = self.assembled(problem, half, resample(state, grid, half), params)
         coarse = rough.expanded(self._solution(rough.system, TIGHT))
-        error = _relative(coarse, resample(true, grid, half)) / 3
+        error = _relative(coarse, resample(true, grid, half)) / (2**self.order - 1)
         row: dict[str, Any] = {"discretisation_error": error}
+        direct = self.sequence(system.system).method.direct  # solves to round-off, whatever is asked of it
+        worst = self._amplification(system.system, tight) if direct else 0.0
         for power in range(2, 11):
-            off = _relative(self._solution(system.system, 10.0**-power), tight)
+            off = worst * 10.0**-power if direct else _relative(self._solution(system.system, 10.0**-power), tight)
             if off <= self.share * error:
                 break
         return row | {"tolerance": 10.0**-power, "algebraic_error": off}
+
+    def _amplification(self, system: System, x: Array) -> float:
+        """How much larger than the relative residual the relative error can be: ‖A⁻¹‖ ‖b‖ / ‖x‖, by inverse iteration."""
+        sequence = self.sequence(system, TIGHT)
+        y = np.random.default_rng(0).standard_normal(x.size)
+        for _ in range(INVERSE):
+            y = y / np.linalg.norm(y)
+            y, _ = sequence.solve(replace(system, rhs=y))
+        return float(np.linalg.norm(y) * np.linalg.norm(system.rhs) / np.linalg.norm(x))
 
     def _solution(self, system: System, tolerance: float) -> Array:
         return self.sequence(system, tolerance).solve(system)[0]
@@ -162,8 +219,9 @@ class EllipticSolver:
 
     batch = 1
 
-    def __init__(self, card: EllipticCard, problem: Elliptic, grid: Grid, output: Grid) -> None:
+    def __init__(self, card: EllipticCard, problem: Elliptic, grid: Grid, output: Grid, comm: Comm) -> None:
         self._card, self._problem, self._grid, self._output = card, problem, grid, output
+        self._shares = Shares(comm)
         self._sequence: SolverSequence | None = None
         self._costs: list[Cost] = []
 
@@ -188,14 +246,15 @@ class EllipticSolver:
     def _solved(self, state: Array, params: Params) -> tuple[Array, Cost]:
         if reason := self._problem.unsound(state):
             return state, Cost(reason=reason)
-        system = self._problem.assembled(self._grid, state, params, self._card.mean)
+        system = self._card.assembled(self._problem, self._grid, state, params)
+        own = self._shares(system.system)
         if self._sequence is None:
-            self._sequence = self._card.sequence(system.system)
+            self._sequence = self._card.sequence(own)
         try:
-            x, solve = self._sequence.solve(system.system)
+            x, solve = self._sequence.solve(own)
         except SolverError as error:
             return state, Cost(reason=str(error))
-        values = system.expanded(x)
+        values = system.expanded(self._shares.gathered(x))
         doubt = self._problem.doubtful(values, params) if isinstance(self._problem, _Doubting) else ""
         if solve.clipped and solve.residual > CLIPPED and not doubt:
             doubt = (
@@ -205,11 +264,19 @@ class EllipticSolver:
         return values, Cost(steps=1, iterations=solve.iterations, reason=doubt)
 
 
-def _usual(system: System) -> str:
-    """The method for a system of which nothing has been measured."""
-    if system.definite:
-        return "multigrid-cg"
-    return "direct-lu"
+def _usual(system: System) -> tuple[str, dict[str, Any]]:
+    """The method for a system of which nothing has been measured, and its options."""
+    if not system.definite:
+        return "direct-lu" if system.comm.size == 1 else "lu", {}
+    if is_structured(system.operator):
+        return "multigrid-cg", {}
+    return ("cg", {"pc": "boomeramg"}) if system.comm.size > 1 else ("direct-cholesky", {})
+
+
+def _sample(comm: Comm) -> System:
+    """A system shared by the ranks, for a method to look at."""
+    eye = sparse.eye(2 * comm.size, format="csr")
+    return Shares(comm)(System(eye, np.ones(2 * comm.size), symmetric=True, definite=True))
 
 
 def _of(params: BatchParams, row: int) -> dict[str, float]:

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from pdebench.errors import SolverError
+from pdebench.parallel import Comm
 
 from .candidates import Candidate, elimination, usual
 from .foresight import DEPTH, ENOUGH, Foresight, foresee
 from .method import Method, methods
+from .reduce import everywhere
 from .sequence import Clock
 from .system import System
 from .trial import Trial
@@ -59,7 +61,8 @@ def choose(
     **Good values:** 6 to 8 systems, in the order in which they will be solved. Candidates come in the order of
     their prospects, each on the first system, recycled ones on five; what is slower than the best so far is stopped
     early, and no more are tried when trials have cost their `share`. Those close to the best are tried on further
-    systems. `clock` is the CPU time of this process, which neighbours on the machine do not lengthen.
+    systems. `clock` is the CPU time of this process, which neighbours on the machine do not lengthen; of several
+    ranks that share the systems the slowest one's, so that all of them choose the same.
 
     Solutions of trials are thrown away: which method solved a system must depend on the choice alone, which is kept,
     and never on a clock or on where a run was interrupted.
@@ -72,17 +75,22 @@ def choose(
     return contest.verdict()
 
 
+def _agreed(clock: Clock, comm: Comm) -> Clock:
+    """The same time on every rank: that of the slowest."""
+    return clock if comm.size == 1 else lambda: float(max(comm.allgather(clock())))
+
+
 class _Contest:
     def __init__(self, systems: list[System], rtol: float, length: int, clock: Clock) -> None:
         if not systems:
             raise SolverError("a choice by measurement needs at least one system")
-        if systems[0].comm.size > 1:
-            raise SolverError("a choice by measurement is made on one rank")
-        self._systems, self._rtol, self._length, self._clock = systems, rtol, length, clock
+        comm = systems[0].comm
+        self._systems, self._rtol, self._length, self._clock = systems, rtol, length, _agreed(clock, comm)
         self._foresight = Foresight()
         self._trials: list[Trial] = []
         self._refused: list[dict[str, Any]] = []
-        self.same = len(systems) > 1 and all(s.fingerprint == systems[0].fingerprint for s in systems[1:])
+        same = len(systems) > 1 and all(s.fingerprint == systems[0].fingerprint for s in systems[1:])
+        self.same = everywhere(comm, same)
         self._factorised, self._substituted = elimination(systems[0])
 
     def enter(self, candidate: Candidate) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from pdebench.arrays import Array
 from pdebench.errors import SolverError
-from pdebench.parallel import launched
+from pdebench.parallel import Comm, launched
 
 from .system import System, is_mat
 
@@ -81,6 +82,25 @@ def new_mat(matrix: Any) -> Any:
     mat = PETSc.Mat().createAIJWithArrays(matrix.shape, (*indices, matrix.data), comm=PETSc.COMM_SELF)
     mat.assemble()
     return mat
+
+
+def spread(system: System, comm: Comm) -> System:
+    """The same system with its rows shared out over `comm`, on each of whose ranks the whole of it is given."""
+    PETSc = petsc()
+    rows = system.matrix
+    mat = PETSc.Mat().create(comm=comm)
+    mat.setSizes(rows.shape)
+    mat.setType("aij")
+    mat.setUp()
+    own = rows[rows_of(mat)]
+    mat.setPreallocationCSR((own.indptr.astype(PETSc.IntType), own.indices.astype(PETSc.IntType), own.data))
+    mat.assemble()
+    return replace(system, operator=mat, rhs=system.rhs[rows_of(mat)].copy(), comm=comm)
+
+
+def rows_of(mat: Any) -> slice:
+    """The rows of a Mat that this rank holds."""
+    return slice(*mat.getOwnershipRange())
 
 
 def multiply(mat: Any, x: Array) -> Array:

@@ -86,7 +86,7 @@ class Trial:
         self.spent = 0.0  # seconds, probes and failures included
         self._systems, self._same, self._clock = systems, same, clock
         self.method = Capped(candidate.build(), clock)
-        self._sequence = SolverSequence(self.method, guess=0, rtol=rtol, chain=(), clock=clock)
+        self._sequence = SolverSequence(self.method, guess=0, rtol=rtol, chain=(), comm=systems[0].comm, clock=clock)
 
     @property
     def alive(self) -> bool:

@@ -15,6 +15,7 @@ import yaml
 from specs import tiny_card
 from steady import toy_spec
 
+from pdebench.solvers.krylov import methods
 from pdebench.spec import DatasetSpec, parse
 from pdebench.store import TrajectoryStore
 
@@ -188,3 +189,55 @@ def test_a_solver_that_cannot_share_a_sample_says_so(tmp_path):
     status, _, err = mpi(2, "generate", card(tmp_path, ranks=2), "--out", tmp_path / "s.zarr")
     assert status != 0
     assert "only compiled 3D Navier–Stokes can" in err
+
+
+@pytest.mark.parametrize("name", ["darcy", "heat"])
+def test_ranks_that_share_a_linear_system_choose_and_solve_together(tmp_path, name):
+    """One verdict, found on two ranks; the same solutions as one rank's, to the tolerance."""
+    problems = {
+        "darcy": {
+            "problem": {"name": "darcy", "coefficient": {"kind": "log_normal", "modes": 4}},
+            "parameters": {"source": {"value": 1.0}},
+            "times": {"start": 0.0, "step": 1.0, "frames": 1},
+        },
+        "heat": {
+            "problem": {"name": "heat"},
+            "parameters": {
+                **{f"{wall}_temperature": {"uniform": [1.0, 2.0]} for wall in ("west", "east", "south", "north")},
+                "diffusivity": {"value": 1.0},
+                "initial_temperature": {"value": 1.5},
+            },
+            "times": {"start": 0.0, "step": 0.01, "frames": 3},
+        },
+    }
+    step = {"time_step": 0.005} if name == "heat" else {}
+    own = problems[name] | {
+        "solver": {"name": "elliptic", "tolerance": 1e-9, **step},
+        "grid": {"shape": [24, 24], "lengths": [1.0, 1.0], "points": "centres"},
+        "store": {"shape": [24, 24], "dtype": "float64"},
+    }
+    found = []
+    for ranks in (1, 2):
+        (tmp_path / str(ranks)).mkdir()
+        path = card(tmp_path / str(ranks), **own, ranks=ranks)
+        out = tmp_path / str(ranks) / "s.zarr"
+        status, _, err = mpi(ranks, "generate", path, "--out", out)
+        assert status == 0, err
+        store = TrajectoryStore.open(out)
+        assert store.settled["linear_solver"] in methods
+        found.append(np.stack([store.frames(member) for member in range(6)]))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
+
+
+def test_a_linear_solver_for_one_rank_is_refused_on_two(tmp_path):
+    own = {
+        "problem": {"name": "darcy"},
+        "parameters": {"source": {"value": 1.0}},
+        "times": {"start": 0.0, "step": 1.0, "frames": 1},
+        "grid": {"shape": [24, 24], "lengths": [1.0, 1.0], "points": "centres"},
+        "store": {"shape": [24, 24], "dtype": "float64"},
+        "solver": {"name": "elliptic", "linear_solver": "multigrid-cg"},
+    }
+    status, _, err = mpi(2, "generate", card(tmp_path, **own, ranks=2), "--out", tmp_path / "s.zarr")
+    assert status != 0
+    assert "multigrid-cg does not work on several ranks: multigrid needs a flux form" in err
