@@ -290,7 +290,18 @@ def test_krylov_is_there_without_petsc():
     assert ran.stdout.strip() == "False", ran.stderr
 
 
-def test_the_example_of_the_readme_runs(capsys):
+def examples():
     page = (Path(__file__).parent.parent / "solvers/krylov/README.md").read_text()
-    exec(page.split("```python")[1].split("```")[0], {})
+    return [part.split("```")[0] for part in page.split("```python")[1:]]
+
+
+def test_the_example_of_the_readme_runs(capsys):
+    exec(examples()[0], {})
     assert capsys.readouterr().out.startswith("gcrodr(40, 20)+diagonal")
+
+
+@needs_petsc
+def test_the_examples_for_other_solvers_run(capsys):
+    exec(examples()[1], {})
+    exec(examples()[2], {})
+    assert capsys.readouterr().out.strip() in methods

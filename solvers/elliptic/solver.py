@@ -202,7 +202,7 @@ class EllipticCard(Card):
         return row | {"tolerance": 10.0**-power, "algebraic_error": off}
 
     def _amplification(self, system: System, x: Array) -> float:
-        """How much larger than the relative residual the relative error can be: ‖A⁻¹‖ ‖b‖ / ‖x‖, by inverse iteration."""
+        """How much larger than the residual the error can be, both relative: ‖A⁻¹‖ ‖b‖ / ‖x‖, by inverse iteration."""
         sequence = self.sequence(system, TIGHT)
         y = np.random.default_rng(0).standard_normal(x.size)
         for _ in range(INVERSE):
