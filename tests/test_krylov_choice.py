@@ -13,11 +13,12 @@ from linear_systems import convection_diffusion, darcy, helmholtz
 from scipy import sparse
 
 from pdebench.errors import SolverError
-from pdebench.solvers.krylov import System, methods
+from pdebench.solvers.krylov import SolverSequence, System, methods
 from pdebench.solvers.krylov.candidates import Candidate, dimension, elimination, usual
 from pdebench.solvers.krylov.choice import choose, share
 from pdebench.solvers.krylov.discretise import cell_centred
 from pdebench.solvers.krylov.method import Answer
+from pdebench.solvers.krylov.petsc import missing
 from pdebench.solvers.krylov.trial import PROBE, Trial
 
 MS = 1e-3
@@ -59,7 +60,8 @@ class Scripted:
         if self._trouble == "raises":
             raise ZeroDivisionError("division by zero")
         if done < needed:
-            return Answer(np.zeros_like(system.rhs), done, reason="no convergence")
+            reached = 1e-8 ** (done / needed)  # the residual falls evenly
+            return Answer((1 - reached) * system.rhs / system.diagonal, done, reason="no convergence")
         self._done += 1
         return Answer(system.rhs / system.diagonal, done)
 
@@ -114,9 +116,12 @@ def test_the_fastest_is_chosen_whatever_the_order(contest):
 
 def test_a_slow_rival_is_stopped_after_as_many_iterations_as_the_best_would_pay_for(contest):
     """Best: 1 + 20 × 0.1 = 3 ms, times 1.3 less 1 ms of set-up leaves 29 iterations of 0.1 ms."""
-    _, log, rows = contest({"good": (1, 0.1, 20, {}, {}), "bad": (1, 0.1, 5000, {}, {})})
+    _, log, rows = contest({"good": (1, 0.1, 20, {}, {}), "bad": (1, 0.1, 100, {}, {})})
     assert solved(log, "bad") == [PROBE, 29]
     assert "29 iterations" in rows["bad"]["dropped"]
+    _, log, rows = contest({"good": (1, 0.1, 20, {}, {}), "hopeless": (1, 0.1, 5000, {}, {})})
+    assert solved(log, "hopeless") == [PROBE]  # 10 of 5000: nobody waits for the 29
+    assert "5e+03 are in sight" in rows["hopeless"]["dropped"]
     _, log, rows = contest({"good": (1, 0.1, 20, {}, {}), "worse": (1, 1.0, 5000, {}, {})})
     assert solved(log, "worse") == [PROBE]
 
@@ -199,6 +204,46 @@ def test_a_factorisation_is_not_tried_when_its_estimate_is_hopeless(contest):
     _, log, rows = contest({"good": (0, 0.1, 20, {}, {}), "direct": (0, 0.1, 1, {"direct": True}, slow)})
     assert "estimated" in rows["direct"]["dropped"]
     assert solved(log, "direct") == []
+
+
+def test_nothing_is_recycled_where_iterations_are_few(contest):
+    for plain, tried in ((15, False), (30, True)):
+        scripts = {"plain": (0, 0.1, plain, {}, {}), "space": (0, 0.1, plain, {"recycles": 0.5}, RECYCLED)}
+        _, log, rows = contest(scripts)
+        assert bool(solved(log, "space")) == tried
+        assert ("too few to recycle for" in rows["space"]["dropped"]) == (not tried)
+
+
+def test_what_costs_too_much_at_least_is_not_tried(contest):
+    _, log, rows = contest({"good": (1, 0.1, 20, {}, {}), "dear": (0, 0.1, 1, {}, {"floor": (4e-3, 0.0)})})
+    assert log[-1][0] == "good"
+    assert rows["dear"]["dropped"] == "not tried: it takes 0.004 s at least"
+    _, log, _ = contest({"good": (1, 0.1, 20, {}, {}), "dear": (0, 0.1, 1, {}, {"floor": (3.5e-3, 0.0)})})
+    assert solved(log, "dear")
+
+
+def test_nothing_is_spent_on_a_guess_where_systems_have_nothing_in_common(contest):
+    near = np.linspace(1, 2, 12)
+    _, log, _ = contest({"only": (1, 0.1, 20, {}, {})}, same=True)
+    assert solved(log, "only").count(20) == 1
+    _, log, _ = contest({"only": (1, 0.1, 20, {}, {})}, same=True, rhs=near)
+    assert solved(log, "only").count(20) == 4
+
+
+@pytest.mark.skipif(missing() != "", reason="no petsc4py")
+def test_the_factors_of_the_trials_serve_the_sequence_once():
+    first, other = darcy((20, 20), 2, drift=0.3)
+    matrix = first.matrix
+    found = [System(matrix, np.cos(np.arange(400.0) * i), symmetric=True, definite=True) for i in range(1, 4)]
+    choice = choose(found, rtol=1e-8, length=100, candidates=[Candidate("direct-cholesky", {})])
+    method, again = choice.build(), choice.build()
+    assert method is not again
+    x, _ = SolverSequence(method, rtol=1e-8).solve(found[0])
+    y, _ = SolverSequence(again, rtol=1e-8).solve(found[0])
+    assert method.factorisations == again.factorisations == 1
+    np.testing.assert_array_equal(x, y)
+    SolverSequence(method, rtol=1e-8).solve(other)
+    assert method.factorisations == 2
 
 
 def test_a_guess_is_taken_where_solutions_lie_near_each_other(contest):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import process_time
 from typing import Any
 
@@ -12,8 +12,8 @@ import numpy as np
 from pdebench.errors import SolverError
 from pdebench.parallel import Comm
 
-from .candidates import Candidate, elimination, usual
-from .foresight import DEPTH, ENOUGH, Foresight, foresee
+from .candidates import PATIENCE, Candidate, elimination, usual
+from .foresight import DEPTH, ENOUGH, Foresight, foresee, unrelated
 from .method import Method, methods
 from .reduce import everywhere
 from .sequence import Clock
@@ -24,6 +24,7 @@ TIE = 1.05  # within this ratio the likelier candidate is taken
 CLOSE = 1.25  # within this ratio of the best a candidate is tried on more systems
 HOPELESS = 2.0  # times the best: what an estimate must say for a factorisation not to be tried
 WORTH = 0.9  # of the time of a system, with the guess, is what it must come down to
+FEW = 20  # iterations: below it, recycling costs more than it saves
 SLOWEST = 10.0  # times a factorisation's estimate: what the first candidate may cost
 
 
@@ -43,9 +44,11 @@ class Choice:
     options: dict[str, Any]
     guess: int
     evidence: dict[str, Any]
+    ready: list[Method] = field(default_factory=list, compare=False, repr=False)  # factorised in the trials
 
     def build(self) -> Method:
-        return methods[self.method](**self.options)
+        """The method; of a direct one, the first time, that of the trials, whose analysis and factors are the same."""
+        return self.ready.pop() if self.ready else methods[self.method](**self.options)
 
 
 def choose(
@@ -64,8 +67,8 @@ def choose(
     systems. `clock` is the CPU time of this process, which neighbours on the machine do not lengthen; of several
     ranks that share the systems the slowest one's, so that all of them choose the same.
 
-    Solutions of trials are thrown away: which method solved a system must depend on the choice alone, which is kept,
-    and never on a clock or on where a run was interrupted.
+    Solutions and spaces of trials are thrown away (factors stay, in the first `build`): which method solved a system
+    must depend on the choice alone, which is kept, and never on a clock or on where a run was interrupted.
     """
     contest = _Contest(list(systems), rtol, length, clock)
     same = contest.same
@@ -102,6 +105,7 @@ class _Contest:
             return
         best = self._best()
         self._trials.append(trial)
+        trial.method.steady = best is not None and not candidate.recycles
         for _ in range(min(candidate.least, len(self._systems))):
             allowed, setup = self._allowance(candidate, best)
             trial.step(allowed=allowed, allowed_setup=setup)
@@ -123,7 +127,7 @@ class _Contest:
                 return
             fewest = min(len(trial.solves) for trial in behind)
             for trial in behind:
-                if len(trial.solves) == fewest:
+                if len(trial.solves) == fewest and self._left() > 0:
                     trial.step()
 
     def verdict(self) -> Choice:
@@ -141,10 +145,13 @@ class _Contest:
             "trial_seconds": self._spent(),
             "methods": self._rows(),
         }
-        return Choice(winner.candidate.name, winner.candidate.options, self._guess(winner), evidence)
+        ready = [winner.method.inner] if winner.method.direct else []
+        return Choice(winner.candidate.name, winner.candidate.options, self._guess(winner), evidence, ready)
 
     def _foresee(self, trial: Trial) -> None:
         """Learn from a trial, extended to `ENOUGH` systems, what a guess would save."""
+        if unrelated(self._systems):
+            return
         while len(trial.solves) < ENOUGH and not trial.complete and not trial.dropped and self._left() > 0:
             trial.step()
         self._foresight = foresee(trial.solutions, self._systems, rtol=self._rtol, clock=self._clock)
@@ -165,6 +172,11 @@ class _Contest:
             return ""
         if self._left() < candidate.room * best.rest:
             return "not tried: what trials may cost does not suffice for it"
+        least = candidate.floor[0] + candidate.floor[1] * self._systems[0].rows[0]
+        if not self.same and least > PATIENCE * best.rest:
+            return f"not tried: it takes {least:.2g} s at least"
+        if candidate.recycles and not (best.method.direct or best.candidate.recycles) and best.iterations < FEW:
+            return f"not tried: {best.iterations:.0f} iterations are too few to recycle for"
         if not candidate.factor:
             return ""
         factorised = candidate.factor * self._factorised

@@ -14,7 +14,7 @@ from .blas import blas_in_use
 from .method import Answer, methods
 from .petsc import Assembly, missing, petsc
 from .reduce import norm
-from .system import System
+from .system import System, Watch
 
 REFINEMENTS = 3
 
@@ -74,6 +74,7 @@ class PetscDirect:
         self._mat: Any = None
         self._pc: Any = None
         self._trouble = ""
+        self._watch = Watch()
         self.factorisations = 0
 
     def eligible(self, system: System) -> str:
@@ -90,6 +91,8 @@ class PetscDirect:
         return ""
 
     def prepare(self, system: System) -> None:
+        if not self._watch.is_new(system) and self._pc is not None and not self._trouble:
+            return
         blas_in_use()
         mat = self._assembly.mat(_pinned(system))
         if mat is not self._mat or self._pc is None:

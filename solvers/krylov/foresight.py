@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import numpy as np
 from pdebench.arrays import Array
 
 from .guess import History
+from .reduce import norm
 from .sequence import Clock
 from .system import System
 
 DEPTH = 6  # solutions that a guess is made of, where it pays
 ENOUGH = 4  # solutions that tell: three to guess the fourth
+APART = 0.3  # change from one system to the next, relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,16 @@ class Foresight:
 
     def row(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def unrelated(systems: Sequence[System]) -> bool:
+    """Whether neighbours differ by `APART` or more of themselves, in b or in A's diagonal: no guess will serve."""
+    for one, other in pairwise(systems[:ENOUGH]):
+        changes = ((one.consistent_rhs, other.consistent_rhs), (one.diagonal, other.diagonal))
+        near = all(norm(one.comm, b.ravel() - a.ravel()) < APART * norm(one.comm, b.ravel()) for a, b in changes)
+        if near:
+            return False
+    return len(systems) > 1
 
 
 def foresee(solutions: Sequence[Array], systems: Sequence[System], *, rtol: float, clock: Clock) -> Foresight:

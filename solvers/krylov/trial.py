@@ -16,6 +16,7 @@ from .sequence import Clock, Solve, SolverSequence
 from .system import System
 
 PROBE = 10  # iterations that tell what one costs
+HOPE = 4.0  # times as many iterations as are paid for must be in sight, for a try to be cut short
 # What solvers raise when a matrix is not for them; PETSc's own error is a RuntimeError.
 FAILURES = (SolverError, RuntimeError, ArithmeticError, np.linalg.LinAlgError, MemoryError)
 
@@ -33,15 +34,16 @@ class Capped:
         self.allowed = self.allowed_setup = np.inf
         self.probing = 0.0
         self.slow = ""  # why it gave up
-        self._method, self._clock, self._setup = method, clock, 0.0
+        self.steady = False  # whether to give up on what the first iterations promise
+        self.inner, self._clock, self._setup = method, clock, 0.0
         self._usual = getattr(method, "limit", 0)
 
     def eligible(self, system: System) -> str:
-        return self._method.eligible(system)
+        return self.inner.eligible(system)
 
     def prepare(self, system: System) -> None:
         start = self._clock()
-        self._method.prepare(system)
+        self.inner.prepare(system)
         self._setup = self._clock() - start
         if self._setup > self.allowed_setup:
             self.slow = f"slower: its set-up alone took {self._setup:.2g} s of {self.allowed_setup:.2g}"
@@ -51,7 +53,7 @@ class Capped:
         spent = self._setup if self.allowed_setup <= self.allowed else 0.0
         self._setup = 0.0
         if not self._usual or not np.isfinite(self.allowed):
-            return self._method.solve(system, guess, rtol)
+            return self.inner.solve(system, guess, rtol)
         start = self._clock()
         answer = self._limited(PROBE, system, guess, rtol)
         elapsed = max(self._clock() - start, 1e-9)
@@ -59,6 +61,9 @@ class Capped:
             return answer
         self.probing += elapsed
         most = int((self.allowed - spent) / elapsed * answer.iterations)
+        if self.steady and (needed := _extrapolated(system.relative_residual(answer.x), rtol)) > HOPE * most:
+            self.slow = f"slower: {most} iterations, worth {self.allowed:.2g} s, and {needed:.3g} are in sight"
+            return replace(answer, reason=self.slow)
         if most > PROBE:
             answer = self._limited(min(most, self._usual), system, guess, rtol)
         if not answer.reason or answer.iterations < most:
@@ -67,11 +72,16 @@ class Capped:
         return replace(answer, reason=self.slow)
 
     def _limited(self, limit: int, system: System, guess: Array | None, rtol: float) -> Answer:
-        self._method.limit = limit  # type: ignore[attr-defined]  # those with a limit only come here
+        self.inner.limit = limit  # type: ignore[attr-defined]  # those with a limit only come here
         try:
-            return self._method.solve(system, guess, rtol)
+            return self.inner.solve(system, guess, rtol)
         finally:
-            self._method.limit = self._usual  # type: ignore[attr-defined]
+            self.inner.limit = self._usual  # type: ignore[attr-defined]
+
+
+def _extrapolated(residual: float, rtol: float) -> float:
+    """Iterations to `rtol` if all gain what the first `PROBE` did."""
+    return PROBE * float(np.log(rtol) / np.log(residual)) if 0 < residual < 1 else np.inf
 
 
 class Trial:
@@ -118,6 +128,11 @@ class Trial:
         if len(self.seconds) > 1:
             return float(np.mean(self.seconds[1:]))
         return self.seconds[0] - (self.solves[0].setup_seconds if self._same else 0.0)
+
+    @property
+    def iterations(self) -> float:
+        """Iterations per system."""
+        return float(np.mean([solve.iterations for solve in self.solves]))
 
     @property
     def solving(self) -> float:

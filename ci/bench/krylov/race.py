@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from time import process_time
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from timing import time_of
 
 from pdebench.errors import SolverError
-from pdebench.solvers.krylov import SolverSequence, System, choose, methods
+from pdebench.solvers.krylov import Choice, SolverSequence, System, choose, methods
 
 TRIED = 8  # systems that `auto` may try its candidates on
 
@@ -24,6 +24,7 @@ class Way:
     options: dict[str, Any] = field(default_factory=dict)
     guess: int = 0
     chain: tuple[str, ...] = ()  # who takes over on failure, as in use
+    choice: Choice | None = None  # whose first `build` has what the trials left
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def usual(system: System) -> dict[str, Way]:
 
 def run(way: Way, systems: Iterable[System], *, rtol: float, most: float) -> Result:
     """Until `most` seconds are spent: those who need longer are judged on fewer systems."""
-    method = methods[way.name](**way.options)
+    method = way.choice.build() if way.choice else methods[way.name](**way.options)
     sequence = SolverSequence(method, guess=way.guess, rtol=rtol, chain=way.chain, clock=process_time)
     began, iterations, count = process_time(), 0, 0
     for system in systems:
@@ -81,7 +82,7 @@ def race(
     found: dict[str, list[Result]] = {label: [] for label in ways}
     order = list(ways)
     for label in order:
-        run(ways[label], systems[:1], rtol=0.5, most=most)
+        run(replace(ways[label], choice=None), systems[:1], rtol=0.5, most=most)
     for _ in range(rounds):
         for label in order:
             found[label].append(run(ways[label], systems, rtol=rtol, most=most))
@@ -96,7 +97,7 @@ def auto(systems: list[System], *, rtol: float, length: int) -> tuple[Way, float
     """What is chosen for a sequence of `length`, and the seconds of the trials."""
     choose(systems[:2], rtol=rtol, length=10)  # imports and plans
     choice = choose(systems[:TRIED], rtol=rtol, length=length)
-    return Way(choice.method, choice.options, choice.guess, ("lu",)), choice.evidence["trial_seconds"]
+    return Way(choice.method, choice.options, choice.guess, ("lu",), choice), choice.evidence["trial_seconds"]
 
 
 def label_of(way: Way) -> str:
