@@ -270,18 +270,18 @@ def test_each_problem_passes_the_trials_of_a_solver(name):
     assert check_solver(card, problem, spec, members=2) == []
 
 
-@pytest.mark.parametrize("name", ["darcy", "poisson", "heat"])
+@pytest.mark.parametrize("name", CASES)
 def test_a_store_is_sound_and_certified(tmp_path, name):
     generate(CASES[name], tmp_path / "s.zarr")
     store = TrajectoryStore.open(tmp_path / "s.zarr")
     assert not [f.message for f in check(store) if f.severity == "error"]
     assert verify(store, 4).equal
     certificate = certify(store, [0, 3])
-    assert 1e-5 < certificate.error[-1, 0] < 0.1
-    assert (
-        check_model(build_model("classical", store.spec, shape=[9, 9] if name == "poisson" else [8, 8]), store.spec)
-        == []
-    )
+    # darcy3d: modes of number 4 on 8 points, (4π/8)²/12 of themselves
+    assert 1e-5 < certificate.error[-1, 0] < (0.21 if name == "darcy3d" else 0.1)
+    axes = len(store.grid.shape)
+    coarse = [9] * axes if name == "poisson" else [4 if axes == 3 else 8] * axes
+    assert check_model(build_model("classical", store.spec, shape=coarse), store.spec) == []
 
 
 def test_the_tolerance_follows_from_the_error_of_the_grid(tmp_path):

@@ -74,8 +74,8 @@ WAVES = (_recycled("transform-gcrodr", m=60, k=30),)
 PLANE_LU, SPACE_LU = _direct("direct-klu", 1.0, (0.0, 7.5e-7)), _direct("direct-mumps", floor=(2.4e-3, 1.3e-6))
 SPACES = (_recycled("gcrodr", pc="ilu", level=1, m=60, k=30), _recycled("gcrodr", pc="ilu"))
 PLAIN = (
-    _plain("bicgstab", pc="ilu"),
     _plain("bicgstab", pc="ilu", level=2),
+    _plain("bicgstab", pc="ilu"),
     _plain("gmres", pc="ilu", level=1, restart=200),
     _plain("gmres", pc="ilu", restart=30),
     _multilevel("gmres", pc="boomeramg", restart=30),

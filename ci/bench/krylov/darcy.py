@@ -18,5 +18,5 @@ def table(quick: bool) -> Table:
     for n, least in ((128, 25.0),) if quick else ((128, 25.0), (256, 65.0)):
         systems, _ = drawn("Darcy", n, 10 if quick else 20)
         goals = {"GMRES(30)+ILU": least, "CG+BoomerAMG": 4.0, "direct": 5.0}
-        line(out, f"{n}²", systems, rtol=1e-8, rounds=1, goals=goals)
+        line(out, f"{n}²", systems, rtol=1e-8, effort=(1, 20.0), goals=goals)
     return out

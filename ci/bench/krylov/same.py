@@ -15,5 +15,5 @@ def table(quick: bool) -> Table:
         systems = one_matrix(n, 20 if quick else 100)
         goals = {"GMRES(40)+ILU": 250, "CG+BoomerAMG": 6}
         more = {"GMRES(40)+ILU": Way("gmres", {"restart": 40})}
-        line(out, f"Darcy, {n * n} unknowns", systems, rtol=1e-11, rounds=1, goals=goals, more=more)
+        line(out, f"Darcy, {n * n} unknowns", systems, rtol=1e-11, effort=(1, 20.0), goals=goals, more=more)
     return out
