@@ -186,6 +186,8 @@ class _Run:
             for part in (batch.history, batch.future, batch.params)
         )
         history = self._stepper.disturbed(history, noise)
+        if (own := self._stepper.training_errors(history, params, future)) is not None:
+            return own
         predicted = torch.stack(self._stepper.roll_out(history, params, self.recipe.unroll), dim=1)
         error, truth = (predicted - future) / self._stepper.std, (future - self._stepper.mean) / self._stepper.std
         relative: Tensor = error.flatten(1).norm(dim=1) / truth.flatten(1).norm(dim=1)

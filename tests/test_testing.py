@@ -37,7 +37,14 @@ def _weights(name: str, folder: Path) -> Path | None:
     from pdebench.train import Recipe, train
 
     generate(tiny_spec(), folder / "tiny.zarr", members=range(6))
-    options = {"width": 4, "modes": 3, "layers": 2} if name == "fno" else {}
+    small: dict[str, dict[str, Any]] = {
+        "deeponet": {"width": 8, "basis": 4},
+        "dilated_resnet": {"width": 4, "blocks": 1},
+        "fno": {"width": 4, "modes": 3, "layers": 2},
+        "mgno": {"width": 4, "layers": 1, "levels": 2},
+        "sinenet": {"width": 4, "waves": 2, "multipliers": [1, 1]},
+    }
+    options = small.get(name, {"width": 4, "multipliers": [1, 1]})
     return train(name, TrajectoryStore.open(folder / "tiny.zarr"), folder / name, Recipe(epochs=1), options=options)
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 from pdebench.errors import ModelError
 from pdebench.spec import DatasetSpec
 
+from .blocks import frames_and_constants
 from .torch_model import TorchModel, columns, field_names
 
 
@@ -122,11 +123,10 @@ class FNO(nn.Module):
     def _channels(self, history: Tensor, params: Tensor) -> Tensor:
         """Frames, parameters as constant fields and, if asked for, the place in the box: `(b, channel, *space)`."""
         space = history.shape[3:]
-        constants = params.reshape(*params.shape, *[1] * len(space)).expand(*params.shape, *space)
-        channels = [history.flatten(1, 2), constants]
-        if self.coordinates:
-            channels.append(_place(space, history).expand(len(history), -1, *space))
-        return torch.cat(channels, dim=1)
+        channels = frames_and_constants(history, params)
+        if not self.coordinates:
+            return channels
+        return torch.cat([channels, _place(space, history).expand(len(history), -1, *space)], dim=1)
 
 
 def _place(space: Sequence[int], like: Tensor) -> Tensor:

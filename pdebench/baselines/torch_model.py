@@ -8,12 +8,14 @@ A new trainable model is one file with a class such as
 
 whose network takes `(b, h, field + input, *space)` normalised frames and `(b, p)` normalised parameters, and returns
 `(b, field, *space)`: the change over one step, in units of its root mean square. Of a steady problem it takes the
-normalised inputs, `(b, 1, input, *space)`, and returns the normalised solution. Options are JSON values.
+normalised inputs, `(b, 1, input, *space)`, and returns the normalised solution. Options are JSON values. A network
+that learns by another loss than that of its answer has `training_errors(history, params, change) -> (b,)`.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -98,6 +100,21 @@ class Stepper(nn.Module):
                 following = torch.cat([frames[-1], history[:, -1, self.fields :]], dim=1)
                 history = torch.cat([history[:, 1:], following[:, None]], dim=1)
         return frames
+
+    def training_errors(self, history: Tensor, params: Tensor, future: Tensor) -> Tensor | None:
+        """The network's own measure of error while it learns, `(b,)`; None where it has none.
+
+        `future` is `(b, 1, field, *space)`: such a network learns one step at a time.
+        """
+        own: Callable[..., Tensor] | None = getattr(self.network, "training_errors", None)
+        if own is None or not self.training:
+            return None
+        if self.steady or future.shape[1] != 1:
+            raise ModelError("a network with a loss of its own learns one step of a problem in time: unroll must be 1")
+        mean, std = self._scales()
+        logs = torch.where(self.param_log > 0, params.clamp_min(1e-30).log(), params)
+        change = (future[:, 0] - history[:, -1, : self.fields]) / self.change
+        return own((history - mean) / std, (logs - self.param_mean) / self.param_std, change)
 
     def disturbed(self, history: Tensor, noise: float) -> Tensor:
         """The history with `noise`, in units of the fields' std, on the fields; the inputs are known and stay."""

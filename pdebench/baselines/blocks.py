@@ -1,0 +1,71 @@
+"""Pieces that several networks are made of, in one, two or three dimensions. Fields are `(b, channel, *space)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from pdebench.errors import ModelError
+from pdebench.spec import DatasetSpec
+
+Padding = Literal["circular", "replicate", "zeros"]
+
+
+def padding_of(spec: DatasetSpec) -> Padding:
+    """What lies beyond the border: the other side of a periodic box (a grid of `nodes`), else the border's value."""
+    return "circular" if spec.grid.points == "nodes" else "replicate"
+
+
+def frames_and_constants(history: Tensor, params: Tensor) -> Tensor:
+    """All frames of the history, and each parameter as a constant field: `(b, h, column, *space)`, `(b, p)` ->."""
+    space = history.shape[3:]
+    constants = params.reshape(*params.shape, *[1] * len(space)).expand(*params.shape, *space)
+    return torch.cat([history.flatten(1, 2), constants], dim=1)
+
+
+def conv(
+    axes: int, inputs: int, outputs: int, kernel: int = 3, *, padding: Padding, stride: int = 1, dilation: int = 1
+) -> nn.Module:
+    """A convolution that keeps the grid (or, with a stride, every stride-th point of it)."""
+    kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
+    around = dilation * (kernel - 1) // 2
+    return kind(inputs, outputs, kernel, stride=stride, dilation=dilation, padding=around, padding_mode=padding)
+
+
+class Residual(nn.Module):
+    """x + conv σ norm conv σ norm x, with a 1-point convolution on the way past where the channels differ.
+
+    `condition` is the length of a vector that scales and shifts the second norm (FiLM, Perez et al. 2018, eq. 2).
+    """
+
+    def __init__(self, axes: int, inputs: int, outputs: int, *, padding: Padding, condition: int = 0) -> None:
+        super().__init__()
+        self.first = nn.Sequential(norm(inputs), nn.GELU(), conv(axes, inputs, outputs, padding=padding))
+        self.norm = norm(outputs)
+        self.second = nn.Sequential(nn.GELU(), conv(axes, outputs, outputs, padding=padding))
+        self.past = nn.Identity() if inputs == outputs else conv(axes, inputs, outputs, 1, padding=padding)
+        self.film = nn.Linear(condition, 2 * outputs) if condition else None
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        v = self.norm(self.first(x))
+        if self.film is not None and condition is not None:
+            scale, shift = self.film(condition).reshape(len(v), -1, *[1] * (v.ndim - 2)).chunk(2, dim=1)
+            v = v * (1 + scale) + shift
+        out: Tensor = self.past(x) + self.second(v)
+        return out
+
+
+def norm(channels: int) -> nn.Module:
+    """Over groups of channels and space, so that it does not see the batch."""
+    return nn.GroupNorm(next(groups for groups in (8, 4, 2, 1) if channels % groups == 0), channels)
+
+
+def expect_divisible(shape: Sequence[int], factor: int, what: str) -> None:
+    """Raise `ModelError` where a grid cannot be halved as often as `what` wants."""
+    if any(n % factor or n < 2 * factor for n in shape):
+        raise ModelError(
+            f"{what} needs a grid whose sides are multiples of {factor}, at least {2 * factor}; {tuple(shape)} is not"
+        )
