@@ -208,6 +208,19 @@ def test_what_leaves_for_another_grid_is_what_resize_gives(shape: tuple[int, ...
         assert one.dtype == expected.dtype
 
 
+def test_a_state_that_is_not_finite_on_one_rank_is_so_for_all() -> None:
+    some = case((18, 32, 16))
+
+    def found(comm: Any) -> Any:
+        sweeps = LaneSweeps(some.modes, "float64", comm)
+        own = sweeps.enter(some.state)
+        if comm.rank == 1:
+            own[0, 2, 0, 3, 1, 0, 1] = np.inf
+        return sweeps.finite(own)
+
+    np.testing.assert_array_equal(on_ranks(3, found), [[False, True]] * 3)
+
+
 def test_a_shared_trajectory_has_the_same_bits_where_a_member_fails_or_must_be_done_again() -> None:
     """Few steps at first, so that the flow outruns them; the second member is lost."""
     grid, coarse = (Grid(shape=(n,) * 3, lengths=(2 * np.pi,) * 3) for n in (20, 12))
