@@ -99,7 +99,7 @@ class SpectralSolver:
     def __init__(self, engine: Engine, output: Grid, card: SpectralCard) -> None:
         self.batch = card.batch
         self._keeper: Keeper = engine if isinstance(engine, LaneSweeps) else Whole(engine)
-        self._card, self._output = card, output
+        self._engine, self._card, self._output = engine, card, output
         self._modes = engine.modes
         self._ceiling = min(1.5 * card.cfl, card.limit)
         self._steps = np.zeros(0, int)
