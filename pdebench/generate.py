@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -111,12 +112,12 @@ def _measured(spec: DatasetSpec, told: list[float], events: Iterator[Event]) -> 
     Only the first of the values below 1, kept in `told`, is a warning.
     """
     problem, worst, at = problem_of(spec), np.inf, (0, 0.0)
-    last = spec.times.frames - 1
+    last, parameters = spec.times.frames - 1, cache(partial(sample.parameters, spec))
     looks = {0, last // 4, last // 2, 3 * last // 4, last} if isinstance(problem, Scaled) else set()
     for event in events:
         if isinstance(event, Frame) and event.index in looks and isinstance(problem, Scaled):
             for member, values in zip(event.members, event.values, strict=True):
-                own = sample.parameters(spec, int(member))
+                own = parameters(int(member))
                 value = float(resolved(problem, values, spec.output, own, solved=spec.grid))
                 if value < worst:
                     worst, at = value, (int(member), float(spec.times.values()[event.index]))

@@ -117,6 +117,8 @@ def test_any_equation_size_batch_and_precision_follows_the_reference(
     assert new.dtype == some.state.dtype
     assert distance(new, expected) < ROUND_OFF[precision]
     np.testing.assert_allclose(peak, expected_peak, rtol=10 * ROUND_OFF[precision])
+    *_, rate = some.lanes().advance(some.state, some.params, length=some.length, steps=some.steps)
+    np.testing.assert_array_equal(rate, some.lanes().nonlinear(new, some.params)[1])
 
 
 @every

@@ -309,3 +309,52 @@ def test_without_the_extension_numpy_serves_and_says_so_once(
     assert not kernels.can_transform(16)
     assert len(caplog.records) == 1
     assert "NumPy" in caplog.text
+
+
+# A batch that stays in the lanes from one interval to the next
+
+
+def by_intervals(some: Case, steps: list[Index], **how: Any) -> list[tuple[Complex, Array, Array]]:
+    found = []
+    for i, own in enumerate(steps):
+        held = {"packed": i > 0, **how} if "held" in how else {}
+        found.append(replace(some, steps=own).advance(**held))
+        some = replace(some, state=found[-1][0])
+    return found
+
+
+@pytest.mark.parametrize("more", [{}, {"carried": 3, "bashforth": True, "hyperviscosity_power": 3}])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_batch_that_stays_in_the_lanes_has_the_same_bits(precision: str, more: dict[str, Any]) -> None:
+    """With step counts that change, differ so much that blocks are put together anew, and are zero."""
+    some = case(32, 48, count=18, precision=precision, **more)
+    rng = np.random.default_rng(2)
+    steps = [some.steps, rng.integers(1, 4, 18), np.where(np.arange(18) % 7 == 1, 40, 1), rng.integers(0, 3, 18)]
+    steps += [np.zeros(18, int), np.full(18, 4)]
+    held = compiled.NavierStokes2DHeld()
+    for expected, found in zip(by_intervals(some, steps), by_intervals(some, steps, held=held), strict=True):
+        for one, other in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_packed_is_not_read_again_but_only_if_it_is_the_same_batch() -> None:
+    some, held = case(32, 32, count=16, precision="mixed"), compiled.NavierStokes2DHeld()
+    new, _, _ = some.advance(held=held)
+    expected = replace(some, state=new).advance()[0]
+    np.testing.assert_array_equal(replace(some, state=new * 0).advance(held=held, packed=True)[0], expected)
+    some.advance(held=held)
+    for other in (some.of(np.arange(7)), case(32, 48, count=16, precision="mixed"), case(32, 32, count=16)):
+        np.testing.assert_array_equal(other.advance(held=held, packed=True)[0], other.advance()[0])
+        some.advance(held=held)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_held_batch_works_in_six_copies_of_its_blocks_and_large_ones_are_not_held(precision: str) -> None:
+    some, held = case(64, 64, count=32, precision=precision), compiled.NavierStokes2DHeld()
+    some.advance(held=held)
+    k = largest_mode(64)
+    copies = held.memory / (32 * (2 * k + 1) * (k + 1) * some.state.itemsize)
+    assert 1 < copies < 6
+    large = case(1024, 512, count=2, precision=precision)
+    large.advance(held=held)
+    assert held.memory == 0

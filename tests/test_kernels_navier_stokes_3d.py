@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pdebench.arrays import Array, Complex, Index
 from pdebench.errors import SolverError
 from pdebench.parallel import Serial
+from pdebench.resample import resize
 from pdebench.solvers.kernels import navier_stokes_3d
 from pdebench.solvers.kernels.navier_stokes_3d import LaneSweeps
 from pdebench.solvers.spectral import ifrk4
@@ -182,6 +183,62 @@ def test_memory_of_a_rank_falls_with_their_number() -> None:
     shared = on_ranks(3, lambda comm: LaneSweeps(modes, "float64", comm).memory())
     exchange = 2  # planes and lines are apart now
     assert max(shared) < 1.1 * exchange * alone / 3
+
+
+def test_a_rank_keeps_its_share_of_the_state_only() -> None:
+    some = case((48, 48, 48))  # 31 rows ky: 11 at most for one of three ranks
+    alone = LaneSweeps(some.modes, "float64").enter(some.state)
+    assert alone.nbytes < 1.2 * 31**2 * 16 * 3 * 16 * len(some.state)  # kx rounded up to whole vectors
+    kept = on_ranks(3, lambda comm: LaneSweeps(some.modes, "float64", comm).enter(some.state))
+    assert max(one.nbytes for one in kept) == alone.nbytes * 11 / 31
+    np.testing.assert_array_equal(np.concatenate(kept, axis=1), alone)
+
+
+@pytest.mark.parametrize("shape", [(18, 32, 16), (12, 9, 8), (24, 40, 27), (7, 64, 5)])
+def test_what_leaves_for_another_grid_is_what_resize_gives(shape: tuple[int, ...]) -> None:
+    some = case((18, 32, 16), precision="float32")
+    expected = resize(some.state, some.modes.grid.shape, shape)
+
+    def found(comm: Any) -> Complex:
+        sweeps = LaneSweeps(some.modes, some.precision, comm)
+        return sweeps.leave(sweeps.enter(some.state), shape)
+
+    for one in (found(None), *on_ranks(4, found)):
+        np.testing.assert_array_equal(one, expected)
+        assert one.dtype == expected.dtype
+
+
+def test_a_state_that_is_not_finite_on_one_rank_is_so_for_all() -> None:
+    some = case((18, 32, 16))
+
+    def found(comm: Any) -> Any:
+        sweeps = LaneSweeps(some.modes, "float64", comm)
+        own = sweeps.enter(some.state)
+        if comm.rank == 1:
+            own[0, 2, 0, 3, 1, 0, 1] = np.inf
+        return sweeps.finite(own)
+
+    np.testing.assert_array_equal(on_ranks(3, found), [[False, True]] * 3)
+
+
+def test_a_shared_trajectory_has_the_same_bits_where_a_member_fails_or_must_be_done_again() -> None:
+    """Few steps at first, so that the flow outruns them; the second member is lost."""
+    grid, coarse = (Grid(shape=(n,) * 3, lengths=(2 * np.pi,) * 3) for n in (20, 12))
+    flow = NavierStokes3D(initial_state={"kind": "isotropic", "peak": 2.0, "energy": 0.5, "modes": 4})
+    states = np.stack([flow.initial(grid, {}, np.random.default_rng(i)) for i in range(3)])
+    states[1, 2, 3, 4, 5] = np.nan
+    times, params = np.array([0.0, 0.3, 1.5]), {"viscosity": np.array([0.0, 0.01, 0.02])}
+
+    def frames(comm: Any) -> Any:
+        solver = SpectralCard(cfl=1.2, precision="float64").build(flow, grid, coarse, comm)
+        found = np.stack(list(solver.trajectories(states, params, times)))
+        return found, [(cost.steps, cost.reason) for cost in solver.costs()]
+
+    expected, costs = frames(Serial())
+    assert [bool(reason) for _, reason in costs] == [False, True, False]
+    for found, told in on_ranks(3, frames):
+        np.testing.assert_array_equal(found, expected)
+        assert told == costs
 
 
 # Samples know nothing of each other; bad input

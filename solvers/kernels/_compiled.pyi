@@ -30,6 +30,12 @@ def finite_volume_advance(
     threads: int = 1,
     isa: str = "",
 ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]: ...
+
+class NavierStokes2DHeld:
+    def __init__(self) -> None: ...
+    @property
+    def memory(self) -> int: ...
+
 def navier_stokes_2d_kernels(precision: str) -> list[str]: ...
 def navier_stokes_2d_memory(
     shape: tuple[int, int], precision: str, kernel: str, tracers: int = 0, bashforth: bool = False
@@ -53,6 +59,8 @@ def navier_stokes_2d_advance(
     precision: str,
     threads: int = 1,
     kernel: str = "",
+    held: NavierStokes2DHeld | None = None,
+    packed: bool = False,
 ) -> tuple[States, NDArray[np.float64], NDArray[np.float64]]: ...
 def navier_stokes_2d_nonlinear(
     states: ArrayLike,
@@ -100,7 +108,7 @@ def family_advance(
     precision: str,
     threads: int = 1,
     kernel: str = "",
-) -> tuple[States, NDArray[np.float64]]: ...
+) -> tuple[States, NDArray[np.float64], NDArray[np.float64]]: ...
 def family_nonlinear(
     states: ArrayLike,
     *,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+from weakref import ref
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pdebench.arrays import Array, Complex, Index
 from pdebench.errors import SolverError
 from pdebench.parallel import Comm, Serial
 from pdebench.problem import BatchParams
+from pdebench.resample import resize
 from pdebench.solvers import kernels
 from pdebench.solvers.kernels import family, navier_stokes_2d
 from pdebench.solvers.kernels.navier_stokes_3d import LaneSweeps
@@ -47,6 +50,35 @@ class Engine(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """What a solver marches: states as an engine keeps them between two output times, `(b, …)`."""
+
+    def enter(self, state: Complex) -> Array | Complex: ...
+    def leave(self, own: Any, shape: tuple[int, ...]) -> Complex:
+        """Modes laid out for a grid of `shape`, as `resize` gives them."""
+        ...
+
+    def finite(self, own: Any) -> NDArray[np.bool_]: ...
+    def march(self, own: Any, params: BatchParams, *, length: float, steps: Index) -> tuple[Any, Array, Array]: ...
+    def speed(self, own: Any, params: BatchParams) -> Array: ...
+
+
+class Whole:
+    """Keeps the modes as they are."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._shape, self.march, self.speed = engine.modes.grid.shape, engine.advance, engine.rate
+
+    def enter(self, state: Complex) -> Complex:
+        return state
+
+    def leave(self, own: Complex, shape: tuple[int, ...]) -> Complex:
+        return resize(own, self._shape, shape)
+
+    def finite(self, own: Complex) -> NDArray[np.bool_]:
+        return np.asarray(np.isfinite(own).all(axis=tuple(range(1, own.ndim))))
+
+
 class NumpyEngine:
     """Any semilinear equation, by the reference code."""
 
@@ -76,16 +108,19 @@ class NumpyEngine:
 
 
 class LaneEngine:
-    """2D Navier–Stokes, one sample per SIMD lane."""
+    """2D Navier–Stokes, one sample per SIMD lane. A batch that comes back as it was given has stayed in the lanes."""
 
     def __init__(self, equation: NavierStokes2D, grid: Grid, precision: Precision, scheme: Scheme = "ifrk4") -> None:
         self._equation, self._precision, self._bashforth = equation, precision, scheme == "ifab4"
+        self._held = kernels._compiled.NavierStokes2DHeld() if kernels.available() else None
+        self._given: ref[Complex] | None = None  # what waits in the lanes
         self.modes = Modes(grid, "float32" if precision == "float32" else "float64")
 
     def advance(
         self, state: Complex, params: BatchParams, *, length: float, steps: Index
     ) -> tuple[Complex, Array, Array]:
-        return navier_stokes_2d.advance(
+        packed = self._given is not None and self._given() is state
+        new, peak, last = navier_stokes_2d.advance(
             self._equation,
             self.modes,
             state,
@@ -94,7 +129,12 @@ class LaneEngine:
             steps=steps,
             precision=self._precision,
             bashforth=self._bashforth,
+            held=self._held,
+            packed=packed,
         )
+        new.flags.writeable = False
+        self._given = ref(new)
+        return new, peak, last
 
     def rate(self, state: Complex, params: BatchParams) -> Array:
         return navier_stokes_2d.nonlinear(self._equation, self.modes, state, params, precision=self._precision)[1]

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import model_validator
 
-from pdebench.arrays import Array, Complex, Index
+from pdebench.arrays import Array, Index
 from pdebench.errors import SolverError
 from pdebench.parallel import Comm
 from pdebench.problem import BatchParams, Cost, Problem
-from pdebench.resample import resize
 from pdebench.solvers.kernels.navier_stokes_3d import LaneSweeps
 from pdebench.spec import Card, Count, Grid, Positive
 
 from . import ifab4, ifrk4
-from .engine import Engine, NumpyEngine, Precision, Scheme, compiled, fastest
+from .engine import Engine, Keeper, NumpyEngine, Precision, Scheme, Whole, compiled, fastest
 from .fourier import Modes, largest_mode
 from .semilinear import Semilinear, degree
 
@@ -99,6 +98,7 @@ class SpectralSolver:
 
     def __init__(self, engine: Engine, output: Grid, card: SpectralCard) -> None:
         self.batch = card.batch
+        self._keeper: Keeper = engine if isinstance(engine, LaneSweeps) else Whole(engine)
         self._engine, self._card, self._output = engine, card, output
         self._modes = engine.modes
         self._ceiling = min(1.5 * card.cfl, card.limit)
@@ -110,11 +110,11 @@ class SpectralSolver:
 
     def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
         self._steps, self._reasons = np.zeros(len(states), int), [""] * len(states)
-        state = self._modes.forward(states.astype(self._modes.dtype)) * self._modes.kept
+        state = self._keeper.enter(self._modes.forward(states.astype(self._modes.dtype)) * self._modes.kept)
         for lost in np.flatnonzero(~np.isfinite(states).all(axis=tuple(range(1, states.ndim)))):
             self._reasons[lost] = "the initial state is not finite"
         with np.errstate(over="ignore", invalid="ignore"):  # a blow-up is told by its reason
-            rate = self._engine.rate(state, params)
+            rate = self._keeper.speed(state, params)
         now = 0.0
         for time in times:
             if time > now:
@@ -122,16 +122,13 @@ class SpectralSolver:
                 now = float(time)
             yield self._values(state)
 
-    def _values(self, state: Complex) -> Array:
+    def _values(self, state: Any) -> Array:
         """The state on the output grid, `(b, field, *output)`; NaN for members that failed."""
-        resized = resize(state, self._modes.grid.shape, self._output.shape)
-        values = Modes(self._output).backward(resized)
+        values = Modes(self._output).backward(self._keeper.leave(state, self._output.shape))
         values[[i for i, why in enumerate(self._reasons) if why]] = np.nan
         return values
 
-    def _interval(
-        self, state: Complex, rate: Array, params: BatchParams, start: float, end: float
-    ) -> tuple[Complex, Array]:
+    def _interval(self, state: Any, rate: Array, params: BatchParams, start: float, end: float) -> tuple[Any, Array]:
         """Every living sample from `start` to `end`, in as many equal steps as its speed demands; and its new rate."""
         length, out = end - start, state
         todo: Index = np.array([i for i, why in enumerate(self._reasons) if not why], int)
@@ -145,9 +142,10 @@ class SpectralSolver:
             todo = todo[steps[todo] <= self._card.max_steps]
             own = {name: values[todo] for name, values in params.items()}
             with np.errstate(over="ignore", invalid="ignore"):  # a blow-up is told by its reason
-                new, peak, last = self._engine.advance(state[todo], own, length=length, steps=steps[todo])
+                given = state if todo.size == len(state) else state[todo]
+                new, peak, last = self._keeper.march(given, own, length=length, steps=steps[todo])
             self._steps[todo] += steps[todo]
-            finite = np.isfinite(new).all(axis=tuple(range(1, new.ndim)))
+            finite = self._keeper.finite(new)
             met = np.where(finite, np.fmax(peak, last), np.inf)
             good = finite & (met * length <= self._ceiling * steps[todo])
             if good.all() and todo.size == len(state):

@@ -20,6 +20,7 @@ ROWS = {
     "whole": ("whole", 1, 20.0, 5.0),
     "memory": ("memory", 1, 0.0, 0.0),
     "growth": ("growth", 1, 0.6, 0.15),
+    "taylor_green": ("taylor_green", 1, 0.0, 0.0),
 }
 PAGE = Path("docs/performance.md")
 RIVALS = ("exponax", "jax", "jax-cfd", "torch", "pyFFTW", "mpi4py-fft", "dedalus", "numpy")

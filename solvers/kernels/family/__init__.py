@@ -59,10 +59,8 @@ class Lanes:
             return reference(self._equation, self._modes, state, params, length=length, steps=steps)
         march: dict[str, Any] = {"length": length, "steps": steps, "scheme": self._scheme, "kernel": kernel}
         tables = self._tables.of(params, length=length, steps=steps)
-        new, peak = kernels._compiled.family_advance(
-            state, tables=tables, **march, **self.words(params, len(state)), **self._how
-        )
-        return new, peak, self.nonlinear(new, params, kernel=kernel)[1]
+        words = self.words(params, len(state))
+        return kernels._compiled.family_advance(state, tables=tables, **march, **words, **self._how)
 
     def nonlinear(self, state: Complex, params: BatchParams, *, kernel: str = "") -> tuple[Complex, Array]:
         """What `equation.nonlinear` gives: 𝒩, `(b, field, *k)`, and its rate, `(b,)`."""

@@ -129,7 +129,7 @@ py::tuple run(Run action, const Shared& shared, const py::array& given, std::vec
     for (size_t i = 0; same && i < shape.size(); ++i) same = states.shape(i) == shape[i];
     require(same, "states must have the shape (members, fields, *modes) that rfftn gives");
     Array<std::complex<S>> results(shape);
-    py::array_t<double> peaks(count);
+    py::array_t<double> peaks(count), lasts(count);
     const size_t size = count ? size_t(states.size()) / count : 0;
     std::complex<S>* target = results.mutable_data();
     std::vector<int> order(count);
@@ -154,8 +154,11 @@ py::tuple run(Run action, const Shared& shared, const py::array& given, std::vec
             (tasks[i].kernel->*action)(equation, sorted.data() + tasks[i].first, tasks[i].count, memory);
         });
     }
-    for (int i = 0; i < count; ++i) peaks.mutable_at(order[i]) = sorted[i].peak_rate;
-    return py::make_tuple(results, peaks);
+    for (int i = 0; i < count; ++i) {
+        peaks.mutable_at(order[i]) = sorted[i].peak_rate;
+        lasts.mutable_at(order[i]) = sorted[i].last_rate;
+    }
+    return py::make_tuple(results, peaks, lasts);
 }
 
 py::tuple dispatch(Run action, const Shared& shared, const py::array& states, std::vector<Member> members,
@@ -222,8 +225,9 @@ py::tuple nonlinear(const py::array& states, const Array<double>& coefficients, 
                     const Array<std::complex<double>>& symbol, const std::string& precision, int threads,
                     const std::string& kernel) {
     const Shared shared(shape, lengths, top, fields, rates, inputs, terms, symbol, "ifrk4");
-    return dispatch(&Kernel::nonlinear, shared, states, members_with(shared, coefficients),
-                    {precision_called(precision), kernel, threads});
+    const py::tuple all = dispatch(&Kernel::nonlinear, shared, states, members_with(shared, coefficients),
+                                   {precision_called(precision), kernel, threads});
+    return py::make_tuple(all[0], all[2]);
 }
 
 size_t memory(const std::vector<int>& shape, const std::vector<double>& lengths, const std::vector<int>& top,
@@ -246,7 +250,7 @@ void bind_family(py::module_& module) {
     module.def("family_advance", advance, arg("states"), py::kw_only(), arg("tables"), arg("coefficients"),
                arg("length"), arg("steps"), arg("shape"), arg("lengths"), arg("top"), arg("fields"), arg("rates"),
                arg("inputs"), arg("terms"), arg("symbol"), arg("scheme"), arg("precision"), arg("threads") = 1,
-               arg("kernel") = "", "States one interval later, and each member's largest rate on the way.");
+               arg("kernel") = "", "States one interval later; each member's largest rate on the way, and that at the end.");
     module.def("family_nonlinear", nonlinear, arg("states"), py::kw_only(), arg("coefficients"), arg("shape"),
                arg("lengths"), arg("top"), arg("fields"), arg("rates"), arg("inputs"), arg("terms"), arg("symbol"),
                arg("precision"), arg("threads") = 1, arg("kernel") = "", "𝒩, and each member's rate.");

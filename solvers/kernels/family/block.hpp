@@ -34,7 +34,7 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     Complex<V>** modes;              // [field] at one kx; in one dimension the grid itself
     Complex<V>** line;               // [input or field] one line of pairs of values
     Step<State> step;
-    V peak{};
+    V peak{}, last{};
 
     static int most(int a, int b) { return a > b ? a : b; }
 
@@ -80,18 +80,18 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
         block.load();
         block.march();
         block.store(block.state, 1);
-        block.report_peak();
+        block.report_rates();
     }
 
     static void nonlinear(const Equation& equation, Member* members, int count, void* memory) {
         Arena arena{static_cast<char*>(memory)};
         Block block(equation, members, count, arena);
         block.load();
-        block.template sweep_columns<0>(true);
-        block.template sweep_rows<true>();
+        block.template sweep_columns<0>();
+        block.last = block.template sweep_rows<true>();
         block.collect();
         block.store(block.running, Scheme::running);
-        block.report_peak();
+        block.report_rates();
     }
 
   private:
@@ -133,21 +133,23 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
         long longest = 0;
         for (int i = 0; i < count; ++i) longest = members[i].steps > longest ? members[i].steps : longest;
         load_tables();
-        if (longest > 0) sweep_columns<0>(true);
+        sweep_columns<0>();
         for (long done = 0; done < longest; ++done) {
             set_step(done);
-            sweep_rows<true>();
-            sweep_columns<1>(true);
+            peak = select(convert<V>(step.live), larger(sweep_rows<true>(), peak), peak);
+            sweep_columns<1>();
             sweep_rows<false>();
-            sweep_columns<2>(true);
+            sweep_columns<2>();
             sweep_rows<false>();
-            sweep_columns<3>(true);
+            sweep_columns<3>();
             sweep_rows<false>();
-            sweep_columns<4>(done + 1 < longest);
+            sweep_columns<4>();
         }
+        last = sweep_rows<true>();
     }
 
-    template <bool Measured> void sweep_rows() {
+    // With Measured, gives the greatest rate of 𝒩.
+    template <bool Measured> V sweep_rows() {
         const Pass<T>& innermost = fast.plan.passes[fast.plan.count - 1];
         V rate{};
         for (int row = 0; row < lines; ++row) {
@@ -158,11 +160,11 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
             rate = polynomials.template turn<Measured>(innermost, line, rate);
             for (int i = 0; i < fields; ++i) fast.come(line[i], grid[i] + at);
         }
-        if constexpr (Measured) peak = select(convert<V>(step.live), larger(rate, peak), peak);
+        return rate;
     }
 
     // 𝒩 of one stage at one kx, straight into the next stage's argument and on to the lines.
-    template <int Stage> void sweep_columns(bool onward) {
+    template <int Stage> void sweep_columns() {
         for (int column = 0; column < columns; ++column) {
             for (int field = 0; field < fields; ++field) {
                 Complex<V>* own = modes[field];
@@ -179,7 +181,7 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
                     own[i] = convert<V>(next);
                 }
             }
-            for (int i = 0; onward && !flat && i < sheets; ++i) {
+            for (int i = 0; !flat && i < sheets; ++i) {
                 plane.to_lines(modes[sheet[i].field], sheet[i].axis, grid[i] + column);
             }
         }
@@ -240,8 +242,6 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     }
 
     void tabulate() {
-        set_step(0);
-        for (int i = 0; i < L; ++i) lane<S>(step.live, i) = 1;  // `nonlinear` takes no step
         each_mode([this](size_t own, size_t kept, size_t) {
             symbol[own] = {T(equation.symbol[2 * kept]), T(equation.symbol[2 * kept + 1])};
         });
@@ -284,8 +284,11 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
         });
     }
 
-    void report_peak() {
-        for (int i = 0; i < count; ++i) members[i].peak_rate = fmax(members[i].peak_rate, lane<T>(peak, i));
+    void report_rates() {
+        for (int i = 0; i < count; ++i) {
+            members[i].peak_rate = lane<T>(peak, i);
+            members[i].last_rate = lane<T>(last, i);
+        }
     }
 };
 

@@ -51,7 +51,7 @@ struct Member {
     const double* coefficients;  // [term]
     double step;
     long steps;
-    double peak_rate;
+    double peak_rate, last_rate;  // largest on the way; at the end
 };
 
 struct Kernel {

@@ -27,12 +27,15 @@ def advance(  # noqa: PLR0913  what, how far, and on what machine
     precision: Precision | None = None,
     bashforth: bool = False,
     threads: int = 1,
+    held: Any = None,
+    packed: bool = False,
 ) -> tuple[Complex, Array, Array]:
     """What `ifrk4.advance` gives, or with `bashforth` `ifab4.advance`: to round-off, many times faster.
 
     Modes that the 2/3 rule drops are taken to be zero. `precision` defaults to that of `modes`; "mixed" keeps a float64
     state and evaluates 𝒩 in float32: right for float32 stores. Raises `ValueError` for a grid whose size has a prime
-    factor above 5.
+    factor above 5. `held`, a `NavierStokes2DHeld`, keeps the batch in the lanes for the next call; with `packed` the
+    caller says that `state` is what the last call with it gave, unchanged, and it is not read again. The same bits.
     """
     if not kernels.available():
         kernels.warn_once()
@@ -44,6 +47,8 @@ def advance(  # noqa: PLR0913  what, how far, and on what machine
         steps=steps,
         bashforth=bashforth,
         threads=threads,
+        held=held,
+        packed=packed,
         hyper_power=equation.hyperviscosity_power,
         **_coefficients(equation, params, len(state)),
         **_surroundings(equation, modes, precision),

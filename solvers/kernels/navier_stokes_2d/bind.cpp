@@ -7,7 +7,7 @@
 #include "../choice.hpp"
 #include "../plan.hpp"
 #include "../workers.hpp"
-#include "schedule.hpp"
+#include "held.hpp"
 
 namespace py = pybind11;
 using namespace lanes;
@@ -67,6 +67,8 @@ struct Request {
     Precision precision;
     std::string kernel;
     int threads;
+    Held* held = nullptr;
+    bool packed = false;  // the states given are those that `held` gave last
 };
 
 template <class S>
@@ -89,24 +91,27 @@ py::tuple run(Run action, const Flow& flow, const py::array& given, std::vector<
         members[i].state = states.data() + i * size;
         members[i].result = target + i * size;
     }
-    std::vector<int> order(count);
-    for (int i = 0; i < count; ++i) order[i] = i;
     // Members that take equally many steps share a block.
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return members[a].steps > members[b].steps; });
-    std::vector<Member> sorted;
-    for (const int i : order) sorted.push_back(members[i]);
-    const std::vector<Task> tasks = request.kernel.empty()
-                                        ? schedule(machine()[0], request.precision, flow, sorted)
-                                        : uniform(kernel_called(machine(), request.kernel, request.precision), count);
+    std::vector<int> order = by_steps(members);
+    std::vector<Member> sorted = arranged(members, order);
+    std::vector<Task> tasks = request.kernel.empty()
+                                  ? schedule(machine()[0], request.precision, flow, sorted)
+                                  : uniform(kernel_called(machine(), request.kernel, request.precision), count);
+    const Hold hold(request.held);
+    if (hold.held) hold.held->arrange(flow, request.precision, request.packed, members, order, sorted, tasks);
     {
         py::gil_scoped_release released;
         std::fill(target, target + count * size, std::complex<S>(0));
         size_t bytes = 0;
         for (const Task& task : tasks) bytes = std::max(bytes, task.kernel->memory(flow));
         run_tasks(tasks.size(), request.threads, bytes, [&](size_t i, void* memory) {
-            (tasks[i].kernel->*action)(flow, sorted.data() + tasks[i].first, tasks[i].count, memory);
+            Member* first = sorted.data() + tasks[i].first;
+            void* own = hold.held ? hold.held->memory_of(i) : nullptr;
+            const Run how = own && hold.held->resumes() ? &Kernel::resume : action;
+            (tasks[i].kernel->*how)(flow, first, tasks[i].count, own ? own : memory);
         });
     }
+    if (hold.held) hold.held->keep();
     for (int i = 0; i < count; ++i) {
         peaks.mutable_at(order[i]) = sorted[i].peak_rate;
         lasts.mutable_at(order[i]) = sorted[i].last_rate;
@@ -126,7 +131,7 @@ py::tuple advance(const py::array& states, Shape shape, Pair lengths, const Real
                   const Reals& hyperviscosity, const Reals& diffusivity, double length, const Counts& steps,
                   const std::vector<WaveTuple>& forcing, Pair mean, const std::vector<Pair>& gradients,
                   int hyper_power, bool bashforth, const std::string& precision, int threads,
-                  const std::string& kernel) {
+                  const std::string& kernel, Held* held, bool packed) {
     const Box box(shape, lengths, mean, forcing, gradients, hyper_power, bashforth);
     for (const Reals* one : {&viscosity, &drag, &hyperviscosity}) {
         if (one->ndim() != 1 || steps.ndim() != 1 || one->size() != steps.size()) {
@@ -143,7 +148,8 @@ py::tuple advance(const py::array& states, Shape shape, Pair lengths, const Real
         members.push_back({nullptr, nullptr, viscosity.at(i), drag.at(i), hyperviscosity.at(i),
                            diffusivity.data() + i * box.flow.tracers, count ? length / double(count) : 0, count, 0, 0});
     }
-    return dispatch(&Kernel::advance, box, states, std::move(members), {precision_called(precision), kernel, threads});
+    return dispatch(&Kernel::advance, box, states, std::move(members),
+                    {precision_called(precision), kernel, threads, held, packed});
 }
 
 py::tuple nonlinear(const py::array& states, Shape shape, Pair lengths, const std::vector<WaveTuple>& forcing,
@@ -166,6 +172,9 @@ size_t memory(Shape shape, const std::string& precision, const std::string& kern
 
 void bind_navier_stokes_2d(py::module_& module) {
     using py::arg;
+    py::class_<Held>(module, "NavierStokes2DHeld", "Blocks that stay packed from one interval to the next.")
+        .def(py::init<>())
+        .def_property_readonly("memory", &Held::memory, "Bytes that it holds.");
     module.def("navier_stokes_2d_kernels", own_kernels, arg("precision"),
                "Names of the kernels that this processor can run, best first.");
     module.def("navier_stokes_2d_memory", memory, arg("shape"), arg("precision"), arg("kernel"),
@@ -173,7 +182,7 @@ void bind_navier_stokes_2d(py::module_& module) {
     module.def("navier_stokes_2d_advance", advance, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("viscosity"),
                arg("drag"), arg("hyperviscosity"), arg("diffusivity"), arg("length"), arg("steps"), arg("forcing"),
                arg("mean_velocity"), arg("gradients"), arg("hyper_power"), arg("bashforth"), arg("precision"),
-               arg("threads") = 1, arg("kernel") = "",
+               arg("threads") = 1, arg("kernel") = "", arg("held") = py::none(), arg("packed") = false,
                "States one interval later; each member's largest advection rate on the way, and that at the end.");
     module.def("navier_stokes_2d_nonlinear", nonlinear, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("forcing"),
                arg("mean_velocity"), arg("gradients"), arg("precision"), arg("threads") = 1, arg("kernel") = "",

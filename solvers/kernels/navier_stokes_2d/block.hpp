@@ -24,6 +24,7 @@ template <class Layout, class S> class Block {
     Complex<V>* past[3];             // the same, of Adams–Bashforth steps
     State *decay_x, *decay_y, *hyper;  // exp(ℒh/2) of a field is the product of one of each; `hyper` [pair][kx] if any
     Step<State> step;
+    V* arrived;  // the rate of what waits on the grid, squared, between two intervals
     V peak{}, last{};
 
     Block(const Flow& shared, Member* first, int size, Arena& arena)
@@ -34,6 +35,7 @@ template <class Layout, class S> class Block {
         decay_x = arena.take<State>(size_t(flow.fields()) * modes);
         decay_y = arena.take<State>(size_t(flow.fields()) * pairs);
         hyper = arena.take<State>(flow.hyper_power > 1 ? size_t(pairs) * modes : 0);
+        arrived = arena.take<V>(1);
     }
 
     size_t numbers() const { return size_t(2) * flow.fields() * pairs * modes; }
@@ -49,9 +51,15 @@ template <class Layout, class S> class Block {
         Arena arena{static_cast<char*>(memory)};
         Block block(flow, members, count, arena);
         block.load();
+        block.template sweep<0>();
+        *block.arrived = block.equation.template multiply<true>();
         block.march();
-        block.store(block.state);
-        block.report_rates();
+    }
+
+    // From where `advance` or `resume` left the same members in the same memory.
+    static void resume(const Flow& flow, Member* members, int count, void* memory) {
+        Arena arena{static_cast<char*>(memory)};
+        Block(flow, members, count, arena).march();
     }
 
     static void nonlinear(const Flow& flow, Member* members, int count, void* memory) {
@@ -70,10 +78,10 @@ template <class Layout, class S> class Block {
         long longest = 0;
         for (int i = 0; i < count; ++i) longest = members[i].steps > longest ? members[i].steps : longest;
         tabulate_decay();
-        sweep<0>();
+        V rate = *arrived;
         for (long done = 0; done < longest; ++done) {
             set_step(done);
-            const V rate = equation.template multiply<true>();
+            if (done > 0) rate = equation.template multiply<true>();
             peak = select(convert<V>(step.live), larger(rate, peak), peak);
             if (flow.bashforth && done >= 3) {
                 sweep<adams>();
@@ -87,7 +95,10 @@ template <class Layout, class S> class Block {
             equation.template multiply<false>();
             sweep<4>();
         }
-        last = equation.template multiply<true>();
+        if (longest > 0) rate = equation.template multiply<true>();
+        *arrived = last = rate;
+        store(state);
+        report_rates();
     }
 
     static constexpr int adams = 5;  // after the four stages of Runge–Kutta; 0 only sends the state to the grid

@@ -7,7 +7,7 @@ namespace lanes::LANES_ISA {
 
 template <class Layout, class S> constexpr Kernel kernel(Precision precision) {
     using B = Block<Layout, S>;
-    return {precision, Layout::across_lines, Layout::lanes, B::memory, B::advance, B::nonlinear};
+    return {precision, Layout::across_lines, Layout::lanes, B::memory, B::advance, B::resume, B::nonlinear};
 }
 
 constexpr int floats = LANES_BYTES / sizeof(float), doubles = LANES_BYTES / sizeof(double);

@@ -59,6 +59,7 @@ struct Kernel {
     int lanes;
     size_t (*memory)(const Flow&);  // bytes of workspace; it must begin on a 64-byte boundary
     void (*advance)(const Flow&, Member*, int count, void* memory);
+    void (*resume)(const Flow&, Member*, int count, void* memory);  // states still packed in `memory`
     void (*nonlinear)(const Flow&, Member*, int count, void* memory);
 };
 

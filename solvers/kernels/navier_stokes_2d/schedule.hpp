@@ -44,13 +44,26 @@ inline const Kernel& kernel_for(const KernelList& set, Precision precision, bool
     return *found;
 }
 
+// Measured: what a member's step costs alone, over its share of a full block's step.
+inline double cost_alone(const Flow& flow) { return std::min(flow.ny, flow.nx) < 128 ? 1.5 : 1.1; }
+
+// Of all tasks, in shares of a full block's step.
+inline double cost(const std::vector<Task>& tasks, const Flow& flow, const std::vector<Member>& members) {
+    double sum = 0;
+    for (const Task& task : tasks) {
+        double longest = 1;
+        for (int i = 0; i < task.count; ++i) longest = std::max(longest, double(members[task.first + i].steps));
+        sum += longest * (task.kernel->across_lines ? cost_alone(flow) : task.kernel->lanes);
+    }
+    return sum;
+}
+
 // Blocks of neighbours, unless the same members one by one would take less time: there are too few of them, they take
 // too different numbers of steps, or the block would not fit the caches. The same bits either way.
 inline std::vector<Task> schedule(const KernelList& set, Precision precision, const Flow& flow,
                                   const std::vector<Member>& members) {
     constexpr size_t cache = size_t(16) << 20;  // measured: blocks of 13 MB still win, of 37 MB lose
-    // Measured: what a member's step costs alone, over its share of a full block's step.
-    const double alone = std::min(flow.ny, flow.nx) < 128 ? 1.5 : 1.1;
+    const double alone = cost_alone(flow);
     const Kernel &samples = kernel_for(set, precision, false), &lines = kernel_for(set, precision, true);
     const bool fits = samples.memory(flow) <= cache;
     std::vector<Task> tasks;

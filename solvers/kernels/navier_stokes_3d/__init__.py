@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pdebench.arrays import Array, Complex, Index
 from pdebench.parallel import Comm, Serial
@@ -57,46 +58,88 @@ class LaneSweeps:
         self, state: Complex, params: BatchParams, *, length: float, steps: Index
     ) -> tuple[Complex, Array, Array]:
         """What `ifrk4.advance` gives, to round-off."""
-        out, peak, last = state.copy(), np.zeros(len(state)), np.zeros(len(state))
-        for i, count in enumerate(steps):
-            how = {"viscosity": float(params["viscosity"][i]), "step": length / max(int(count), 1)}
-            self._pack(state[i])
-            self._lines(BEGIN, **how)
-            for _ in range(count):
-                peak[i] = max(peak[i], self._grid(measured=True))
-                self._lines(1, **how)
-                for stage in (2, 3, 4):
-                    self._grid(measured=False)
-                    self._lines(stage, **how)
-            last[i] = self._grid(measured=True)
-            if count:
-                out[i] = self._whole(self._state)
-        peak, last = self._largest(np.stack([peak, last]))
-        return out, peak, last
+        own, peak, last = self.march(self.enter(state), params, length=length, steps=steps)
+        return self.leave(own, self.modes.grid.shape), peak, last
 
     def rate(self, state: Complex, params: BatchParams) -> Array:
         """max Σ |uᵢ|/hᵢ, `(b,)`."""
-        found = np.zeros(len(state))
-        for i, one in enumerate(state):
-            self._pack(one)
-            self._lines(BEGIN)
-            found[i] = self._grid(measured=True)
-        return self._largest(found)
+        return self.speed(self.enter(state), params)
 
     def nonlinear(self, state: Complex) -> tuple[Complex, Array]:
         """What `NavierStokes3D.nonlinear` gives: 𝒩, `(b, 3, *k)`, and the advection rate, `(b,)`."""
-        out, found = np.empty_like(state), np.zeros(len(state))
-        for i, one in enumerate(state):
-            self._pack(one)
-            self._lines(BEGIN)
-            found[i] = self._grid(measured=True)
+        own, found = self.enter(state), np.zeros(len(state))
+        for i, one in enumerate(own):
+            found[i] = self._begin(one)
             self._lines(COLLECT)
-            out[i] = self._whole(self._sum)
-        return out, self._largest(found)
+            one[...] = self._sum
+        return self.leave(own, self.modes.grid.shape), self._largest(found)
+
+    # Between two intervals a rank keeps its own rows only.
+
+    def enter(self, state: Complex) -> Array:
+        """Modes `(b, 3, *k)` -> this rank's rows ky of them, `(b, row, block, kz, 3, re im, lane)`."""
+        first, last = self._rows[self._comm.rank : self._comm.rank + 2]
+        across, (rows, blocks, depth, _, _, lanes) = self._top[2] + 1, self._state.shape
+        kz, ky = _kept(self._top[0]), _kept(self._top[1])[first:last]
+        out = np.zeros((len(state), *self._state.shape), self._state.dtype)
+        for one, whole in zip(out, state, strict=True):
+            own = np.zeros((3, depth, rows, blocks * lanes), state.dtype)
+            own[..., :across] = whole[:, kz[:, None], ky, :across]
+            turned = own.reshape(3, depth, rows, blocks, lanes).transpose(2, 3, 1, 0, 4)
+            one[..., 0, :], one[..., 1, :] = turned.real, turned.imag
+        return out
+
+    def leave(self, own: Array, shape: tuple[int, ...]) -> Complex:
+        """Modes `(b, 3, *k)` laid out for a grid of `shape`, on every rank; only those that it holds are sent.
+
+        Modes of which `resize` would say nothing on that grid are dropped, as there.
+        """
+        sizes = zip(self._top, self.modes.grid.shape, shape, strict=True)
+        held = [min(top, (min(n, m) - 1) // 2) for top, n, m in sizes]
+        first, last = self._rows[self._comm.rank : self._comm.rank + 2]
+        mine = own[:, np.abs(_kept(self._top[1])[first:last]) <= held[1]]
+        mine = mine[:, :, :, np.abs(_kept(self._top[0])) <= held[0]]
+        count, rows, blocks, depth, _, _, lanes = mine.shape
+        values: Complex = mine[..., 0, :] + 1j * mine[..., 1, :]
+        part = values.transpose(0, 4, 3, 1, 2, 5).reshape(count, 3, depth, rows, blocks * lanes)[..., : held[2] + 1]
+        out = np.zeros((count, 3, *shape[:2], shape[2] // 2 + 1), part.dtype)
+        together = np.concatenate(self._comm.allgather(part), axis=3)
+        out[:, :, _kept(held[0])[:, None], _kept(held[1]), : held[2] + 1] = together
+        return out
+
+    def finite(self, own: Array) -> NDArray[np.bool_]:
+        """Whether a state is finite on all ranks, `(b,)`."""
+        here = np.isfinite(own).all(axis=tuple(range(1, own.ndim)))
+        return np.asarray(np.all(self._comm.allgather(here), axis=0))
+
+    def march(self, own: Array, params: BatchParams, *, length: float, steps: Index) -> tuple[Array, Array, Array]:
+        """`advance` from what this rank keeps to what it keeps then."""
+        out, peak, last = np.empty_like(own), np.zeros(len(own)), np.zeros(len(own))
+        for i, count in enumerate(steps):
+            how = {"viscosity": float(params["viscosity"][i]), "step": length / max(int(count), 1)}
+            rate = self._begin(own[i])
+            for _ in range(count):
+                peak[i] = max(peak[i], rate)
+                for stage in (1, 2, 3, 4):
+                    self._lines(stage, **how)
+                    rate = self._grid(measured=stage == 4)
+            out[i], last[i] = self._state, rate
+        peak, last = self._largest(np.stack([peak, last]))
+        return out, peak, last
+
+    def speed(self, own: Array, params: BatchParams) -> Array:
+        """`rate` of what this rank keeps."""
+        return self._largest(np.array([self._begin(one) for one in own]))
 
     def memory(self) -> int:
         """Bytes that this rank's share works in."""
         return self._velocity.nbytes + self._products.nbytes + self._state.nbytes + self._sum.nbytes
+
+    def _begin(self, own: Array) -> float:
+        """The state to the grid and its products back; this rank's largest rate."""
+        self._state[...] = own
+        self._lines(BEGIN)
+        return self._grid(measured=True)
 
     def _lines(self, stage: int, *, viscosity: float = 0.0, step: float = 0.0) -> None:
         buffers = self._velocity.lines, self._products.lines, self._state, self._sum
@@ -115,27 +158,6 @@ class LaneSweeps:
 
     def _largest(self, own: Array) -> Array:
         return np.asarray(np.max(self._comm.allgather(own), axis=0))
-
-    def _pack(self, state: Complex) -> None:
-        """`(3, *k)` -> this rank's rows ky, `(row, block, kz, 3, re im, lane)`."""
-        first, last = self._rows[self._comm.rank : self._comm.rank + 2]
-        across, (rows, blocks, depth, _, _, lanes) = self._top[2] + 1, self._state.shape
-        kz, ky = _kept(self._top[0]), _kept(self._top[1])[first:last]
-        own = np.zeros((3, depth, rows, blocks * lanes), state.dtype)
-        own[..., :across] = state[:, kz[:, None], ky, :across]
-        turned = own.reshape(3, depth, rows, blocks, lanes).transpose(2, 3, 1, 0, 4)
-        self._state[..., 0, :], self._state[..., 1, :] = turned.real, turned.imag
-
-    def _whole(self, packed: Array) -> Complex:
-        """The way back, with the rows of all ranks."""
-        _, blocks, depth, _, _, lanes = packed.shape
-        values: Complex = packed[..., 0, :] + 1j * packed[..., 1, :]
-        own = values.transpose(3, 2, 0, 1, 4).reshape(3, depth, -1, blocks * lanes)[..., : self._top[2] + 1]
-        nz, ny, nx = self.modes.grid.shape
-        out = np.zeros((3, nz, ny, nx // 2 + 1), own.dtype)
-        rows = np.concatenate(self._comm.allgather(own), axis=2)
-        out[:, _kept(self._top[0])[:, None], _kept(self._top[1]), : self._top[2] + 1] = rows
-        return out
 
 
 def shares(count: int, parts: int) -> Index:
