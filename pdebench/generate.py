@@ -56,16 +56,13 @@ def generate(
     """
     comm = comm or Serial()
     spec = spec if isinstance(spec, DatasetSpec) else load_spec(spec)
-    wanted = _wanted(spec, members)
     if comm.size % spec.ranks:
         raise CardError(
             f"{spec.name} solves each unit on {spec.ranks} ranks: start a multiple of that, not {comm.size}"
         )
     group = comm.Split(comm.rank // spec.ranks, comm.rank)
-    together(comm, lambda: _rehearse(spec, int(wanted[0][0]), group))
-    together(comm, lambda: TrajectoryStore.create(out, spec).sweep() if comm.rank == 0 else None)
-    store, began = TrajectoryStore.open(out), perf_counter()
-    settled = _settled(spec, store, comm, group)
+    store, wanted, settled = begin(spec, out, members, comm=comm, group=group)
+    began = perf_counter()
     try:
         fill(spec, store, wanted, comm=comm, group=group, settled=settled, progress=progress)
     except BaseException:
@@ -75,7 +72,21 @@ def generate(
     if comm.rank == 0:
         store.publish()
     comm.Barrier()
-    return _summary(store, wanted, perf_counter() - began)
+    return summary(store, wanted, perf_counter() - began)
+
+
+def begin(
+    spec: DatasetSpec, out: str | Path, members: range | None, *, comm: Comm, group: Comm
+) -> tuple[TrajectoryStore, list[Index], dict[str, Any]]:
+    """The store, the units that hold any of `members`, and the options that the solver settles on for them all.
+
+    Refuses a card that cannot be followed before anything is written.
+    """
+    wanted = wanted_units(spec, members)
+    together(comm, lambda: _rehearse(spec, int(wanted[0][0]), group))
+    together(comm, lambda: TrajectoryStore.create(out, spec).sweep() if comm.rank == 0 else None)
+    store = TrajectoryStore.open(out)
+    return store, wanted, _settled(spec, store, comm, group)
 
 
 def fill(
@@ -163,7 +174,7 @@ def _rehearse(spec: DatasetSpec, member: int, group: Comm) -> None:
     sample.initial(spec, problem, member)
 
 
-def _wanted(spec: DatasetSpec, members: range | None) -> list[Index]:
+def wanted_units(spec: DatasetSpec, members: range | None) -> list[Index]:
     """Whole units that hold any of `members`."""
     if members is None:
         return order.units(spec)
@@ -199,7 +210,8 @@ class _Watch:
         self._next = now + max(0.2, 100 * (now - began))  # looking costs a listing: at most a hundredth of the time
 
 
-def _summary(store: TrajectoryStore, wanted: list[Index], seconds: float) -> Summary:
+def summary(store: TrajectoryStore, wanted: list[Index], seconds: float) -> Summary:
+    """What the store now has of some units."""
     members = np.concatenate(wanted)
     status, reasons = store.status()[members], store.reasons()
     return Summary(

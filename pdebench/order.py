@@ -20,6 +20,11 @@ def units(spec: DatasetSpec) -> list[Index]:
     return [np.arange(low, min(low + size, count)) for low in range(0, count, size)]
 
 
+def number(spec: DatasetSpec, unit: Index) -> int:
+    """Which unit these members are."""
+    return int(unit.min()) // spec.samples.unit
+
+
 def waves(state: Array) -> Array:
     """The low cosine modes of each field, `(field, *space)` -> `(field, mode)`: what two alike members have in common.
 

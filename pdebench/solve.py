@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from itertools import count
 from time import perf_counter
 from typing import Any
@@ -15,6 +15,7 @@ from .errors import CardError
 from .parallel import Comm, Serial
 from .problem import (
     Arranged,
+    Cost,
     Event,
     Frame,
     Given,
@@ -101,18 +102,25 @@ def trajectories(
     *,
     refine: float = 1,
     settled: Mapping[str, Any] | None = None,
+    begin: Callable[[Index], None] | None = None,
+    alone: Set[int] = frozenset(),
+    aside: Mapping[int, str] | None = None,
 ) -> Iterator[Event]:
     """Solve one unit of work: of each batch of members the inputs, the frames as they come, then the outcomes.
 
-    The members are met in the order that the card asks for; one solver object meets them all.
+    The members are met in the order that the card asks for; one solver object meets them all. `begin` is called with
+    the members of each batch before it is solved; members in `alone` are solved in no batch with others, and those in
+    `aside` not at all: they have failed for the reason given.
     """
+    aside = aside or {}
     problem, solver = build(spec, comm, refine=refine, settled=settled)
     grid, times = spec.grid.refined(refine), spec.times.values()
     if spec.samples.order != "drawn":
         members, seconds = (comm or Serial()).bcast(_in_order(spec, problem, members))  # LAPACK may differ among ranks
         yield Arranged(members, seconds)
-    for low in range(0, len(members), solver.batch):
-        batch = members[low : low + solver.batch]
+    for batch in _batches(members, solver.batch, alone, aside):
+        if begin:
+            begin(batch)
         if inputs_of(problem):
             yield Given(batch, np.stack([sample.inputs(spec, problem, int(m)) for m in batch]))
         began = perf_counter()
@@ -127,6 +135,26 @@ def trajectories(
             yield Frame(batch, index, values)
         for member, cost in zip(batch, solver.costs(), strict=True):
             yield Outcome(int(member), cost, seconds / len(batch))
+    yield from _set_aside(spec, problem, {int(m): aside[m] for m in members if m in aside})
+
+
+def _batches(members: Index, size: int, alone: Set[int], aside: Mapping[int, str]) -> Iterator[Index]:
+    """The members of each call of a solver."""
+    for low in range(0, len(members), size):
+        batch = [m for m in members[low : low + size] if m not in aside]
+        together = [m for m in batch if m not in alone]
+        yield from (np.array(some, int) for some in (together, *([m] for m in batch if m in alone)) if some)
+
+
+def _set_aside(spec: DatasetSpec, problem: Problem, reasons: Mapping[int, str]) -> Iterator[Event]:
+    """What stands for members that nobody solves: their inputs, frames of NaN, the reason."""
+    for member, why in reasons.items():
+        if inputs_of(problem):
+            yield Given(np.array([member]), sample.inputs(spec, problem, member)[None])
+        nothing = np.full((1, len(problem.fields), *spec.store.shape), np.nan)
+        for index in range(spec.times.frames):
+            yield Frame(np.array([member]), index, nothing)
+        yield Outcome(member, Cost(reason=why), 0.0)
 
 
 def _start(spec: DatasetSpec, problem: Problem, members: Index, grid: Grid) -> tuple[Array, dict[str, Array]]:

@@ -106,6 +106,10 @@ class TrajectoryStore:
         units = [unit for number, unit in enumerate(order.units(self.spec)) if number not in there]
         return np.concatenate(units) if units else np.zeros(0, int)
 
+    def holds(self, unit: int) -> bool:
+        """Whether a unit is committed."""
+        return unit in self._journal.entries()
+
     def write(self, members: Index, events: Iterable[Event]) -> None:
         """Take one whole unit of work; nothing of it counts before its last event is in."""
         unit = int(members.min()) // self.spec.samples.unit
@@ -343,6 +347,11 @@ def open_store(path: str | Path) -> xarray.Dataset:
         warnings.filterwarnings("ignore", message="The specified chunks separate")  # in `truth_error`, which is small
         dataset: xarray.Dataset = xarray.open_zarr(store.path, chunks=whole)
     return dataset
+
+
+def exists(path: str | Path) -> bool:
+    """Whether anything is there."""
+    return Path(path).exists()
 
 
 def _array(group: zarr.Group, name: str) -> Any:

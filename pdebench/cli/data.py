@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from ..errors import PdebenchError
 from ..parallel import world
 from .terminal import CardName, Changes, Meter, StorePath, abort_together, app, changes_of, console, range_of
 
 if TYPE_CHECKING:
     from ..generate import Summary
+    from ..spec import DatasetSpec
 
 Member = Annotated[int, typer.Option(help="Number of the member.")]
 
@@ -47,22 +49,65 @@ def generate(
     seed: Annotated[
         int | None, typer.Option(help="Another seed than the card's: other members, same statistics.")
     ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="local|FILE", help="Send the units to Dask workers here, or as a file says.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Of the cluster; each is a core, or an MPI group of the card's ranks.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what it would take, by a pilot of some seconds.")
+    ] = False,
     changes: Changes = None,
 ) -> None:
-    """Make a dataset. Runs alone or under mpiexec; repeat the command to finish an interrupted run.
+    """Make a dataset. Runs alone, under mpiexec or srun, or on a cluster; repeat the command to finish.
 
     The bits depend on the card alone: not on ranks, interruptions or order. Exit status 3: some members failed.
     """
     from ..generate import generate as run
     from ..spec import load_spec
 
+    if workers is not None and cluster is None:
+        raise PdebenchError("--workers belongs to --cluster; without, start ranks by mpiexec or srun")
     comm = world()
+    if cluster is not None or dry_run:
+        more = {"samples.seed": seed} if seed is not None else {}
+        spec, place = load_spec(card, changes_of(changes) | more), out
+        if comm.size > 1:
+            raise PdebenchError("--cluster and --dry-run run in one process: no mpiexec or srun before them")
+        _on_cluster(spec, place or Path(f"{spec.name}.zarr"), range_of(members), cluster, workers, dry_run)
+        return
     with abort_together(comm), Meter("members", shown=comm.rank == 0) as meter:
         more = {"samples.seed": seed} if seed is not None else {}
         spec = load_spec(card, changes_of(changes) | more)
         summary = run(spec, out or Path(f"{spec.name}.zarr"), members=range_of(members), comm=comm, progress=meter)
     if comm.rank == 0:
         _tell(summary)
+    if summary.failed:
+        raise typer.Exit(FAILED_MEMBERS)
+
+
+def _on_cluster(  # noqa: PLR0913, PLR0917
+    spec: DatasetSpec, out: str | Path, members: range | None, cluster: str | None, workers: int | None, dry: bool
+) -> None:
+    from ..cluster.card import load_cluster
+
+    card = load_cluster(cluster or "local", workers)
+    if dry:
+        from ..cluster.plan import plan_of
+
+        with console.status("a pilot"):
+            told = plan_of(spec, out, members, workers=card.hands(spec.ranks))
+        console.print(str(told), markup=False)
+        return
+    from ..cluster.drive import generate_on_cluster
+
+    with Meter("members") as meter:
+        summary, report = generate_on_cluster(
+            spec, out, card, members=members, progress=meter, tell=lambda said: console.print(said, markup=False)
+        )
+    console.print(str(report), markup=False)
+    _tell(summary)
     if summary.failed:
         raise typer.Exit(FAILED_MEMBERS)
 

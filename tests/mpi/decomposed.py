@@ -5,6 +5,7 @@ It is here to hold the contract of `ranks`, not to be fast.
 
 from __future__ import annotations
 
+from time import sleep
 from typing import ClassVar
 
 import numpy as np
@@ -25,9 +26,10 @@ class Heat(Card):
 
 class ByRows(Card):
     steps: int = 4
+    pause: float = 0.0  # seconds per frame, for those who want to interrupt it
 
     def build(self, problem, grid, output, comm):
-        return _Rows(grid, comm, self.steps)
+        return _Rows(grid, comm, self.steps, self.pause)
 
     def refined(self, factor):
         return ByRows(steps=round(self.steps * factor**2))
@@ -36,8 +38,8 @@ class ByRows(Card):
 class _Rows:
     batch = 1
 
-    def __init__(self, grid, comm, steps):
-        self.grid, self.comm, self.steps = grid, comm, steps
+    def __init__(self, grid, comm, steps, pause):
+        self.grid, self.comm, self.steps, self.pause = grid, comm, steps, pause
 
     def costs(self):
         return [Cost(steps=self.done)]
@@ -51,6 +53,7 @@ class _Rows:
                 own = own + h * params["diffusivity"][0] * self._laplacian(own)
                 self.done += 1
             now = time
+            sleep(self.pause)
             parts = self.comm.gather(own)
             yield np.concatenate(parts)[None, None] if self.comm.rank == 0 else np.zeros(0)
 

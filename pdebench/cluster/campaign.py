@@ -1,0 +1,91 @@
+"""Units on their way: which are out, which come next, and what is learned from a worker's death. No Dask here."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..spec import DatasetSpec
+from .orders import Delivery, Order
+from .report import Tally
+
+TRIES = 3  # of a member, before it is set aside; of a unit that comes back with an error
+STARTS = 10  # of a unit whose worker dies before it begins: such deaths blame nobody, but have an end
+
+
+class Campaign:
+    """The state of a run over units; a member is blamed only for deaths that met it at work."""
+
+    def __init__(self, spec: DatasetSpec, store: str, settled: Mapping[str, Any], units: Iterable[int]) -> None:
+        self._spec, self._store, self._settled = spec, store, settled
+        self.waiting = deque(units)
+        self.out: dict[str, Order] = {}
+        self.tally = Tally()
+        self._attempts: dict[int, int] = {}
+        self._met: dict[str, tuple[int, ...]] = {}  # members that were being solved, by order
+        self._deaths: dict[tuple[int, ...], int] = {}
+        self._alone: dict[int, set[int]] = {}
+        self._errors: dict[int, int] = {}
+        self._idle_deaths: dict[int, int] = {}
+
+    def next(self) -> Order | None:
+        """An order for the next unit that waits."""
+        if not self.waiting:
+            return None
+        unit = self.waiting.popleft()
+        attempt = self._attempts[unit] = self._attempts.get(unit, 0) + 1
+        alone = frozenset(self._alone.get(unit, ()))
+        size = self._spec.samples.unit
+        aside = {m: why for m, why in self.tally.aside.items() if m // size == unit}
+        order = Order(self._spec, self._store, unit, attempt, self._settled, alone, aside)
+        self.out[order.key] = order
+        return order
+
+    def note(self, said: Mapping[str, Any]) -> None:
+        """A worker begins these members."""
+        self._met[f"unit-{said['unit']}-{said['attempt']}"] = tuple(said["members"])
+
+    def delivered(self, key: str, delivery: Delivery) -> None:
+        self._close(key)
+        self.tally.deliveries.append(delivery)
+
+    def committed(self, key: str) -> None:
+        """It is in the store, whatever became of its worker."""
+        self._close(key)
+
+    def died(self, key: str) -> None:
+        """Its worker has gone: try again, and after some times without the member that was being solved."""
+        order, members = self._close(key)
+        self.tally.deaths += 1
+        if not members:
+            self._idle_deaths[order.unit] = self._idle_deaths.get(order.unit, 0) + 1
+            if self._idle_deaths[order.unit] >= STARTS:
+                self.tally.given_up[order.unit] = f"{STARTS} workers died before they began with it"
+                return
+        else:
+            self._blame(order.unit, members)
+        self.waiting.appendleft(order.unit)
+
+    def _blame(self, unit: int, members: tuple[int, ...]) -> None:
+        count = self._deaths[members] = self._deaths.get(members, 0) + 1
+        if len(members) > 1:
+            if count >= TRIES - 1:  # one of them, but which? The last try will tell
+                self._alone.setdefault(unit, set()).update(members)
+                for member in members:
+                    self._deaths[(member,)] = max(self._deaths.get((member,), 0), count)
+        elif count >= TRIES:
+            self.tally.aside[members[0]] = f"its worker died {TRIES} times while it was being solved"
+
+    def failed(self, key: str, why: str) -> None:
+        """It came back with an error: try again later, but not for ever."""
+        order, _ = self._close(key)
+        self.tally.errors += 1
+        self._errors[order.unit] = self._errors.get(order.unit, 0) + 1
+        if self._errors[order.unit] >= TRIES:
+            self.tally.given_up[order.unit] = why
+        else:
+            self.waiting.append(order.unit)
+
+    def _close(self, key: str) -> tuple[Order, tuple[int, ...]]:
+        return self.out.pop(key), self._met.pop(key, ())

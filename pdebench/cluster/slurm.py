@@ -1,0 +1,89 @@
+"""Workers as SLURM jobs, by dask-jobqueue; each job holds one or more cores or MPI groups under srun."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+from typing import Any
+
+from ..errors import PdebenchError
+from .card import ClusterCard
+
+log = logging.getLogger(__name__)
+
+
+def slurm_cluster(card: ClusterCard, ranks: int, dashboard: str | None) -> Any:
+    """A scheduler in this process and no jobs yet; `scale(jobs=…)` submits them."""
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError as error:
+        raise PdebenchError("SLURM needs dask-jobqueue: pip install 'pdebench-foundry[cluster]'") from error
+
+    tasks = ranks * card.groups_per_job
+    scheduler: dict[str, Any] = {"dashboard": dashboard is not None}
+    if dashboard is not None:
+        scheduler["dashboard_address"] = dashboard
+    if card.host is not None:
+        scheduler["host"] = card.host
+    return SLURMCluster(
+        queue=card.queue,
+        account=card.account,
+        walltime=card.walltime,
+        cores=1,
+        processes=1,
+        memory=card.memory_per_worker,
+        python=f"{card.launcher} -n {tasks} {card.python}",
+        worker_command="pdebench.cluster",
+        worker_extra_args=["--ranks", str(ranks)],
+        job_directives_skip=["-n 1", "--cpus-per-task", "--mem", *card.skip],
+        job_extra_directives=[
+            f"-n {tasks}",
+            f"--cpus-per-task={card.cpus_per_rank}",
+            *([] if "--mem" in card.skip else [f"--mem={_megabytes(card)}M"]),
+            *card.directives,
+        ],
+        job_script_prologue=["export OMPI_MCA_mpi_yield_when_idle=1 OMP_NUM_THREADS=1", *card.prologue],
+        job_name="pdebench",
+        log_directory=card.log_folder,
+        local_directory=None,
+        interface=card.interface,
+        death_timeout=60,
+        scheduler_options=scheduler,
+        nanny=False,
+    )
+
+
+def _megabytes(card: ClusterCard) -> int:
+    from dask.utils import parse_bytes
+
+    return int(parse_bytes(card.memory_per_worker) * card.groups_per_job / 1e6)
+
+
+def lost_to_slurm(cluster: Any) -> set[Any]:
+    """Names of jobs that SLURM no longer knows as waiting, running or ending."""
+    known = _squeue()
+    if known is None:
+        return set()
+    jobs = {name: getattr(job, "job_id", None) for name, job in dict(cluster.workers).items()}
+    return {name for name, job in jobs.items() if job is not None and str(job) not in known}
+
+
+def _squeue() -> set[str] | None:
+    """Ids of this user's jobs; None where SLURM does not answer now: no news is no bad news."""
+    states = "PENDING,RUNNING,CONFIGURING,SUSPENDED,REQUEUED,RESIZING,SIGNALING,STAGE_OUT,STOPPED,REQUEUE_HOLD"
+    try:
+        ran = subprocess.run(
+            ["squeue", "--noheader", "--format=%A", f"--user={os.getuid()}", f"--states={states}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.warning("squeue does not answer: %s", error)
+        return None
+    if ran.returncode:
+        log.warning("squeue: %s", ran.stderr.strip())
+        return None
+    return set(ran.stdout.split())
