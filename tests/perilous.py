@@ -114,7 +114,8 @@ def kill_at_random(arguments, mark, *, kills, seed, pause=1.0, limit=300.0):
         while run.poll() is None and time.monotonic() < end:
             time.sleep(rng.uniform(0.3, 1.7) * pause)
             workers = {pid: command for pid, command in living(mark).items() if "pdebench.cluster" in command}
-            if sum(hit.values()) >= kills or not workers or run.poll() is not None:
+            at_work = list(Path(arguments[-1]).rglob("*.partial"))
+            if sum(hit.values()) >= kills or not (workers and at_work) or run.poll() is not None:
                 continue
             victim = run.pid if rng.uniform() < 0.15 else int(rng.choice(sorted(workers)))
             kind = "driver" if victim == run.pid else "mpiexec" if "mpiexec" in workers[victim] else "worker"

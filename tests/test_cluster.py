@@ -1,0 +1,242 @@
+"""Generation by many workers: the same bits, deaths survived, the poisoned set aside, everything bounded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+
+import numpy as np
+import pytest
+from perilous import by_rows, card_file, kill_at_random, living, pdebench, start, wait_for_none
+from specs import tiny_spec
+
+from pdebench.cluster.campaign import TRIES, Campaign
+from pdebench.cluster.card import load_cluster
+from pdebench.cluster.orders import Delivery
+from pdebench.cluster.plan import expected_seconds, longest_first, plan
+from pdebench.errors import CardError
+from pdebench.generate import generate
+from pdebench.order import units
+from pdebench.sample import parameters
+from pdebench.store import TrajectoryStore
+
+HERE = os.path.dirname(__file__)
+pytest.importorskip("distributed", reason="pip install -e '.[cluster]'") if not os.environ.get("CI") else None
+with_mpi = pytest.mark.skipif(shutil.which("mpiexec") is None, reason="no mpiexec")
+
+
+@pytest.fixture
+def mark():
+    """A name by which all processes of a test are found; none of them may outlive it."""
+    name = uuid.uuid4().hex
+    yield name
+    left = wait_for_none(name)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+
+
+def content(path):
+    return TrajectoryStore.open(path).content_hash()
+
+
+# -- what is decided, without any process ---------------------------------------------------------------------------
+
+
+def campaign(units=3, unit=4):
+    count = units * unit
+    spec = tiny_spec(samples__count=count, samples__unit=unit, splits={"train": [0, count]})
+    return Campaign(spec, "s.zarr", {}, range(units))
+
+
+def die(at, members):
+    what = at.next()
+    if members:
+        at.note({"unit": what.unit, "attempt": what.attempt, "members": members})
+    at.died(what.key)
+    return what
+
+
+def test_a_member_alone_is_set_aside_after_three_deaths():
+    at = campaign()
+    for _ in range(TRIES):
+        assert die(at, [2]).aside == {}
+    what = at.next()
+    assert (what.unit, set(what.aside)) == (0, {2})
+    at.delivered(what.key, Delivery(0, "w", 1.0))
+    assert (at.tally.deaths, list(at.waiting)) == (3, [1, 2])
+
+
+def test_of_a_batch_only_the_culprit_is_set_aside():
+    at = campaign()
+    assert die(at, [0, 1, 2, 3]).alone == frozenset()
+    assert die(at, [0, 1, 2, 3]).alone == frozenset()
+    assert die(at, [1]).alone == {0, 1, 2, 3}  # the third and last try shows who it is
+    assert set(at.tally.aside) == {1}
+
+
+def test_a_death_before_the_work_begins_blames_nobody_but_has_an_end():
+    at = campaign(units=1)
+    while at.waiting:
+        die(at, [])
+    assert not at.tally.aside
+    assert 3 < at.tally.deaths < 20
+    assert list(at.tally.given_up) == [0]
+
+
+def test_errors_are_tried_again_and_then_given_up_while_the_rest_goes_on():
+    at = campaign(units=2)
+    seen = []
+    while (what := at.next()) is not None:
+        seen.append(what.unit)
+        at.failed(what.key, "a slip") if what.unit == 0 else at.delivered(what.key, Delivery(1, "w", 1.0))
+    assert seen == [0, 1, 0, 0]
+    assert at.tally.given_up == {0: "a slip"}
+
+
+def test_long_units_come_first_where_costs_are_known():
+    spec = tiny_spec(samples__count=40, parameters__viscosity={"log_uniform": [1e-3, 1e-1]})
+    true = np.array([parameters(spec, m)["viscosity"] for m in range(40)])
+    known = np.where(np.arange(40) < 20, true, np.nan)
+    todo = units(spec)[10:]
+    order = longest_first(spec, todo, known)
+    cost = np.array([true[unit].sum() for unit in todo])
+    assert np.corrcoef(expected_seconds(spec, todo, known), cost)[0, 1] > 0.9
+    assert np.mean(cost[np.array(order[:3]) - 10]) > np.mean(cost[np.array(order[-3:]) - 10])
+    assert longest_first(spec, todo, np.full(40, np.nan)) == list(range(10, 20))
+
+
+def test_the_plan_says_what_will_be_there(tmp_path):
+    spec = tiny_spec()
+    told = plan(spec, units(spec), workers=2)
+    generate(spec, tmp_path / "s.zarr")
+    shards = list((tmp_path / "s.zarr" / "vorticity").glob("c.*"))
+    assert (told.units, told.members, told.shards) == (3, 6, len(shards))
+    assert told.nbytes == sum(path.stat().st_size for path in shards)
+    assert told.core_hours == pytest.approx(6 * told.seconds_per_member / 3600)
+
+
+def test_a_cluster_is_described_by_a_file(tmp_path):
+    file = tmp_path / "slurm.yaml"
+    file.write_text("kind: slurm\nworkers: 4\nqueue: main\n")
+    assert load_cluster(str(file)).hands(2) == 4
+    assert load_cluster(str(file), workers=8).hands(2) == 8
+    assert load_cluster("local").hands(1) == len(os.sched_getaffinity(0))
+    file.write_text("kind: slurm\nquee: main\n")
+    with pytest.raises(CardError, match=r"quee.*queue"):
+        load_cluster(str(file))
+    file.write_text("kind: slurm\n")
+    with pytest.raises(CardError, match="--workers 8"):
+        load_cluster(str(file)).hands(1)
+    with pytest.raises(CardError, match="neither `local` nor a file"):
+        load_cluster("lokal")
+
+
+# -- with processes -------------------------------------------------------------------------------------------------
+
+
+def test_cores_arrays_and_one_process_fill_the_same_store_with_the_same_bits(tmp_path, mark):
+    spec = tiny_spec(samples__count=11)
+    card = card_file(tmp_path, spec)
+    generate(spec, tmp_path / "one.zarr")
+    out = tmp_path / "many.zarr"
+    array = [start(mark, "generate", card, "--out", out, "--members", f"{low}:{low + 2}") for low in (0, 2)]
+    assert [run.wait() for run in array] == [0, 0]
+    status, said, err = pdebench(mark, "generate", card, "--out", out, "--cluster", "local", "--workers", "2")
+    assert status == 0, err
+    assert "7 members in" in said  # the other four were there
+    assert "dashboard" in said
+    assert content(out) == content(tmp_path / "one.zarr")
+
+
+@with_mpi
+def test_groups_of_ranks_that_are_killed_lose_nothing_and_leave_nothing(tmp_path, mark):
+    """Ranks, mpiexecs and drivers, at random."""
+    spec = by_rows(pause=0.04, count=12)
+    card = card_file(tmp_path, spec)
+    status, _, err = pdebench(mark, "generate", card, "--out", tmp_path / "whole.zarr", ranks=2)
+    assert status == 0, err
+    out = tmp_path / "killed.zarr"
+    arguments = ["generate", card, "--cluster", "local", "--workers", "2", "--out", out]
+    hit = kill_at_random(arguments, mark, kills=3, seed=7, pause=0.3, limit=100)
+    assert sum(hit.values()) >= 1
+    assert content(out) == content(tmp_path / "whole.zarr")
+    assert not list(out.rglob("*.partial"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@with_mpi
+def test_a_hundred_kills(tmp_path, mark):
+    total, seed = 0, 0
+    while total < 100:
+        seed += 1
+        ranks = 1 + seed % 2
+        spec = by_rows(pause=0.15, count=60, ranks=ranks)
+        card = card_file(tmp_path, spec)
+        whole, out = tmp_path / f"whole{ranks}.zarr", tmp_path / f"killed{seed}.zarr"
+        if not whole.exists():
+            assert pdebench(mark, "generate", card, "--out", whole, ranks=ranks)[0] == 0
+        arguments = ["generate", card, "--cluster", "local", "--workers", "3", "--out", out]
+        hit = kill_at_random(arguments, mark, kills=100 - total, seed=seed, limit=400)
+        total += sum(hit.values())
+        print(seed, ranks, hit, total, flush=True)
+        assert content(out) == content(whole)
+        assert not list(out.rglob("*.partial"))
+
+
+def test_a_poisoned_member_is_set_aside_and_the_rest_goes_on(tmp_path, mark):
+    spec = tiny_spec(samples__unit=3)
+    first = [_first_byte(spec, member) for member in range(6)]
+    problem = spec.problem.options | {"name": f"{HERE}/perilous.py:Poisoned", "deadly": [first[1]]}
+    deadly = [m for m in range(6) if first[m] == first[1]]
+    spec = tiny_spec(samples__unit=3, problem=problem)
+    card, out = card_file(tmp_path, spec), tmp_path / "s.zarr"
+    status, said, err = pdebench(mark, "generate", card, "--out", out, "--cluster", "local", "--workers", "1")
+    assert status == 3, err
+    assert f"{len(deadly)} members set aside" in said
+    store = TrajectoryStore.open(out)
+    assert np.flatnonzero(store.status() == 2).tolist() == deadly
+    assert "worker died 3 times" in store.reasons()[1]
+    generate(spec, tmp_path / "healthy.zarr")  # in a process that no member kills
+    healthy = TrajectoryStore.open(tmp_path / "healthy.zarr")
+    for member in set(range(6)) - set(deadly):
+        np.testing.assert_array_equal(store.frames(member), healthy.frames(member))
+
+
+def _first_byte(spec, member):
+    """What a problem of `perilous` will draw first."""
+    return rng_of(spec, member).bytes(1)[0]
+
+
+def test_an_error_in_a_worker_ends_as_one_clear_line(tmp_path, mark):
+    spec = tiny_spec()
+    byte = _first_byte(spec, 2)
+    problem = spec.problem.options | {"name": f"{HERE}/perilous.py:Broken", "wrong": [byte]}
+    card, out = card_file(tmp_path, tiny_spec(problem=problem)), tmp_path / "s.zarr"
+    status, _, err = pdebench(mark, "generate", card, "--out", out, "--cluster", "local", "--workers", "1")
+    assert status == 1
+    assert "1 units were given up, the first of them 1: a slip in the program" in " ".join(err.split())
+    assert TrajectoryStore.open(out).missing().tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_driver_takes_its_workers_with_it(tmp_path, mark, number):
+    spec = by_rows(pause=0.1, ranks=1)
+    card, out = card_file(tmp_path, spec), tmp_path / "s.zarr"
+    run = start(mark, "generate", card, "--out", out, "--cluster", "local", "--workers", "2")
+    while run.poll() is None and not list(out.glob("*/*.partial")):
+        time.sleep(0.02)
+    run.send_signal(number)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130, err
+    assert "repeat the command" in err
+    assert not wait_for_none(mark)
+    assert not list(out.rglob("*.partial"))
+    generate(spec, out)
+    generate(spec, tmp_path / "whole.zarr")
+    assert content(out) == content(tmp_path / "whole.zarr")
