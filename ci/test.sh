@@ -3,7 +3,7 @@
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 failed=()
-for step in lint layers types wheel sanitize mpi; do
+for step in lint layers types wheel sanitize mpi slurm; do
     started=$SECONDS
     echo "== $step"
     "ci/$step.sh" || failed+=("$step")
@@ -16,6 +16,6 @@ fi
 [ ${#failed[@]} = 0 ] || echo "== FAILED: ${failed[*]}"
 echo "== tests"
 status=0
-pytest -n "${PYTEST_WORKERS:-2}" --ignore=tests/mpi "$@" || status=$?
+pytest -n "${PYTEST_WORKERS:-2}" --ignore=tests/mpi --ignore=tests/slurm "$@" || status=$?
 [ ${#failed[@]} = 0 ] || status=1
 exit "$status"

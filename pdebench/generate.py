@@ -15,6 +15,7 @@ import numpy as np
 
 from . import order, sample, solve
 from .arrays import Index
+from .bucket import Bucket
 from .errors import CardError
 from .layout import DONE, FAILED, MISSING
 from .parallel import Comm, Serial, together
@@ -33,7 +34,7 @@ Progress = Callable[[float, float], None]
 class Summary:
     """What a call of `generate` left in the store, of the members it was asked for."""
 
-    store: Path
+    store: Path | Bucket
     done: int
     failed: int
     missing: int

@@ -54,28 +54,29 @@ def lay_out(path: Path, spec: DatasetSpec) -> None:
     (path / "journal").mkdir()
 
 
-def redescribe(path: Path, spec: DatasetSpec) -> None:
+def redescribe(place: Any, spec: DatasetSpec) -> None:
     """Give an existing store the words and splits of a card that decides the same content."""
-    group = zarr.open_group(path, mode="r+", use_consolidated=False)
+    group = zarr.open_group(place, mode="r+", use_consolidated=False)
     about = {"title": spec.title, "source": spec.source, "license": spec.licence}
     group.attrs.update(about | {"card": spec.model_dump(mode="json")})
-    _consolidate(path)
+    _consolidate(place)
 
 
-def record_verdict(path: Path, verdict: dict[str, Any]) -> None:
+def record_verdict(place: Any, verdict: dict[str, Any]) -> None:
     """Write what a solver settled on into an existing store, durably: units made by it come after."""
-    group = zarr.open_group(path, mode="r+", use_consolidated=False)
+    group = zarr.open_group(place, mode="r+", use_consolidated=False)
     group.attrs["settled"] = verdict
-    _consolidate(path)
-    with (path / "zarr.json").open("rb") as file:
-        os.fsync(file.fileno())
-    sync_folder(path)
+    _consolidate(place)
+    if isinstance(place, Path):
+        with (place / "zarr.json").open("rb") as file:
+            os.fsync(file.fileno())
+        sync_folder(place)
 
 
-def _consolidate(path: Path) -> None:
+def _consolidate(place: Any) -> None:
     with warnings.catch_warnings():  # consolidated metadata is not in the v3 specification yet, but xarray wants it
         warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-        zarr.consolidate_metadata(path)
+        zarr.consolidate_metadata(place)
 
 
 def _declare_field(group: zarr.Group, spec: DatasetSpec, field: Field, frames: int | None = None) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
 import shutil
+import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import google_crc32c
 import numpy as np
 import zarr
 import zarr.errors
@@ -20,11 +23,13 @@ from numpy.typing import NDArray
 
 from . import order, sample
 from .arrays import Array, Index
+from .bucket import Bucket, ObjectShard, ObjectShardWriter, located, sweep_spool
+from .bucket_journal import BucketJournal
 from .errors import StoreError
 from .journal import Entry, Journal
 from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, lay_out, record_verdict, redescribe, versions
 from .problem import Arranged, Cost, Event, Frame, Given, Outcome, Verdict
-from .shard import ShardWriter, checksum_of, map_shard, partial_name, sweep
+from .shard import ShardWriter, checksum_of, map_shard, partial_name, shard_bytes, sweep
 from .spec import DatasetSpec, Grid, parse
 
 if TYPE_CHECKING:
@@ -38,7 +43,7 @@ OPEN_SHARDS = 256  # kept mapped; each holds a file descriptor, of which a proce
 class TrajectoryStore:
     """The trajectories of one card. One shard per field and unit of work, so two writers never share a file."""
 
-    def __init__(self, path: Path, group: zarr.Group) -> None:
+    def __init__(self, path: Path | Bucket, group: zarr.Group) -> None:
         self.path, self._group = path, group
         self.spec = parse(DatasetSpec, _mapping(group.attrs["card"]), where=f"{path} (its card)")
         self.grid: Grid = self.spec.output
@@ -47,50 +52,67 @@ class TrajectoryStore:
         self.inputs: tuple[str, ...] = tuple(str(name) for name in _listed(group.attrs.get("inputs", [])))
         self.steady: bool = bool(group.attrs.get("steady", False))
         self.parameter_names: tuple[str, ...] = tuple(self.spec.parameters)
-        self._journal = Journal(path / "journal")
-        self._shards: dict[tuple[str, int], Array] = {}
+        self._journal = BucketJournal(path) if isinstance(path, Bucket) else Journal(path / "journal")
+        self._shards: dict[tuple[str, int], Any] = {}
 
     # -- life ---------------------------------------------------------------------------------------------------
 
     @classmethod
     def create(cls, path: str | Path, spec: DatasetSpec) -> TrajectoryStore:
-        """The store of `spec` at `path`, new or begun before. Raises `StoreError` where something else is."""
-        path = Path(path)
-        if not path.exists():
-            begun = partial_name(path)
+        """The store of `spec` at `path`, a folder or a URL, new or begun before. Raises `StoreError` where something
+        else is.
+        """
+        place = located(path)
+        if isinstance(place, Bucket):
+            _create_in(place, spec)
+        elif not place.exists():
+            begun = partial_name(place)
             try:
                 lay_out(begun, spec)
-                begun.rename(path)
+                begun.rename(place)
             except OSError as error:
-                if not path.exists():  # else another process was first, and its store is as good
-                    raise StoreError(f"cannot create {path}: {error.strerror or error}") from error
+                if not place.exists():  # else another process was first, and its store is as good
+                    raise StoreError(f"cannot create {place}: {error.strerror or error}") from error
             finally:
                 shutil.rmtree(begun, ignore_errors=True)
         store = cls.open(path)
         store._expect(spec)
         if store.spec != spec:  # the words or the splits have changed, not the content
             with store._journal.lock():
-                redescribe(path, spec)
+                redescribe(store.place(), spec)
             store = cls.open(path)
         return store
 
     @classmethod
     def open(cls, path: str | Path) -> TrajectoryStore:
-        """An existing store. Raises `StoreError` if `path` is none."""
-        path = Path(path)
-        if not path.exists():
-            raise StoreError(f"no store at {path}: `pdebench generate CARD --out {path}` makes one")
+        """An existing store in a folder or under a URL. Raises `StoreError` if `path` is none."""
+        place = located(path)
+        if not exists(path):
+            raise StoreError(f"no store at {place}: `pdebench generate CARD --out {place}` makes one")
         try:
-            group = zarr.open_group(path, mode="r+" if os.access(path, os.W_OK) else "r", use_consolidated=False)
+            if isinstance(place, Bucket):
+                mode: Any = "r+" if place.listable else "r"
+                group = zarr.open_group(place.zarr(read_only=mode == "r"), mode=mode)
+            else:
+                group = zarr.open_group(place, mode="r+" if os.access(place, os.W_OK) else "r", use_consolidated=False)
             schema = group.attrs["schema_version"]
         except (zarr.errors.GroupNotFoundError, zarr.errors.ContainsArrayError, KeyError, ValueError, OSError) as error:
-            raise StoreError(f"{path} is there, but it is not a pdebench store: choose another path") from error
+            raise StoreError(f"{place} is there, but it is not a pdebench store: choose another path") from error
         if schema != SCHEMA_VERSION:
-            raise StoreError(f"{path} has schema {schema}; this pdebench reads schema {SCHEMA_VERSION}: update it")
-        return cls(path, group)
+            raise StoreError(f"{place} has schema {schema}; this pdebench reads schema {SCHEMA_VERSION}: update it")
+        return cls(place, group)
+
+    def place(self, *, read_only: bool = False) -> Any:
+        """What zarr and xarray open: a folder's path, or the objects under a URL."""
+        if isinstance(self.path, Bucket):
+            return self.path.zarr(read_only=read_only)
+        return self.path
 
     def sweep(self) -> None:
         """Remove the temporary files of writers that were killed on this host."""
+        sweep_spool()
+        if isinstance(self.path, Bucket):
+            return
         sweep(self.path.parent, names=self.path.name)
         for folder in ("journal", *self._stored):
             sweep(self.path / folder)
@@ -118,7 +140,9 @@ class TrajectoryStore:
         arranged: Arranged | None = None
         finite = np.ones(count, bool)
         with ExitStack() as stack:
-            writers = {name: stack.enter_context(self._writer(name, unit, count)) for name in self._stored}
+            writers: dict[str, ShardWriter | ObjectShardWriter] = {
+                name: stack.enter_context(self._writer(name, unit, count)) for name in self._stored
+            }
             for event in events:
                 if isinstance(event, Outcome):
                     outcomes[event.member] = event
@@ -133,12 +157,17 @@ class TrajectoryStore:
         told = [_honest(outcomes[first + row], bool(finite[row])) for row in range(count)]
         self._journal.commit(unit, entry_of(told, checksums, arranged))
 
-    def _writer(self, name: str, unit: int, count: int) -> ShardWriter:
+    def _writer(self, name: str, unit: int, count: int) -> ShardWriter | ObjectShardWriter:
         size, frames = self.spec.samples.unit, self._frames_of(name)
         nbytes = int(np.prod(self.grid.shape)) * np.dtype(self.spec.store.dtype).itemsize
-        return ShardWriter(self._shard_path(name, unit), slots=size, samples=count, frames=frames, frame_bytes=nbytes)
+        more: dict[str, Any] = {"slots": size, "samples": count, "frames": frames, "frame_bytes": nbytes}
+        if isinstance(self.path, Bucket):
+            return ObjectShardWriter(self.path, self._shard_name(name, unit), **more)
+        return ShardWriter(self.path / self._shard_name(name, unit), **more)
 
-    def _put(self, writers: dict[str, ShardWriter], event: Frame | Given, rows: Index) -> NDArray[np.bool_]:
+    def _put(
+        self, writers: Mapping[str, ShardWriter | ObjectShardWriter], event: Frame | Given, rows: Index
+    ) -> NDArray[np.bool_]:
         """Write the frame or the inputs of some rows of the unit; which of them are finite, `(b,)`."""
         names, index = (self.fields, event.index) if isinstance(event, Frame) else (self.inputs, 0)
         expected = (len(rows), len(names), *self.grid.shape)
@@ -157,10 +186,17 @@ class TrajectoryStore:
     def settle(self, verdict: Verdict) -> None:
         """Make a solver's choice binding for this store; one that is there already stays."""
         with self._journal.lock():
-            self._group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
+            self._group = zarr.open_group(self.place(), mode="r+", use_consolidated=False)
             if "settled" not in self._group.attrs:
-                record_verdict(self.path, asdict(verdict))
-                self._group = zarr.open_group(self.path, mode="r+", use_consolidated=False)
+                record_verdict(self.place(), self._first(asdict(verdict)))
+                self._group = zarr.open_group(self.place(), mode="r+", use_consolidated=False)
+
+    def _first(self, verdict: dict[str, Any]) -> dict[str, Any]:
+        """This verdict, or one that another process put into the same bucket before."""
+        name = "journal/settled"
+        if not isinstance(self.path, Bucket) or self.path.create(name, json.dumps(verdict).encode()):
+            return verdict
+        return _mapping(json.loads(self.path.read(name) or b"null"))
 
     def publish(self) -> None:
         """Bring `status` and the costs that xarray users see up to date with the commits."""
@@ -170,7 +206,7 @@ class TrajectoryStore:
     def publish_news(self) -> None:
         """`publish` where there is anything new and the store can be written; a reader goes on without."""
         try:
-            if self._journal.loose() and os.access(self.path, os.W_OK):
+            if self._journal.loose() and (isinstance(self.path, Bucket) or os.access(self.path, os.W_OK)):
                 self.publish()
         except (StoreError, OSError) as error:
             log.warning("%s: status and costs are not up to date: %s", self.path, error)
@@ -183,7 +219,10 @@ class TrajectoryStore:
             for unit in gone:
                 for name in self._stored:
                     self._shards.pop((name, unit), None)
-                    self._shard_path(name, unit).unlink(missing_ok=True)
+                    if isinstance(self.path, Bucket):
+                        self.path.delete([self._shard_name(name, unit)])
+                    else:
+                        (self.path / self._shard_name(name, unit)).unlink(missing_ok=True)
             self._publish(self._journal.entries())
 
     def _publish(self, entries: dict[int, Entry]) -> None:
@@ -268,17 +307,24 @@ class TrajectoryStore:
         found = []
         for unit, entry in sorted(self._journal.entries().items()):
             for name in self._stored:
-                path = self._shard_path(name, unit)
                 try:
                     self._map(name, unit)
+                    checksum = self._checksum(self._shard_name(name, unit))
                 except StoreError as error:
                     found.append((unit, str(error)))
                     continue
-                if checksum_of(path) != entry["crc32c"][name]:
-                    found.append((unit, f"{path} has other bytes than were committed"))
+                if checksum != entry["crc32c"][name]:
+                    found.append(
+                        (unit, f"{self.path}/{self._shard_name(name, unit)} has other bytes than were committed")
+                    )
         return found
 
-    def _shard(self, name: str, unit: int) -> Array:
+    def _checksum(self, shard: str) -> int:
+        if isinstance(self.path, Bucket):
+            return int(google_crc32c.value(self.path.read(shard) or b""))
+        return checksum_of(self.path / shard)
+
+    def _shard(self, name: str, unit: int) -> Any:
         if (name, unit) in self._shards:
             self._shards[name, unit] = self._shards.pop((name, unit))  # the newest is the last to go
         else:
@@ -293,12 +339,21 @@ class TrajectoryStore:
                 del self._shards[next(iter(self._shards))]
         return self._shards[name, unit]
 
-    def _map(self, name: str, unit: int) -> Array:
+    def _map(self, name: str, unit: int) -> Any:
+        """The frames of a shard, `(sample, frame, *space)`, not yet read."""
         size, count = self.spec.samples.unit, self.spec.samples.count
         present = min(size, count - unit * size)
-        path, dtype = self._shard_path(name, unit), np.dtype(self.spec.store.dtype).newbyteorder("<")
+        shard, dtype = self._shard_name(name, unit), np.dtype(self.spec.store.dtype).newbyteorder("<")
         frames, space = self._frames_of(name), self.grid.shape
-        return map_shard(path, slots=size, samples=present, frames=frames, space=space, dtype=dtype)
+        if isinstance(self.path, Bucket):
+            expected = shard_bytes(size, present, frames, int(np.prod(space)) * dtype.itemsize)
+            if (there := self.path.size(shard)) != expected:
+                raise StoreError(
+                    f"{self.path}/{shard} has {there} bytes and should have {expected}; `pdebench check --repair` "
+                    "drops it, then repeat `pdebench generate`"
+                )
+            return ObjectShard(self.path, shard, (present, frames, *space), dtype)
+        return map_shard(self.path / shard, slots=size, samples=present, frames=frames, space=space, dtype=dtype)
 
     def _frames_of(self, name: str) -> int:
         """Chunks per member of a variable; an input's one is no frame, but lies like one in the shard."""
@@ -309,9 +364,9 @@ class TrajectoryStore:
         """The variables that lie in shards."""
         return (*self.fields, *self.inputs)
 
-    def _shard_path(self, name: str, unit: int) -> Path:
+    def _shard_name(self, name: str, unit: int) -> str:
         axes = len(self.grid.shape) + (name not in self.inputs)
-        return self.path / name / ".".join(["c", str(unit), *["0"] * axes])
+        return f"{name}/" + ".".join(["c", str(unit), *["0"] * axes])
 
     def _expect(self, spec: DatasetSpec) -> None:
         if spec.digest != self.spec.digest:
@@ -345,13 +400,29 @@ def open_store(path: str | Path) -> xarray.Dataset:
     whole = {"sample": store.spec.samples.unit, "time": -1}  # a shard at a time, not a frame
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The specified chunks separate")  # in `truth_error`, which is small
-        dataset: xarray.Dataset = xarray.open_zarr(store.path, chunks=whole)
+        dataset: xarray.Dataset = xarray.open_zarr(store.place(read_only=True), chunks=whole)
     return dataset
 
 
 def exists(path: str | Path) -> bool:
-    """Whether anything is there."""
-    return Path(path).exists()
+    """Whether anything is there; of a URL, a store."""
+    place = located(path)
+    return place.exists() if isinstance(place, Path) else place.size("zarr.json") is not None
+
+
+def _create_in(bucket: Bucket, spec: DatasetSpec) -> None:
+    """An empty store under a URL, if there is none: it is there with its last object, `zarr.json`."""
+    if not bucket.listable:
+        raise StoreError(f"{bucket} can be read, but not written: --out takes a folder, s3://, gs:// or az://")
+    if bucket.size("zarr.json") is not None:
+        return
+    with tempfile.TemporaryDirectory(prefix="pdebench-") as folder:
+        begun = Path(folder) / "store"
+        lay_out(begun, spec)
+        files = sorted(path for path in begun.rglob("*") if path.is_file() and path != begun / "zarr.json")
+        for path in files:
+            bucket.put(str(path.relative_to(begun)), path.read_bytes())
+        bucket.create("zarr.json", (begun / "zarr.json").read_bytes())  # False: another process was first
 
 
 def _array(group: zarr.Group, name: str) -> Any:

@@ -110,7 +110,9 @@ def kill_at_random(arguments, mark, *, kills, seed, pause=1.0, limit=300.0):
     log = Path(arguments[-1]).with_suffix(".log").open("w")
     own = os.environ | MPI | {MARK: mark, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}
     while time.monotonic() < end:
-        run = subprocess.Popen([sys.executable, "-m", "pdebench", *map(str, arguments)], env=own, stdout=log, stderr=log)
+        run = subprocess.Popen(
+            [sys.executable, "-m", "pdebench", *map(str, arguments)], env=own, stdout=log, stderr=log
+        )
         while run.poll() is None and time.monotonic() < end:
             time.sleep(rng.uniform(0.3, 1.7) * pause)
             workers = {pid: command for pid, command in living(mark).items() if "pdebench.cluster" in command}

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import time
 import uuid
 
 import numpy as np
 import pytest
-from perilous import by_rows, card_file, kill_at_random, living, pdebench, start, wait_for_none
+from perilous import by_rows, card_file, kill_at_random, pdebench, start, wait_for_none
 from specs import tiny_spec
 
+from pdebench import sample
 from pdebench.cluster.campaign import TRIES, Campaign
 from pdebench.cluster.card import load_cluster
 from pdebench.cluster.orders import Delivery
@@ -210,7 +210,7 @@ def test_a_poisoned_member_is_set_aside_and_the_rest_goes_on(tmp_path, mark):
 
 def _first_byte(spec, member):
     """What a problem of `perilous` will draw first."""
-    return rng_of(spec, member).bytes(1)[0]
+    return sample.stream(sample.seed(spec, member), "initial").bytes(1)[0]
 
 
 def test_an_error_in_a_worker_ends_as_one_clear_line(tmp_path, mark):

@@ -42,7 +42,9 @@ def list_everything() -> None:
 @app.command()
 def generate(
     card: CardName,
-    out: Annotated[Path | None, typer.Option(help="The store to make, or to finish; by default NAME.zarr.")] = None,
+    out: Annotated[
+        str | None, typer.Option(help="The store to make, or to finish: a folder or s3://…; by default NAME.zarr.")
+    ] = None,
     members: Annotated[
         str | None, typer.Option(metavar="A:B", help="Only the units of work that hold these members.")
     ] = None,
@@ -72,22 +74,22 @@ def generate(
     comm = world()
     if cluster is not None or dry_run:
         more = {"samples.seed": seed} if seed is not None else {}
-        spec, place = load_spec(card, changes_of(changes) | more), out
+        spec = load_spec(card, changes_of(changes) | more)
         if comm.size > 1:
             raise PdebenchError("--cluster and --dry-run run in one process: no mpiexec or srun before them")
-        _on_cluster(spec, place or Path(f"{spec.name}.zarr"), range_of(members), cluster, workers, dry_run)
+        _on_cluster(spec, out or f"{spec.name}.zarr", range_of(members), cluster, workers, dry_run)
         return
     with abort_together(comm), Meter("members", shown=comm.rank == 0) as meter:
         more = {"samples.seed": seed} if seed is not None else {}
         spec = load_spec(card, changes_of(changes) | more)
-        summary = run(spec, out or Path(f"{spec.name}.zarr"), members=range_of(members), comm=comm, progress=meter)
+        summary = run(spec, out or f"{spec.name}.zarr", members=range_of(members), comm=comm, progress=meter)
     if comm.rank == 0:
         _tell(summary)
     if summary.failed:
         raise typer.Exit(FAILED_MEMBERS)
 
 
-def _on_cluster(  # noqa: PLR0913, PLR0917
+def _on_cluster(
     spec: DatasetSpec, out: str | Path, members: range | None, cluster: str | None, workers: int | None, dry: bool
 ) -> None:
     from ..cluster.card import load_cluster
@@ -176,7 +178,7 @@ def info(store: StorePath) -> None:
 
     data = TrajectoryStore.open(store)
     status, card = data.status(), data.spec
-    files = [path for path in store.rglob("*") if path.is_file()]
+    files = [path for path in store.rglob("*") if path.is_file()]  # none of a URL
     certified = (data.truth_error() == data.truth_error()).any(axis=(1, 2)).sum()
     table = Table(show_header=False, box=None)
     for key, value in {

@@ -38,7 +38,7 @@ DASK = {
 }
 
 
-def generate_on_cluster(  # noqa: PLR0913 - one argument for each decision of a user
+def generate_on_cluster(
     spec: DatasetSpec | str,
     out: str | Path,
     cluster: ClusterCard,
@@ -132,7 +132,8 @@ def _running(card: ClusterCard, ranks: int, tell: Callable[[str], None] | None) 
             crew = Crew(cluster, lost_to_slurm, card.groups_per_job)
         try:
             if tell:
-                tell(f"scheduler {cluster.scheduler_address}, dashboard {cluster.dashboard_link or 'needs bokeh'}")
+                shown = cluster.dashboard_link if dashboard else "needs bokeh: pip install bokeh"
+                tell(f"scheduler {cluster.scheduler_address}, dashboard {shown}")
             yield crew
         finally:
             cluster.close(timeout=30)
@@ -149,7 +150,7 @@ def _bokeh() -> bool:
 class Drive:
     """Sends orders, hears of their ends, and replaces what dies."""
 
-    def __init__(  # noqa: PLR0913, PLR0917
+    def __init__(
         self, campaign: Campaign, store: TrajectoryStore, crew: Crew, hands: int, card: ClusterCard, total: int
     ) -> None:
         self._campaign, self._store, self._crew, self._hands = campaign, store, crew, hands
@@ -163,7 +164,7 @@ class Drive:
         """Until every unit is in the store, or given up."""
         from distributed import Client
 
-        with Client(self._crew.cluster, set_as_default=False) as client:
+        with Client(self._crew.cluster, set_as_default=False) as client:  # type: ignore[no-untyped-call]  # Dask is not typed
             client.subscribe_topic(NOTES, lambda event: self._ended.put(event[1]))
             self._crew.scale(self._hands)
             looked = told = perf_counter()

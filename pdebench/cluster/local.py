@@ -26,13 +26,19 @@ LAUNCHERS = ("OMPI_COMM_WORLD_", "OMPI_UNIVERSE_", "OMPI_MCA_ess", "OMPI_MCA_ort
 QUIET = {"OMPI_MCA_mpi_yield_when_idle": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-class LocalGroup(ProcessInterface):  # type: ignore[misc]
+class LocalGroup(ProcessInterface):
     """One worker as a process, or `ranks` processes under mpiexec, in a session of its own."""
 
     def __init__(self, scheduler: str, *, name: str | int, ranks: int, scratch: str) -> None:
-        super().__init__(scheduler=scheduler, name=name)
+        super().__init__(scheduler=scheduler, name=name)  # type: ignore[no-untyped-call]  # Dask is not typed
         own = {"--name": str(name), "--ranks": str(ranks), "--local-directory": scratch}
-        command = [sys.executable, "-m", "pdebench.cluster", scheduler, *(word for pair in own.items() for word in pair)]
+        command = [
+            sys.executable,
+            "-m",
+            "pdebench.cluster",
+            scheduler,
+            *(word for pair in own.items() for word in pair),
+        ]
         self._scratch = scratch
         self._command = ["mpiexec", "-n", str(ranks), *command] if ranks > 1 else command
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,14 +46,14 @@ class LocalGroup(ProcessInterface):  # type: ignore[misc]
     async def start(self) -> None:
         own = {key: value for key, value in os.environ.items() if not key.startswith(LAUNCHERS)}
         # What Open MPI would leave all over the place when it is killed
-        own |= {name: self._scratch for name in ("OMPI_MCA_orte_tmpdir_base", "OMPI_MCA_btl_vader_backing_directory")}
+        own |= dict.fromkeys(("OMPI_MCA_orte_tmpdir_base", "OMPI_MCA_btl_vader_backing_directory"), self._scratch)
         try:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, env=QUIET | own, start_new_session=True
             )
         except OSError as error:
             raise PdebenchError(f"cannot start {self._command[0]}: {error.strerror}") from error
-        await super().start()
+        await super().start()  # type: ignore[no-untyped-call]  # Dask is not typed
 
     def dead(self) -> bool:
         """Whether the process has ended."""
@@ -68,7 +74,7 @@ class LocalGroup(ProcessInterface):  # type: ignore[misc]
                     await asyncio.sleep(0.05)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # ranks whose mpiexec has gone
-        await super().close()
+        await super().close()  # type: ignore[no-untyped-call]  # Dask is not typed
 
 
 @contextmanager
@@ -89,7 +95,7 @@ def local_cluster(ranks: int, scratch: str, dashboard: str | None) -> SpecCluste
     options: dict[str, Any] = {"host": "127.0.0.1", "dashboard": dashboard is not None}
     if dashboard is not None:
         options["dashboard_address"] = dashboard
-    return SpecCluster(
+    return SpecCluster(  # type: ignore[no-untyped-call]  # Dask is not typed
         workers={},
         scheduler={"cls": Scheduler, "options": options},
         worker={"cls": LocalGroup, "options": {"ranks": ranks, "scratch": scratch}},

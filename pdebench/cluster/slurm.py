@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 def slurm_cluster(card: ClusterCard, ranks: int, dashboard: str | None) -> Any:
     """A scheduler in this process and no jobs yet; `scale(jobs=…)` submits them."""
     try:
-        from dask_jobqueue import SLURMCluster
+        from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise PdebenchError("SLURM needs dask-jobqueue: pip install 'pdebench-foundry[cluster]'") from error
 

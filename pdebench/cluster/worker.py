@@ -39,7 +39,10 @@ TAG = 86  # of orders from a group's first rank to the others
 
 def take(what: Order) -> Delivery:
     """The task that Dask runs on a worker: have the order filled by its main thread."""
-    return get_worker().plugins["pdebench"].ask(what)  # type: ignore[no-any-return]
+    desk = get_worker().plugins["pdebench"]
+    if not isinstance(desk, Desk):
+        raise TypeError(f"a worker of pdebench was expected, not one with {desk}")
+    return desk.ask(what)
 
 
 class Desk(WorkerPlugin):
@@ -74,9 +77,8 @@ class Desk(WorkerPlugin):
         if worker is None:
             raise RuntimeError("an order came before the worker")
         said = {"unit": what.unit, "attempt": what.attempt, "members": [int(m) for m in members]}
-        told = asyncio.run_coroutine_threadsafe(
-            worker.scheduler.log_event(topic=NOTES, msg=said), worker.loop.asyncio_loop
-        )
+        loop: Any = worker.loop
+        told = asyncio.run_coroutine_threadsafe(worker.scheduler.log_event(topic=NOTES, msg=said), loop.asyncio_loop)
         told.result(timeout=30)
 
     def leave(self) -> None:
@@ -88,7 +90,7 @@ class Desk(WorkerPlugin):
         try:
             asyncio.run(self._work())
         except Exception as error:  # noqa: BLE001 - whatever Dask raises, the end is the same
-            print(f"worker {self.worker_name} ends: {error}", file=sys.stderr, flush=True)
+            log.error("worker %s ends: %s", self.worker_name, error)
         self._orders.put(None)
         if not self._leaving.wait(0.2):
             os.kill(os.getpid(), signal.SIGTERM)  # a solve stops and sweeps; one in a long step is not waited for
@@ -105,10 +107,10 @@ class Desk(WorkerPlugin):
             interface=self._said.interface,
             dashboard=False,
             local_directory=self._said.local_directory,
-            plugins=[self],
+            plugins=(self,),
         )
         async with worker:
-            await worker.finished()
+            await worker.finished()  # type: ignore[no-untyped-call]  # Dask is not typed
 
 
 def main() -> None:
@@ -156,7 +158,7 @@ def _first(desk: Desk, group: Comm) -> None:
             if what.store not in stores:
                 stores[what.store] = TrajectoryStore.open(what.store)
             members = order.units(what.spec)[what.unit]
-            events = _events(what, group, lambda some, what=what: desk.note(what, some))  # type: ignore[misc]
+            events = _events(what, group, lambda some, what=what: desk.note(what, some))
             stores[what.store].write(members, events)
         except Exception as error:
             answer.set_exception(error)

@@ -65,7 +65,7 @@ def test_jobs_of_groups_survive_and_give_the_same_bits(tmp_path):
     gone = jobs()[0]
     subprocess.run(["scancel", "--signal=KILL", gone], check=True)
     began = time.monotonic()
-    wait_for(lambda: gone not in jobs() and len(jobs()) == 2 or run.poll() is not None)
+    wait_for(lambda: (gone not in jobs() and len(jobs()) == 2) or run.poll() is not None)
     replaced = time.monotonic() - began
     wait_for(at_work)
     ranks = {p: c for p, c in living(mark).items() if "pdebench.cluster" in c and "srun" not in c}
