@@ -58,10 +58,11 @@ class Bucket:
                 raise StoreError(f"{self.url} needs obstore: pip install 'pdebench-foundry[object]'") from error
             endpoint = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", self.url))
             try:
-                self._store = obstore.store.from_url(
+                made: Any = obstore.store.from_url  # its types know no plain dictionaries
+                self._store = made(
                     self.url,
                     client_options={"allow_http": endpoint.startswith("http:"), "timeout": "300s"},
-                    retry_config=RETRIES,  # type: ignore[arg-type]  # Dask is not typed
+                    retry_config=RETRIES,
                 )
             except Exception as error:
                 raise StoreError(f"{self.url} is no place for a store: {_first_line(error)}") from error
@@ -145,6 +146,8 @@ class Bucket:
                 "AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL) and the bucket's policy"
             ) from error
         except failures.BaseError as error:
+            if "NoSuchBucket" in str(error):
+                raise StoreError(f"{self.url}/{name}: its bucket is gone") from error
             raise StoreError(
                 f"{self.url}/{name}: {_first_line(error)}; what was committed is safe, repeat the command to go on"
             ) from error

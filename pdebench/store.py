@@ -140,9 +140,10 @@ class TrajectoryStore:
         arranged: Arranged | None = None
         finite = np.ones(count, bool)
         with ExitStack() as stack:
-            writers: dict[str, ShardWriter | ObjectShardWriter] = {
-                name: stack.enter_context(self._writer(name, unit, count)) for name in self._stored
-            }
+            writers: dict[str, ShardWriter | ObjectShardWriter] = {}
+            for name in self._stored:
+                writers[name] = self._writer(name, unit, count)
+                stack.push(writers[name])
             for event in events:
                 if isinstance(event, Outcome):
                     outcomes[event.member] = event
@@ -153,6 +154,8 @@ class TrajectoryStore:
                     finite[rows] &= self._put(writers, event, rows)
             if set(outcomes) != {int(m) for m in members}:
                 raise StoreError(f"unit {unit} ended with outcomes of {len(outcomes)} of its {count} members")
+            if isinstance(self.path, Bucket) and self.holds(unit):
+                return  # another writer was first, and its shards must stay as they are
             checksums = {name: writer.commit() for name, writer in writers.items()}
         told = [_honest(outcomes[first + row], bool(finite[row])) for row in range(count)]
         self._journal.commit(unit, entry_of(told, checksums, arranged))

@@ -176,13 +176,13 @@ def test_a_hundred_kills(tmp_path, mark):
     while total < 100:
         seed += 1
         ranks = 1 + seed % 2
-        spec = by_rows(pause=0.15, count=60, ranks=ranks)
+        spec = by_rows(pause=0.1, count=60, ranks=ranks)
         card = card_file(tmp_path, spec)
         whole, out = tmp_path / f"whole{ranks}.zarr", tmp_path / f"killed{seed}.zarr"
         if not whole.exists():
             assert pdebench(mark, "generate", card, "--out", whole, ranks=ranks)[0] == 0
         arguments = ["generate", card, "--cluster", "local", "--workers", "3", "--out", out]
-        hit = kill_at_random(arguments, mark, kills=100 - total, seed=seed, limit=400)
+        hit = kill_at_random(arguments, mark, kills=min(40, 100 - total), seed=seed, pause=0.7, limit=400)
         total += sum(hit.values())
         print(seed, ranks, hit, total, flush=True)
         assert content(out) == content(whole)
@@ -224,14 +224,13 @@ def test_an_error_in_a_worker_ends_as_one_clear_line(tmp_path, mark):
     assert TrajectoryStore.open(out).missing().tolist() == [2, 3]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_driver_takes_its_workers_with_it(tmp_path, mark, number):
-    spec = by_rows(pause=0.1, ranks=1)
+def test_an_interrupted_driver_takes_its_workers_with_it(tmp_path, mark):
+    spec = by_rows(pause=0.03, ranks=1)
     card, out = card_file(tmp_path, spec), tmp_path / "s.zarr"
     run = start(mark, "generate", card, "--out", out, "--cluster", "local", "--workers", "2")
     while run.poll() is None and not list(out.glob("*/*.partial")):
         time.sleep(0.02)
-    run.send_signal(number)
+    run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=60)
     assert run.returncode == 130, err
     assert "repeat the command" in err

@@ -31,7 +31,7 @@ class LocalGroup(ProcessInterface):
 
     def __init__(self, scheduler: str, *, name: str | int, ranks: int, scratch: str) -> None:
         super().__init__(scheduler=scheduler, name=name)  # type: ignore[no-untyped-call]  # Dask is not typed
-        own = {"--name": str(name), "--ranks": str(ranks), "--local-directory": scratch}
+        own = {"--name": str(name), "--ranks": str(ranks), "--local-directory": scratch, "--death-timeout": "10"}
         command = [
             sys.executable,
             "-m",
