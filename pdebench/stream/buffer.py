@@ -244,6 +244,11 @@ class Pool:
         for one in picked:
             self._release(one.member, self.plan.frames_of(one.start))
 
+    def forget(self, picked: list[Picked]) -> None:
+        """These windows were drawn and reached nobody: another trainer may have them."""
+        for one in picked:
+            self.seen[one.member, self._column(one.start)] = False
+
     def state(self) -> dict[str, Array]:
         """What a restarted trainer needs: the windows seen, bit by bit, and the random state."""
         words = np.frombuffer(repr(self._rng.bit_generator.state).encode(), np.uint8)

@@ -29,6 +29,8 @@ from .wire import Lost, Wire, whole_numbers
 
 log = logging.getLogger(__name__)
 
+AHEAD = 4  # frames of a batch for which a solver may hold slots before it has them
+LUMP = 1 << 21  # bytes of windows that the trainer copies at once: few enough to be in the cache still
 TRIES = 3  # a unit that ends its solver so often at the same frame, or before, is set aside
 
 
@@ -87,6 +89,25 @@ class Receiver:
 
     def draw(self, count: int) -> Drawn:
         """The next `count` windows, fewer at the very end and none after it or after `close`."""
+        frames, drawn = self._trays.take(count), list[Picked]()
+        lump = max(1, LUMP // max(frames[:1].nbytes, 1))
+        try:
+            while len(drawn) < count:
+                picked = self._picked(min(lump, count - len(drawn)))
+                drawn += picked
+                if not self._copied(picked, frames[len(drawn) - len(picked) : len(drawn)]):
+                    break
+        except BaseException:
+            with self._door:
+                self._pool.forget(drawn)  # nobody will see them: not after a Ctrl-C, and not in a checkpoint
+            raise
+        with self._door:
+            self._tally = replace(self._tally, batches=self._tally.batches + bool(drawn))
+        members, starts = (np.array([one[i] for one in drawn], int) for i in (0, 1))
+        return Drawn(frames[: len(drawn)], [one.given for one in drawn], members, starts)
+
+    def _picked(self, count: int) -> list[Picked]:
+        """The next `count` windows, fewer at the end or where solvers wait for room; their frames are to be copied."""
         began = perf_counter()
         with self._door:
             self._asked = count
@@ -99,27 +120,24 @@ class Receiver:
             self._copying = True
             self._tally = replace(
                 self._tally,
-                batches=self._tally.batches + bool(picked),
                 windows=self._tally.windows + len(picked),
                 unique=self._tally.unique + len(picked) - (self._pool.repeats - before),
                 idle_seconds=self._tally.idle_seconds + waited,
             )
+            return picked
+
+    def _copied(self, picked: list[Picked], into: Array) -> bool:
+        """Copy frames out of their slots; whether there were any."""
         try:
-            frames = self._copied(picked)
-        finally:  # after a Ctrl-C, too
+            for row, one in zip(into, picked, strict=True):
+                for place, slot in enumerate(one.slots):
+                    row[place] = self._pool.slots.frames[slot]
+        finally:
             with self._door:
                 self._pool.let_go(picked)
                 self._copying = False
                 self._door.notify_all()
-        members, starts = (np.array([one[i] for one in picked], int) for i in (0, 1))
-        return Drawn(frames, [one.given for one in picked], members, starts)
-
-    def _copied(self, picked: list[Picked]) -> Array:
-        frames = self._trays.take(len(picked))
-        for row, one in enumerate(picked):
-            for place, slot in enumerate(one.slots):
-                frames[row, place] = self._pool.slots.frames[slot]
-        return frames
+        return bool(picked)
 
     def _tell(self) -> None:
         """Wake the trainer if its wait is over, and no sooner: each time costs more than a frame's bookkeeping."""
@@ -200,7 +218,7 @@ class Receiver:
 
     def _serve(self, wire: Wire, here: bool) -> None:
         """One solver, until it hangs up."""
-        name, held = id(wire), deque[int]()
+        name, held = id(wire), set[int]()
         try:
             with self._door:
                 if self._closed:
@@ -234,7 +252,7 @@ class Receiver:
         }
         wire.say(message, fd=slots.fd if here else None)
 
-    def _answer(self, wire: Wire, name: int, message: dict[str, Any], held: deque[int], here: bool) -> None:
+    def _answer(self, wire: Wire, name: int, message: dict[str, Any], held: set[int], here: bool) -> None:
         if "room" in message:
             wire.say({"slots": self._room(message["room"], held)})
         elif "frame" in message:
@@ -247,7 +265,7 @@ class Receiver:
             wire.say(self._next(wire, name))
         elif "done" in message:
             wire.say({"ok": True})  # first: once the last unit is done, the trainer may hang up
-            self._done(name)
+            self._done(name, held)
         else:
             raise Lost(f"an unknown message {sorted(message)}")
 
@@ -265,7 +283,7 @@ class Receiver:
             members = [int(m) for m in self._units[number]]
             return {"unit": members, "have": [int(self._pool.next[m]) for m in members]}
 
-    def _room(self, wanted: Any, held: deque[int]) -> list[int]:
+    def _room(self, wanted: Any, held: set[int]) -> list[int]:
         """Slots for frames to come, as soon as there are so many."""
         slots = self._pool.slots
         if type(wanted) is not int or not 0 < wanted <= len(slots.frames):
@@ -282,7 +300,7 @@ class Receiver:
                 if self._closed or self._error:
                     raise Lost("the trainer has gone")
             given = slots.take(wanted)
-            held.extend(given)
+            held.update(given)
             return given
 
     def _stuck(self) -> bool:
@@ -296,12 +314,13 @@ class Receiver:
             self._tell()
         return self._error is not None
 
-    def _take(self, wire: Wire, name: int, message: dict[str, Any], held: deque[int], here: bool) -> None:
+    def _take(self, wire: Wire, name: int, message: dict[str, Any], held: set[int], here: bool) -> None:
         members = whole_numbers(message.get("members"), self.spec.samples.count)
         slots = whole_numbers(message.get("slots"), len(self._pool.slots.frames), len(members))
         (frame,) = whole_numbers([message.get("frame")], self.spec.times.frames)
-        if list(slots) != [held[i] for i in range(min(len(slots), len(held)))]:
+        if len(set(slots)) != len(slots) or not held.issuperset(slots):
             raise Lost("slots that it does not hold")
+        (ahead,) = whole_numbers([message.get("ahead", 0)], len(self._pool.slots.frames) + 1)
         if not here:
             for slot in slots:
                 wire.receive_into(self._pool.slots.frames[slot])
@@ -311,9 +330,22 @@ class Receiver:
                 raise Lost("members of a unit that it does not hold")
             for member, slot in zip(members, slots, strict=True):
                 self._pool.put(member, frame, slot)  # first: what it refuses is still held, and given back
-                held.popleft()
+                held.remove(slot)
             self._tally = replace(self._tally, frames=self._tally.frames + len(members))
             self._tell()
+            given = self._in_advance(ahead)
+            held.update(given)
+        if ahead:
+            wire.say({"slots": given})
+
+    def _in_advance(self, count: int) -> list[int]:
+        """Slots for the next frames of a solver that does not wait for them yet: many where most are free."""
+        slots = self._pool.slots
+        if not count or self._blocked:
+            return []
+        if slots.free - AHEAD * count > len(slots.frames) // 2:
+            return slots.take(AHEAD * count)
+        return slots.take(count) if self._pool.make_room(count) else []
 
     def _give(self, wire: Wire, name: int, message: dict[str, Any]) -> None:
         """Inputs come over the socket: they are few beside the frames."""
@@ -335,12 +367,15 @@ class Receiver:
                 self._failed.add(member)
             self._pool.end(member)
 
-    def _done(self, name: int) -> None:
+    def _done(self, name: int, held: set[int]) -> None:
         with self._door:
             self._busy.pop(name, None)
+            for slot in held:
+                self._pool.slots.give_back(slot)
+            held.clear()
             self._over_if_done()
 
-    def _forget(self, name: int, held: deque[int]) -> None:
+    def _forget(self, name: int, held: set[int]) -> None:
         """A solver is gone: its slots are free, its unit goes to another, or is set aside after `TRIES`."""
         with self._door:
             self._wires.pop(name, None)
