@@ -22,6 +22,7 @@ from ..problem import Problem, inputs_of
 from ..spec import DatasetSpec
 from .buffer import Picked, Plan, Pool, policies
 from .listeners import hang_up, local, remote, same_user
+from .proposals import Draws, Proposal
 from .records import Buffering, Drawn, Report
 from .sink import host_identity, same_token
 from .slots import DTYPE, Slots, Trays
@@ -51,9 +52,11 @@ class Receiver:
         listen: str | None = None,
         keep: Path | None = None,
         settled: dict[str, Any] | None = None,
-        members: Index | None = None,
+        units: Collection[int] | None = None,
+        proposal: Proposal | None = None,
     ) -> None:
         self.spec, self.token, self._settled_options = spec, token_hex(16), settled or {}
+        self.draws = Draws(spec, proposal)
         self._inputs, self._keep = len(inputs_of(problem)), keep
         shape = (len(problem.fields), *spec.output.shape)
         policy = policies[buffering.policy](buffering.threshold)
@@ -64,8 +67,7 @@ class Receiver:
         self._bell = threading.Condition(lock)  # the trainer waits here, and is called when its batch is there
         self._asked = 0  # windows that the trainer waits for
         self._copying = False  # frames that it has drawn are still in their slots
-        wanted = set(range(spec.samples.count)) if members is None else {int(m) for m in members}
-        self._units = {n: unit for n, unit in enumerate(order.units(spec)) if wanted.intersection(unit.tolist())}
+        self._units = {n: unit for n, unit in enumerate(order.units(spec)) if units is None or n in units}
         self._waiting = deque(self._units)
         self._busy: dict[int, int] = {}  # connection -> unit
         self._tries: dict[int, tuple[int, int]] = {}  # frames reached, times that it got no further
@@ -160,10 +162,15 @@ class Receiver:
             total = sum(len(unit) for unit in self._units.values()) * len(self._pool.plan.starts)
             return replace(self._tally, total=total, failed=tuple(sorted(self._failed)))
 
+    def learn(self, members: Index, losses: Array) -> None:
+        """What the trainer lost on windows of these members: the next units may be drawn by it."""
+        with self._door:
+            self.draws.learn(members, losses)
+
     def state(self) -> dict[str, Array]:
         """What `restore` needs in another process; a few bits per window."""
         with self._door:
-            return self._pool.state()
+            return self._pool.state() | self.draws.state()
 
     def restore(self, state: dict[str, Array], *, lacking: Collection[int] = ()) -> None:
         """Go on where another trainer stopped: what it saw is not sent again. Call it before solvers connect.
@@ -172,6 +179,7 @@ class Receiver:
         """
         with self._door:
             self._pool.restore(state)
+            self.draws.restore(state)
             done = [
                 number
                 for number, unit in self._units.items()
@@ -281,7 +289,9 @@ class Receiver:
                 raise Lost("closed")
             self._busy[name] = number = self._waiting.popleft()
             members = [int(m) for m in self._units[number]]
-            return {"unit": members, "have": [int(self._pool.next[m]) for m in members]}
+            self.draws.unit(number, self._units[number])
+            params = [self.draws.parameters(m) for m in members]
+            return {"unit": members, "have": [int(self._pool.next[m]) for m in members], "params": params}
 
     def _room(self, wanted: Any, held: set[int]) -> list[int]:
         """Slots for frames to come, as soon as there are so many."""

@@ -52,6 +52,7 @@ class StreamSink:
         self._hand: list[int] = []  # slots that the trainer has given and that are not filled
         self._promised = False  # an answer with more of them is under way
         self._have: dict[int, int] = {}
+        self.drawn: dict[int, dict[str, float]] = {}  # parameters of the unit in hand
 
     @property
     def shared(self) -> bool:
@@ -67,6 +68,7 @@ class StreamSink:
         if answer.get("unit") is None:
             return None
         self._have = dict(zip(answer["unit"], answer["have"], strict=True))
+        self.drawn = dict(zip(answer["unit"], answer["params"], strict=True))
         return np.array(answer["unit"], int)
 
     def missing(self) -> Index:
