@@ -5,6 +5,7 @@ lie in memory that both share (one host) or follow on the socket (several). Ever
 (member, start): it is seen, or it is not, and nothing else decides what is sent again after a crash.
 """
 
+from .client import HEADER, Client
 from .buffer import Plan, Pool, policies
 from .proposals import Importance, Proposal, Told, Uniform, proposals
 from .receiver import Receiver
@@ -12,7 +13,9 @@ from .records import Buffering, Drawn, Report
 from .sink import StreamSink, TrainerGone
 
 __all__ = [
+    "HEADER",
     "Buffering",
+    "Client",
     "Drawn",
     "Importance",
     "Plan",

@@ -71,6 +71,10 @@ class StreamSink:
         self.drawn = dict(zip(answer["unit"], answer["params"], strict=True))
         return np.array(answer["unit"], int)
 
+    def reached(self, member: int) -> int:
+        """The first frame that the trainer wants of a member of the unit in hand."""
+        return self._have.get(member, 0)
+
     def missing(self) -> Index:
         """Members of the unit in hand."""
         return np.array(sorted(self._have), int)
