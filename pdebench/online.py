@@ -174,7 +174,7 @@ class Stream:
         path = Path(path)
         partial = path.with_name(f".{path.name}.partial")
         with partial.open("wb") as file:
-            np.savez_compressed(file, **self.state())  # type: ignore[arg-type]  # its stub takes the names for options
+            np.savez_compressed(file, **self.state())
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

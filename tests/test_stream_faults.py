@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
@@ -241,3 +242,30 @@ def test_frames_that_float32_cannot_hold_have_failed(alone):
     list(link.passing(iter([Outcome(int(unit[1]), Cost(), 0.0)])))
     assert within(5, lambda: alone.report().failed == (int(unit[1]),))
     link.close()
+
+
+def test_a_fork_of_the_trainer_does_not_keep_its_sockets(alone):
+    """Else solvers would wait for a trainer that has gone, as long as a data loader's worker lives."""
+    link = StreamSink(alone._receiver.address)
+    assert within(5, lambda: alone._receiver._wires)
+    mine = {alone._receiver._listeners[0].fileno(), *(w.socket.fileno() for w in alone._receiver._wires.values())}
+    inodes = {os.readlink(f"/proc/self/fd/{number}") for number in mine}
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        numbers = [number for number in range(256) if os.path.exists(f"/proc/self/fd/{number}")]
+        kept = {os.readlink(f"/proc/self/fd/{number}") for number in numbers}
+        os.write(write, b"kept" if kept & inodes else b"gone")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 4) == b"gone"
+    os.close(read)
+    os.close(write)
+    assert link.next_unit() is not None  # the parent's are as they were
+    link.close()
+
+
+def test_streams_say_where_they_do_not_work(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(PdebenchError, match="streams need Linux"):
+        pdebench.stream(tiny_spec(), workers=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,8 @@ from .terminal import Meter, Options, TaskName, app, changes_of, console
 
 if TYPE_CHECKING:
     from ..board import Standing
-    from ..feed import Opener
+    from ..arrays import Array
+    from ..feed import Flow, Opener
     from ..task import Record, Task
     from ..train import Progress, Recipe
 
@@ -103,10 +105,23 @@ def _opener(card: str, recipe: Recipe, workers: int, buffer: str, proposal: str 
     from ..spec import load_spec
 
     spec = load_spec(card)
-    look = {"history": recipe.history, "horizon": recipe.unroll, "stride": recipe.stride}
-    how = {"workers": workers, "buffer": buffer, "proposal": proposal, "members": spec.split("train")}
-    fixed = {"batch_size": recipe.batch_size, "seed": recipe.seed}
-    return lambda state: Stream(spec, resume=state, **look, **how, **fixed)
+
+    def opened(state: Mapping[str, Array] | None) -> Flow:
+        return Stream(
+            spec,
+            workers=workers,
+            batch_size=recipe.batch_size,
+            history=recipe.history,
+            horizon=recipe.unroll,
+            stride=recipe.stride,
+            buffer=buffer,
+            members=spec.split("train"),
+            seed=recipe.seed,
+            proposal=proposal,
+            resume=state,
+        )
+
+    return opened
 
 
 @app.command()

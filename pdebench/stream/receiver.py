@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections import deque
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import order
 from ..arrays import Array, Index
 from ..errors import PdebenchError
 from ..problem import Problem, inputs_of
 from ..spec import DatasetSpec
 from .buffer import Picked, Plan, Pool, policies
-from .listeners import hang_up, local, remote, same_user
+from .dealer import TRIES, Dealer
+from .listeners import hang_up, leave_to_parent, opened, same_user
 from .proposals import Draws, Proposal
 from .records import Buffering, Drawn, Report
 from .sink import host_identity, same_token
@@ -30,9 +29,7 @@ from .wire import Lost, Wire, whole_numbers
 
 log = logging.getLogger(__name__)
 
-AHEAD = 4  # frames of a batch for which a solver may hold slots before it has them
 LUMP = 1 << 21  # bytes of windows that the trainer copies at once: few enough to be in the cache still
-TRIES = 3  # a unit that ends its solver so often at the same frame, or before, is set aside
 
 
 class Receiver:
@@ -67,23 +64,15 @@ class Receiver:
         self._bell = threading.Condition(lock)  # the trainer waits here, and is called when its batch is there
         self._asked = 0  # windows that the trainer waits for
         self._copying = False  # frames that it has drawn are still in their slots
-        self._units = {n: unit for n, unit in enumerate(order.units(spec)) if units is None or n in units}
-        self._waiting = deque(self._units)
-        self._busy: dict[int, int] = {}  # connection -> unit
-        self._tries: dict[int, tuple[int, int]] = {}  # frames reached, times that it got no further
+        self._dealer = Dealer(spec, units)
         self._blocked = 0  # connections that wait for room
         self._wires: dict[int, Wire] = {}
         self._failed: set[int] = set()
         self._error: PdebenchError | None = None
         self._closed = False
         self._tally = Report()
-        self._listeners = [local()]
-        self.address = "unix:" + self._listeners[0].getsockname()[1:].decode()
-        self.listening: str | None = None
-        if listen is not None:
-            self._listeners.append(remote(listen))
-            host, port = self._listeners[1].getsockname()[:2]
-            self.listening = f"{host}:{port}"
+        self._listeners, self.address, self.listening = opened(listen)
+        leave_to_parent(self)
         for listener in self._listeners:
             threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
@@ -155,11 +144,11 @@ class Receiver:
 
     def _pressed(self) -> bool:
         """Whether every solver at work waits for room: then no more windows come before some are drawn."""
-        return 0 < self._blocked >= len(self._busy)
+        return 0 < self._blocked >= len(self._dealer.busy)
 
     def report(self) -> Report:
         with self._door:
-            total = sum(len(unit) for unit in self._units.values()) * len(self._pool.plan.starts)
+            total = self._dealer.members * len(self._pool.plan.starts)
             return replace(self._tally, total=total, failed=tuple(sorted(self._failed)))
 
     def learn(self, members: Index, losses: Array) -> None:
@@ -182,11 +171,11 @@ class Receiver:
             self.draws.restore(state)
             done = [
                 number
-                for number, unit in self._units.items()
+                for number, unit in self._dealer.units.items()
                 if all(self._pool.finished(int(m)) and m not in lacking for m in unit)
             ]
             for number in done:
-                self._waiting.remove(number)
+                self._dealer.waiting.remove(number)
             self._over_if_done()
 
     def set_aside(self, reason: str) -> None:
@@ -212,6 +201,12 @@ class Receiver:
             hang_up(listener)
         for wire in wires:
             wire.close()
+        self._pool.slots.close()
+
+    def let_go(self) -> None:
+        """Close what a fork inherited. No lock: the threads that could give it back are not here."""
+        for end in (*self._listeners, *(wire.socket for wire in self._wires.values())):
+            end.close()
         self._pool.slots.close()
 
     # -- the solvers ----------------------------------------------------------------------------------------------
@@ -282,17 +277,18 @@ class Receiver:
 
     def _next(self, wire: Wire, name: int) -> dict[str, Any]:
         """The next unit for a solver; it waits while others hold what may come back."""
+        dealer = self._dealer
         with self._door:
-            if name in self._busy:
+            if name in dealer.busy:
                 raise Lost("it asked for a unit before the end of the one it has")
-            self._door.wait_for(lambda: self._waiting or not self._busy or self._closed or self._error)
-            if self._closed or self._error or not self._waiting:
+            self._door.wait_for(lambda: dealer.waiting or not dealer.busy or self._closed or self._error)
+            if self._closed or self._error or not dealer.waiting:
                 return {"unit": None}
             if wire.gone():  # it died as it waited: no fault of the unit's
                 raise Lost("closed")
-            self._busy[name] = number = self._waiting.popleft()
-            members = [int(m) for m in self._units[number]]
-            self.draws.unit(number, self._units[number])
+            number, unit = dealer.hand_out(name)
+            self.draws.unit(number, unit)
+            members = [int(m) for m in unit]
             params = [self.draws.parameters(m) for m in members]
             return {"unit": members, "have": [int(self._pool.next[m]) for m in members], "params": params}
 
@@ -338,27 +334,17 @@ class Receiver:
             for slot in slots:
                 wire.receive_into(self._pool.slots.frames[slot])
         with self._door:
-            unit = self._units.get(self._busy.get(name, -1))
-            if unit is None or not set(members) <= set(unit.tolist()):
+            if not members or not set(members) <= set(self._dealer.held_by(name).tolist()):
                 raise Lost("members of a unit that it does not hold")
             for member, slot in zip(members, slots, strict=True):
                 self._pool.put(member, frame, slot)  # first: what it refuses is still held, and given back
                 held.remove(slot)
             self._tally = replace(self._tally, frames=self._tally.frames + len(members))
             self._tell()
-            given = self._in_advance(ahead)
+            given = [] if self._blocked else self._pool.in_advance(ahead)
             held.update(given)
         if ahead:
             wire.say({"slots": given})
-
-    def _in_advance(self, count: int) -> list[int]:
-        """Slots for the next frames of a solver that does not wait for them yet: many where most are free."""
-        slots = self._pool.slots
-        if not count or self._blocked:
-            return []
-        if slots.free - AHEAD * count > len(slots.frames) // 2:
-            return slots.take(AHEAD * count)
-        return slots.take(count) if self._pool.make_room(count) else []
 
     def _give(self, wire: Wire, name: int, message: dict[str, Any]) -> None:
         """Inputs come over the socket: they are few beside the frames."""
@@ -367,14 +353,14 @@ class Receiver:
             inputs = np.empty((self._inputs, *self.spec.output.shape), DTYPE)
             wire.receive_into(inputs)
             with self._door:
-                if member not in self._units.get(self._busy.get(name, -1), ()):
+                if member not in self._dealer.held_by(name):
                     raise Lost("a member of a unit that it does not hold")
                 self._pool.give(member, inputs)
 
     def _outcome(self, name: int, message: dict[str, Any]) -> None:
         (member,) = whole_numbers([message.get("outcome")], self.spec.samples.count)
         with self._door:
-            if member not in self._units.get(self._busy.get(name, -1), ()):
+            if member not in self._dealer.held_by(name):
                 raise Lost("a member of a unit that it does not hold")
             if message.get("reason"):
                 self._failed.add(member)
@@ -382,7 +368,7 @@ class Receiver:
 
     def _done(self, name: int, held: set[int]) -> None:
         with self._door:
-            self._busy.pop(name, None)
+            self._dealer.done(name)
             for slot in held:
                 self._pool.slots.give_back(slot)
             held.clear()
@@ -394,23 +380,18 @@ class Receiver:
             self._wires.pop(name, None)
             for slot in held:
                 self._pool.slots.give_back(slot)
-            number = self._busy.pop(name, None)
-            if number is not None:
-                reached = int(self._pool.next[self._units[number]].sum())
-                best, tries = self._tries.get(number, (-1, 0))
-                self._tries[number] = max(best, reached), (1 if reached > best else tries + 1)
-                if self._tries[number][1] < TRIES:
-                    self._waiting.appendleft(number)
-                else:
-                    members = self._units[number].tolist()
+            members = self._dealer.held_by(name)
+            if len(members):
+                given_up = self._dealer.lost(name, int(self._pool.next[members].sum()))
+                if len(given_up):
                     log.warning("members %d … %d ended their solver %d times", members[0], members[-1], TRIES)
-                    self._failed.update(m for m in members if self._pool.next[m] < self._pool.plan.frames)
-                    for member in members:
-                        self._pool.end(member)
+                    self._failed.update(int(m) for m in members if self._pool.next[m] < self._pool.plan.frames)
+                for member in given_up:
+                    self._pool.end(int(member))
             self._over_if_done()
 
     def _over_if_done(self) -> None:
-        if not self._waiting and not self._busy:
+        if self._dealer.over:
             self._pool.over = True
         self._door.notify_all()
         self._tell()
