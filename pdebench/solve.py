@@ -114,12 +114,16 @@ def trajectories(
     problem, solver = build(spec, comm, refine=refine, settled=settled)
     grid, times = spec.grid.refined(refine), spec.times.values()
     if spec.samples.order != "drawn":
-        members, seconds = (comm or Serial()).bcast(_in_order(spec, problem, members, drawn))  # LAPACK may differ among ranks
+        members, seconds = (comm or Serial()).bcast(
+            _in_order(spec, problem, members, drawn)
+        )  # LAPACK may differ among ranks
         yield Arranged(members, seconds)
     for low in range(0, len(members), solver.batch):
         batch = members[low : low + solver.batch]
         if inputs_of(problem):
-            yield Given(batch, np.stack([sample.inputs(spec, problem, int(m), params=drawn.get(int(m))) for m in batch]))
+            yield Given(
+                batch, np.stack([sample.inputs(spec, problem, int(m), params=drawn.get(int(m))) for m in batch])
+            )
         began = perf_counter()
         march = solver.trajectories(*_start(spec, problem, batch, grid, drawn), times)
         seconds = perf_counter() - began

@@ -127,5 +127,8 @@ def test_a_store_cannot_keep_what_a_proposal_draws(tmp_path):
 
 
 def test_losses_must_be_losses():
-    with pdebench.stream(active_spec(), workers=0, proposal="uniform") as stream, pytest.raises(ValueError, match="finite"):
+    with (
+        pdebench.stream(active_spec(), workers=0, proposal="uniform") as stream,
+        pytest.raises(ValueError, match="finite"),
+    ):
         stream._receiver.learn(np.array([0, 1]), np.array([1.0, np.nan]))

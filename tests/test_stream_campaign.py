@@ -1,4 +1,4 @@
-"""kill -9 at random, of solvers and of trainers, until a campaign is over: nothing lost, nothing twice, nothing left."""
+"""kill -9 at random, of solvers and of trainers, until a campaign is over: nothing lost, doubled or left."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from .terminal import Meter, Options, TaskName, app, changes_of, console
 
 if TYPE_CHECKING:
-    from ..board import Standing
     from ..arrays import Array
+    from ..board import Standing
     from ..feed import Flow, Opener
     from ..task import Record, Task
     from ..train import Progress, Recipe

@@ -5,8 +5,8 @@ lie in memory that both share (one host) or follow on the socket (several). Ever
 (member, start): it is seen, or it is not, and nothing else decides what is sent again after a crash.
 """
 
-from .client import HEADER, Client
 from .buffer import Plan, Pool, policies
+from .client import HEADER, Client
 from .proposals import Importance, Proposal, Told, Uniform, proposals
 from .receiver import Receiver
 from .records import Buffering, Drawn, Report

@@ -39,7 +39,7 @@ class Receiver:
     on other hosts, which must know `token`; those of the same user on this host find `address`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a stream decides, under its names
         self,
         spec: DatasetSpec,
         problem: Problem,

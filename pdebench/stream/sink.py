@@ -118,9 +118,9 @@ class StreamSink:
         self._reserve(len(rows))
         sent: list[tuple[int, int, Array]] = []  # member, slot, values
         for row in rows:
-            member, slot = int(frame.members[row]), self._hand[-1]
-            values = self._slots.frames[slot] if self._slots else self._spare(len(sent))
-            if filled(values, frame.values[row]):
+            member, slot, own = int(frame.members[row]), self._hand[-1], frame.values[row]
+            values = self._slots.frames[slot] if self._slots else self._spare(len(sent), own)
+            if filled(values, own):
                 sent.append((member, self._hand.pop(), values))
             else:
                 self._have[member] = NEVER
@@ -135,8 +135,10 @@ class StreamSink:
             for _, _, values in sent:
                 self._wire.send_frame(values)
 
-    def _spare(self, number: int) -> Array:
-        """Memory for a frame that goes over the socket."""
+    def _spare(self, number: int, values: Array) -> Array:
+        """Memory for a frame that goes over the socket: its own where it can go as it is."""
+        if values.dtype == DTYPE and values.flags.c_contiguous:
+            return values
         if number == len(self._rows):
             self._rows.append(np.empty(self._shape, DTYPE))
         return self._rows[number]

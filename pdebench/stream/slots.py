@@ -78,15 +78,16 @@ def _alone() -> int:
 
 
 def filled(slot: Array, values: Array) -> bool:
-    """Copy `values` into a contiguous `slot`, and whether all are finite as float32.
+    """Copy `values` into a contiguous `slot` (unless it is that), and whether all are finite as float32.
 
     Piece by piece: each is looked at while it is in the cache, which a second pass over a large frame would not find.
     """
     into, source = slot.reshape(-1), np.ascontiguousarray(values).reshape(-1)
-    good = True
+    there, good = slot is values, True
     with np.errstate(over="ignore", invalid="ignore"):
         for low in range(0, len(into), PIECE):
             piece = into[low : low + PIECE]
-            piece[...] = source[low : low + PIECE]
+            if not there:
+                piece[...] = source[low : low + PIECE]
             good = good and bool(np.isfinite(piece).all())
     return good

@@ -119,7 +119,7 @@ class Wire:
         view = view[there:]
         try:
             while view:
-                got = self.socket.recv_into(view)
+                got = self.socket.recv_into(view, 0, socket.MSG_WAITALL)
                 if not got:
                     raise Lost("closed")
                 view = view[got:]

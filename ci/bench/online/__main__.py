@@ -1,6 +1,6 @@
 """The same network trained from a store and from a stream, for equal wall time: writes docs/online.md and a figure.
 
-    python tests/benchmarks/online_offline.py [--seconds 30] [--seeds 3] [--out docs]
+    ci/bench.sh online [--seconds 25] [--seeds 3] [--out docs]
 
 Offline: a store of 16 or 128 members that is there already (making it is not counted), read again and again by one
 thread. Online: the same thread and one solver beside it on the other core, nothing stored, new members all the time.
@@ -130,14 +130,16 @@ def bursts(buffer: str, seconds: float = 12.0) -> tuple[float, float]:
         return idle / working, report.unique / report.total
 
 
-def page(cases: dict[str, dict[str, list[dict[str, Any]]]], seconds: float, bursty: dict[str, tuple[float, float]]) -> str:
+def page(
+    cases: dict[str, dict[str, list[dict[str, Any]]]], seconds: float, bursty: dict[str, tuple[float, float]]
+) -> str:
     lines = [
         "# Training from a stream and from a store, for equal wall time",
         "",
-        f"Written by `ci/bench.sh online`. {seconds:g} s each, one thread, the same small FNO ({NETWORK}), batches of 8;",
+        f"Written by `ci/bench.sh online`. {seconds:g} s each, one thread, the same small FNO, batches of 8;",
         "validation error is the mean relative L² of one step, the best along the run, over "
         f"{VALID} members that no run trained on; mean and range over the seeds. Offline reads a store that is there",
-        "already (making it is not counted); online has one solver beside it and stores nothing. Fields on 32 × 32 points.",
+        "already (making it is not counted); online has one solver beside it and stores nothing. Fields: 32 × 32.",
         "",
         "| dataset | way | validation error | range | of offline, 16 | unique windows | repeats each | idle |",
         "|---|---|---|---|---|---|---|---|",
@@ -181,7 +183,7 @@ def figure(cases: dict[str, dict[str, list[dict[str, Any]]]], path: Path) -> Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=25.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("docs"))
     chosen = parser.parse_args()
