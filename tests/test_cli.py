@@ -213,7 +213,9 @@ def test_verify_tells_a_store_that_was_altered(here, pdebench):
 
 def test_training_while_solvers_run(here, pdebench):
     assert pdebench("generate tiny --members 2:4")[0] == 0  # the unit that holds the valid split
-    line = "train fno tiny --valid tiny.zarr --out online.safetensors --epochs 50 --every 2 --batch-size 2 --buffer fifo "
+    line = (
+        "train fno tiny --valid tiny.zarr --out online.safetensors --epochs 50 --every 2 --batch-size 2 --buffer fifo "
+    )
     line += "--set width=4 --set modes=[4,4] --set layers=1 --threads 1"
     status, out, err = pdebench(line)
     assert (status, err) == (0, "")
