@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,15 +17,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import sample, solve
+from . import order, sample, solve
 from .arrays import Array, Index
 from .data import Batch, seen
 from .errors import CardError, PdebenchError
 from .parallel import Comm
-from .problem import Cost, Event, Frame, Given, Outcome, inputs_of, is_steady
+from .problem import Cost, Event, Frame, Given, Outcome, Problem, inputs_of, is_steady
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
-from .stream import Buffering, Drawn, Plan, Receiver, Report, StreamSink
+from .stream import Buffering, Drawn, Plan, Proposal, Receiver, Report, StreamSink, proposals
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,10 @@ class Stream:
     `capacity`: frames held, which bounds the memory; `threshold`: windows that a random buffer holds before it gives
     any. `keep`: a store that gets the same frames, with the content hash that `generate` would give it.
     `listen="HOST:PORT"` takes in solvers of other hosts (`pdebench stream --to`), which need `token`; `workers=0` waits
-    for those alone. Raises `PdebenchError` when all solvers are gone and cannot be started again.
+    for those alone. `share=(r, n)`: this is trainer r of n, which gets every n-th unit of work and no other trainer's
+    (`torch.distributed`: rank and world size); each has its own solvers, buffer and checkpoint. `proposal`: where the
+    parameters of the next units come from (`pdebench.stream.proposals`), by the losses that `learn` is told.
+    Raises `PdebenchError` when all solvers are gone and cannot be started again.
     """
 
     def __init__(  # noqa: PLR0913  each choice has a name and a default
@@ -64,54 +67,51 @@ class Stream:
         keep: str | Path | None = None,
         listen: str | None = None,
         seed: int = 0,
-        resume: str | Path | None = None,
+        share: tuple[int, int] = (0, 1),
+        proposal: str | Proposal | None = None,
+        resume: str | Path | Mapping[str, Array] | None = None,
     ) -> None:
+        if not sys.platform.startswith("linux"):
+            raise PdebenchError("streams need Linux (memory without a name, sockets without a file): use a store here")
         if batch_size < 1 or workers < 0:
             raise ValueError(f"batch_size must be 1 or more, workers 0 or more; got {batch_size} and {workers}")
         self.spec = card if isinstance(card, DatasetSpec) else load_spec(card)
-        if members is not None and not 0 <= members.start < members.stop <= self.spec.samples.count:
-            raise CardError(f"members {members} do not lie in 0 … {self.spec.samples.count - 1}")
         problem, solver = solve.build(self.spec)  # what it refuses, it refuses now
         sample.initial(self.spec, problem, 0)
-        self.batch_size, self._workers = batch_size, workers
-        times = self.spec.times
-        self._inputs = len(inputs_of(problem))
-        if is_steady(problem) and (history, horizon, stride) != (1, 1, 1):
-            raise ValueError(f"{self.spec.name} is steady: history, horizon and stride must be 1")
-        shown = 0 if is_steady(problem) else history
-        self.plan = Plan(self.spec.samples.count, times.frames, shown, horizon, stride, start_every)
+        self.batch_size, self._workers, self._share = batch_size, workers, share
+        self._inputs, self._times = len(inputs_of(problem)), self.spec.times.values()
+        self._units = _shared_out(self.spec, members, share)
+        self.plan = _plan(self.spec, problem, history, horizon, stride, start_every)
         abreast = min(solver.batch, self.spec.samples.unit)
-        least = (max(workers, 1) * abreast + batch_size) * self.plan.span
-        capacity = max(4 * least, 1024) if capacity is None else capacity
-        if capacity < least:
-            raise CardError(
-                f"capacity {capacity} is too small: {max(workers, 1)} workers with {abreast} members each and batches "
-                f"of {batch_size} need {least} frames, the {self.plan.span} of a window for each"
-            )
-        if keep is not None:
-            TrajectoryStore.create(keep, self.spec).sweep()
-        self._store = None if keep is None else TrajectoryStore.open(keep)
+        capacity = _capacity(self.plan, capacity, max(workers, 1), abreast, batch_size)
         if threshold is None:
             threshold = min(4 * batch_size, capacity // (8 * self.plan.span))
+        self._proposal = proposals[proposal]() if isinstance(proposal, str) else proposal
+        if self._proposal is not None and keep is not None:
+            raise CardError("a store keeps what its card draws, and a proposal draws otherwise: give one of them")
+        self._store = None if keep is None else _store(keep, self.spec)
         self._receiver = Receiver(
             self.spec,
             problem,
             self.plan,
-            Buffering(capacity, buffer, threshold, seed),
+            Buffering(capacity, buffer, threshold, seed + 1_000_003 * share[0]),
             listen=listen,
             keep=None if keep is None else Path(keep).absolute(),
             settled=self._settled(),
-            members=None if members is None else np.array(members),
+            units=self._units,
+            proposal=self._proposal,
         )
-        self._params = np.array([list(sample.parameters(self.spec, m).values()) for m in range(self.plan.members)])
-        self._times = times.values()
         self._crew: list[subprocess.Popen[bytes]] = []
         self._watch = threading.Thread(target=self._keep_working, daemon=True)
         self._stop = threading.Event()
+        self._begin(resume)
+
+    def _begin(self, resume: str | Path | Mapping[str, Array] | None) -> None:
+        """Take up a checkpoint, then start the solvers."""
         try:
             if resume is not None:
-                self._resume(Path(resume))
-            while len(self._crew) < workers and not self._receiver.over:
+                self._resume(resume)
+            while len(self._crew) < self._workers and not self._receiver.over:
                 self._crew.append(self._hire())
         except BaseException:
             self.close()
@@ -140,6 +140,7 @@ class Stream:
     def _batch(self, drawn: Drawn) -> Batch:
         """As `Windows.batch` makes it."""
         frames, given, members, starts = drawn
+        params = np.array([list(self._receiver.draws.parameters(int(m)).values()) for m in members])
         times = self._times[starts[:, None] + np.arange(0, self.plan.span, self.plan.stride)]
         h = self.plan.history
         ahead = np.asarray(times[:, h:] - times[:, h - 1 : h]) if h else times
@@ -147,31 +148,48 @@ class Stream:
         if self._inputs:
             known = [inputs for inputs in given if inputs is not None]
             history = np.stack([seen(own, inputs) for own, inputs in zip(history, known, strict=True)])
-        return Batch(history, frames[:, h:], self._params[members], ahead, members, starts)
+        return Batch(history, frames[:, h:], params, ahead, members, starts)
 
     def report(self) -> Report:
         """Batches, unique windows and repeats, frames, and the seconds that the trainer waited."""
         return self._receiver.report()
 
+    def learn(self, batch: Batch, losses: Array) -> None:
+        """Tell what was lost on each window of a batch, `(b,)`; the next units of work are drawn by it."""
+        self._receiver.learn(batch.member, np.asarray(losses, float))
+
+    def weights(self, members: Index) -> Array:
+        """Importance of members, `(n,)`: the card's density over that which they were drawn from; 1 without a proposal.
+
+        The mean of weight × f over all members that were drawn estimates the mean of f over the card's law.
+        """
+        return self._receiver.draws.weights[members]
+
+    def state(self) -> dict[str, Array]:
+        """What `resume` needs: which windows were seen, the random state, and a proposal's draws and losses."""
+        return {"campaign": np.array(self._campaign), **self._receiver.state()}
+
     def save(self, path: str | Path) -> None:
-        """Write which windows were seen, and the random state, for `resume`; whole or not at all, without pickles."""
+        """Write `state` for `resume`; whole or not at all, without pickles."""
         path = Path(path)
         partial = path.with_name(f".{path.name}.partial")
         with partial.open("wb") as file:
-            np.savez_compressed(file, campaign=np.array(self._campaign), **self._receiver.state())
+            np.savez_compressed(file, **self.state())
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
 
     @property
     def _campaign(self) -> str:
-        """What a checkpoint must agree on: the card's content, and which windows are cut from it."""
-        return f"{self.spec.digest} {self.plan}"
+        """What a checkpoint must agree on: the card's content, which windows are cut from it, and whose they are."""
+        others = "" if self._share == (0, 1) else f" share {self._share}"
+        return f"{self.spec.digest} {self.plan}{others}"
 
-    def _resume(self, path: Path) -> None:
-        state = _load(path)
+    def _resume(self, source: str | Path | Mapping[str, Array]) -> None:
+        state = dict(source) if isinstance(source, Mapping) else _load(Path(source))
         if str(state.pop("campaign", "")) != self._campaign:
-            raise PdebenchError(f"{path} is of another campaign: its card or its windows differ from this stream's")
+            what = "the state" if isinstance(source, Mapping) else source
+            raise PdebenchError(f"{what} is of another campaign: its card or its windows differ from this stream's")
         lacking = self._store.missing() if self._store else ()
         self._receiver.restore(state, lacking={int(m) for m in lacking})
 
@@ -237,6 +255,46 @@ class Stream:
                     return
 
 
+def _shared_out(spec: DatasetSpec, members: range | None, share: tuple[int, int]) -> set[int]:
+    """Numbers of the units that hold any of `members` and fall to one trainer of several."""
+    if members is not None and not 0 <= members.start < members.stop <= spec.samples.count:
+        raise CardError(f"members {members} do not lie in 0 … {spec.samples.count - 1}")
+    rank, size = share
+    if not 0 <= rank < size:
+        raise ValueError(f"share must be (rank, number of trainers), got {share}")
+    wanted = set(range(spec.samples.count) if members is None else members)
+    units = [number for number, unit in enumerate(order.units(spec)) if wanted.intersection(unit.tolist())]
+    if len(units) < size:
+        raise CardError(f"{len(units)} units of work are too few for {size} trainers: lower the card's samples.unit")
+    return set(units[rank::size])
+
+
+def _plan(spec: DatasetSpec, problem: Problem, history: int, horizon: int, stride: int, start_every: int) -> Plan:
+    if is_steady(problem) and (history, horizon, stride) != (1, 1, 1):
+        raise ValueError(f"{spec.name} is steady: history, horizon and stride must be 1")
+    shown = 0 if is_steady(problem) else history
+    return Plan(spec.samples.count, spec.times.frames, shown, horizon, stride, start_every)
+
+
+def _capacity(plan: Plan, capacity: int | None, workers: int, abreast: int, batch_size: int) -> int:
+    """Frames that the buffer holds: as asked for, if that can work."""
+    least = (workers * abreast + batch_size) * plan.span
+    if capacity is None:
+        return max(4 * least, 1024)
+    if capacity < least:
+        raise CardError(
+            f"capacity {capacity} is too small: {workers} workers with {abreast} members each and batches "
+            f"of {batch_size} need {least} frames, the {plan.span} of a window for each"
+        )
+    return capacity
+
+
+def _store(keep: str | Path, spec: DatasetSpec) -> TrajectoryStore:
+    """The store that gets the frames, too; several trainers may make it at once."""
+    TrajectoryStore.create(keep, spec).sweep()
+    return TrajectoryStore.open(keep)
+
+
 def _end(worker: subprocess.Popen[bytes]) -> None:
     """A solver that the trainer has left ends by itself at its next frame; one in a long step is stopped."""
     for patience, number in ((1, signal.SIGTERM), (5, signal.SIGKILL)):
@@ -269,7 +327,8 @@ def produce(address: str, comm: Comm, *, token: str = "") -> int:
         if again and store and sink:
             sink.write(unit, replay(store, unit))
         elif not again:
-            _solve(unit, solve.trajectories(spec, unit, comm, settled=settled), sink, store)
+            drawn = comm.bcast(sink.drawn if sink else None)
+            _solve(unit, solve.trajectories(spec, unit, comm, settled=settled, drawn=drawn), sink, store)
         count += 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -30,10 +31,20 @@ def parameters(spec: DatasetSpec, member: int) -> dict[str, float]:
     return {name: law.draw(stream(own, f"parameter:{name}")) for name, law in spec.parameters.items()}
 
 
-def initial(spec: DatasetSpec, problem: Problem, member: int, grid: Grid | None = None) -> Array:
-    """The member's state at t = 0 and its inputs, as `Problem.initial`, on the solver's grid or on another one."""
-    grid = grid or spec.grid
-    state = problem.initial(grid, parameters(spec, member), stream(seed(spec, member), "initial"))
+def initial(
+    spec: DatasetSpec,
+    problem: Problem,
+    member: int,
+    grid: Grid | None = None,
+    *,
+    params: Mapping[str, float] | None = None,
+) -> Array:
+    """The member's state at t = 0 and its inputs, as `Problem.initial`, on the solver's grid or on another one.
+
+    `params` take the place of the parameters that the card's laws draw.
+    """
+    grid, own = grid or spec.grid, parameters(spec, member) if params is None else params
+    state = problem.initial(grid, own, stream(seed(spec, member), "initial"))
     names = [field.name for field in starts_with(problem)]
     if state.shape != (len(names), *grid.shape):
         raise SolverError(
@@ -43,9 +54,16 @@ def initial(spec: DatasetSpec, problem: Problem, member: int, grid: Grid | None 
     return state
 
 
-def inputs(spec: DatasetSpec, problem: Problem, member: int, grid: Grid | None = None) -> Array:
-    """The member's inputs, `(input, *space)`, on the output grid or on another one."""
+def inputs(
+    spec: DatasetSpec,
+    problem: Problem,
+    member: int,
+    grid: Grid | None = None,
+    *,
+    params: Mapping[str, float] | None = None,
+) -> Array:
+    """The member's inputs, `(input, *space)`, on the output grid or on another one; `params` as in `initial`."""
     names = inputs_of(problem)
     if not names:
         return np.empty((0, *(grid or spec.output).shape))
-    return initial(spec, problem, member, grid or spec.output)[-len(names) :]
+    return initial(spec, problem, member, grid or spec.output, params=params)[-len(names) :]

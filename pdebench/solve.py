@@ -34,6 +34,8 @@ from .problem import (
 from .registry import suggest
 from .spec import DatasetSpec, Grid, Named
 
+Drawn = Mapping[int, Mapping[str, float]]  # member -> its parameters
+
 TRIALS = 8  # members on which a solver card may measure before it chooses
 
 
@@ -90,8 +92,8 @@ def settle(spec: DatasetSpec, comm: Comm | None = None) -> Verdict:
     problem, card = prepare(spec)
     if not isinstance(card, Settling):
         return Verdict({}, {})
-    members, _ = (comm or Serial()).bcast(_in_order(spec, problem, order.units(spec)[0]))
-    states, params = _start(spec, problem, members[:TRIALS], spec.grid)
+    members, _ = (comm or Serial()).bcast(_in_order(spec, problem, order.units(spec)[0], {}))
+    states, params = _start(spec, problem, members[:TRIALS], spec.grid, {})
     return card.settle(problem, spec.grid, spec.output, comm or Serial(), states, params)
 
 
@@ -102,29 +104,34 @@ def trajectories(
     *,
     refine: float = 1,
     settled: Mapping[str, Any] | None = None,
+    drawn: Drawn | None = None,
     begin: Callable[[Index], None] | None = None,
     alone: Set[int] = frozenset(),
     aside: Mapping[int, str] | None = None,
 ) -> Iterator[Event]:
     """Solve one unit of work: of each batch of members the inputs, the frames as they come, then the outcomes.
 
-    The members are met in the order that the card asks for; one solver object meets them all. `begin` is called with
-    the members of each batch before it is solved; members in `alone` are solved in no batch with others, and those in
-    `aside` not at all: they have failed for the reason given.
+    The members are met in the order that the card asks for; one solver object meets them all. `drawn`: parameters of
+    members by name, in place of those that the card's laws draw. `begin` is called with the members of each batch
+    before it is solved; members in `alone` are solved in no batch with others, and those in `aside` not at all: they
+    have failed for the reason given.
     """
-    aside = aside or {}
+    drawn, aside = drawn or {}, aside or {}
     problem, solver = build(spec, comm, refine=refine, settled=settled)
     grid, times = spec.grid.refined(refine), spec.times.values()
     if spec.samples.order != "drawn":
-        members, seconds = (comm or Serial()).bcast(_in_order(spec, problem, members))  # LAPACK may differ among ranks
+        arranged = _in_order(spec, problem, members, drawn)
+        members, seconds = (comm or Serial()).bcast(arranged)  # LAPACK may differ among ranks
         yield Arranged(members, seconds)
     for batch in _batches(members, solver.batch, alone, aside):
         if begin:
             begin(batch)
         if inputs_of(problem):
-            yield Given(batch, np.stack([sample.inputs(spec, problem, int(m)) for m in batch]))
+            yield Given(
+                batch, np.stack([sample.inputs(spec, problem, int(m), params=drawn.get(int(m))) for m in batch])
+            )
         began = perf_counter()
-        march = solver.trajectories(*_start(spec, problem, batch, grid), times)
+        march = solver.trajectories(*_start(spec, problem, batch, grid, drawn), times)
         seconds = perf_counter() - began
         for index in count():
             began = perf_counter()
@@ -157,13 +164,19 @@ def _set_aside(spec: DatasetSpec, problem: Problem, reasons: Mapping[int, str]) 
         yield Outcome(member, Cost(reason=why), 0.0)
 
 
-def _start(spec: DatasetSpec, problem: Problem, members: Index, grid: Grid) -> tuple[Array, dict[str, Array]]:
+def _start(
+    spec: DatasetSpec, problem: Problem, members: Index, grid: Grid, drawn: Drawn
+) -> tuple[Array, dict[str, Array]]:
     """Initial states and parameters of some members, as a solver takes them."""
-    states = np.stack([sample.initial(spec, problem, int(m), grid) for m in members])
-    return states, stacked([sample.parameters(spec, int(m)) for m in members])
+    states = np.stack([sample.initial(spec, problem, int(m), grid, params=drawn.get(int(m))) for m in members])
+    return states, stacked([_parameters(spec, int(m), drawn) for m in members])
 
 
-def _in_order(spec: DatasetSpec, problem: Problem, members: Index) -> tuple[Index, float]:
+def _parameters(spec: DatasetSpec, member: int, drawn: Drawn) -> dict[str, float]:
+    return dict(drawn[member]) if member in drawn else sample.parameters(spec, member)
+
+
+def _in_order(spec: DatasetSpec, problem: Problem, members: Index, drawn: Drawn) -> tuple[Index, float]:
     """The members in the order of the card, and the seconds that it took to find it.
 
     Judged on the output grid, whatever the solver's: so a finer solution meets the same sequence.
@@ -171,9 +184,9 @@ def _in_order(spec: DatasetSpec, problem: Problem, members: Index) -> tuple[Inde
     if spec.samples.order == "drawn":
         return members, 0.0
     began = perf_counter()
-    states = (sample.initial(spec, problem, int(m), spec.output) for m in members)
+    states = (sample.initial(spec, problem, int(m), spec.output, params=drawn.get(int(m))) for m in members)
     modes = np.stack([order.waves(state) for state in states])
-    params = np.array([list(sample.parameters(spec, int(m)).values()) for m in members]).reshape(len(members), -1)
+    params = np.array([list(_parameters(spec, int(m), drawn).values()) for m in members]).reshape(len(members), -1)
     return members[order.arranged(spec.samples.order, modes, params)], perf_counter() - began
 
 

@@ -1,4 +1,4 @@
-"""`train`: a model, a store and a recipe -> a weights file. One loop for every torch model.
+"""`train`: a model, a store (or a stream) and a recipe -> a weights file. One loop for every torch model.
 
 A model joins by its class, registered under `pdebench.models`: a `TorchModel` whose `network(spec, history=…,
 **options)` builds the untrained network (see `pdebench.baselines.torch_model`). Nothing here knows more of it.
@@ -7,22 +7,26 @@ A model joins by its class, registered under `pdebench.models`: a `TorchModel` w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from math import cos, inf, isfinite, pi
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any, cast
 
+import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
+from .arrays import Array
 from .baselines.torch_model import Passport, Stepper, TorchModel, dump, load
 from .data import Batch, Normaliser, Trajectories, Windows
 from .errors import ModelError
+from .feed import Feed, Opener, Stored, Streamed
 from .model import models
-from .spec import Card, Count, Positive
+from .spec import Card, Count, DatasetSpec, Positive
 
 
 class Recipe(Card):
@@ -42,6 +46,7 @@ class Recipe(Card):
     stride: Count = 1  # stored frames in one step of the model
     unroll: Count = 1  # steps that the loss looks ahead
     noise: Annotated[float, Field(ge=0)] = 0.05  # added to the history in training, in units of the fields' std
+    every: Count = 100  # batches of a stream from one validation to the next: its epoch
     threads: Count | None = None  # None: as many as torch would take
     device: str = "cpu"
 
@@ -71,10 +76,15 @@ def train(
     recipe: Recipe,
     *,
     options: Mapping[str, Any] | None = None,
+    stream: Opener | None = None,
     resume: bool = True,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Path:
     """Train the registered `model` on the store's *train* split and keep the weights best on *valid* at `out`.
+
+    `stream` opens a stream that is trained on in place of that split, while its solvers run; it is called with the
+    stream's part of a checkpoint, or None. The store then serves to validate and to normalise; its *train* split may
+    be empty. Training also ends with the stream.
 
     After each epoch all that a killed run needs lies on disk: repeat the call to go on. A finished run returns at
     once. Raises `ModelError` where `out` holds another training, unless `resume` is off.
@@ -83,10 +93,11 @@ def train(
     torch.set_num_threads(recipe.threads or threads)
     try:
         with torch.random.fork_rng(devices=[]):
-            run = _Run(_trainable(model), store, Path(out), recipe, dict(options or {}))
+            run = _Run(_trainable(model), store, Path(out), recipe, dict(options or {}), streamed=stream is not None)
             if not (resume and run.resume()):
-                while run.done < 1:
-                    report(run.epoch())
+                with closing(run.feed(stream)):
+                    while run.done < 1:
+                        report(run.epoch())
                 run.finish()
     finally:
         torch.set_num_threads(threads)
@@ -108,13 +119,21 @@ class _Run:
     """One training: what is fixed, and the state that a checkpoint holds."""
 
     def __init__(
-        self, kind: type[TorchModel], store: Trajectories, out: Path, recipe: Recipe, options: dict[str, Any]
+        self,
+        kind: type[TorchModel],
+        store: Trajectories,
+        out: Path,
+        recipe: Recipe,
+        options: dict[str, Any],
+        *,
+        streamed: bool = False,
     ) -> None:
         self.out, self.state_path = out, out.with_name(f"{out.stem}.resume{out.suffix}")
         self.recipe, self._device = recipe, torch.device(recipe.device)
         look = {"history": recipe.history, "horizon": recipe.unroll, "stride": recipe.stride}
-        self._train, self._valid = Windows(store, "train", **look), Windows(store, "valid", **look)
-        spec = store.spec
+        self._train = None if streamed else Windows(store, "train", **look)
+        self._valid = Windows(store, "valid", **look)
+        spec = self._spec = store.spec
         self._passport = Passport(
             model=kind.__name__,
             options=_json(options),
@@ -128,20 +147,36 @@ class _Run:
             dataset=spec.name,
             dataset_digest=spec.digest,
             seed=recipe.seed,
-            training={"recipe": recipe.model_dump(mode="json"), "train_windows": len(self._train), "curve": []},
+            training={
+                "recipe": recipe.model_dump(mode="json"),
+                "train_windows": "a stream" if self._train is None else len(self._train),
+                "curve": [],
+            },
         )
         torch.manual_seed(recipe.seed)
-        normaliser = Normaliser.measure(store, "train", stride=recipe.stride)
+        normaliser = Normaliser.measure(store, "valid" if streamed else "train", stride=recipe.stride)
         self._stepper: Stepper = kind.stepper(spec, self._passport, normaliser).to(self._device)
         self._optimiser = torch.optim.AdamW(
             self._stepper.parameters(), lr=0.0, weight_decay=recipe.weight_decay, fused=True
         )
-        self._epoch, self._seconds, self._best = 0, 0.0, inf
+        self._epoch, self._seconds, self._best, self._train_error = 0, 0.0, inf, inf
+        self._feed: Feed
+        self._flown: dict[str, Array] = {}  # a stream's part of the checkpoint
+
+    def feed(self, stream: Opener | None) -> Feed:
+        """Open where the batches come from, after `resume`."""
+        if self._train is not None:
+            self._feed = Stored(self._train, self.recipe.batch_size, self.recipe.seed)
+        elif stream is not None:
+            flow = stream(self._flown or None)
+            _expect_alike(self._spec, flow.spec)
+            self._feed = Streamed(flow, self.recipe.every)
+        return self._feed
 
     @property
     def done(self) -> float:
         """Share of the budget that is spent."""
-        return self._done(0.0, self._seconds)
+        return 1.0 if self._feed.over else self._done(0.0, self._seconds)
 
     def _done(self, within: float, seconds: float) -> float:
         """The same, `within` the current epoch (0 … 1) and at a time."""
@@ -153,31 +188,34 @@ class _Run:
         """One pass over the training windows (less where the time is up), validation, checkpoint."""
         began = perf_counter() - self._seconds
         torch.manual_seed(self.recipe.seed + 1_000_003 * (self._epoch + 1))  # for networks that draw numbers
-        batches = -(-len(self._train) // self.recipe.batch_size)
         total, seen = 0.0, 0
-        for number, batch in enumerate(self._batches(self._train, shuffle=True)):
-            done = self._done(number / batches, perf_counter() - began)
+        for share, batch in self._feed.epoch(self._epoch):
+            done = self._done(share, perf_counter() - began)
             if seen and done >= 1:
                 break
-            total += self._update(batch, learning_rate=self.recipe.learning_rate * one_cycle(done))
+            errors = self._update(batch, learning_rate=self.recipe.learning_rate * one_cycle(done))
+            self._feed.learn(batch, errors)
+            total += float(errors.sum())
             seen += len(batch.start)
-        train_error, valid_error = total / seen, self._validate()
+        if seen:  # none where a stream ends at the end of an epoch
+            self._train_error = total / seen
+        train_error, valid_error = self._train_error, self._validate()
         self._finite(valid_error)
         self._epoch += 1
         self._seconds = perf_counter() - began
         return self._keep(train_error, valid_error)
 
-    def _update(self, batch: Batch, learning_rate: float) -> float:
-        """One step of the optimiser; the summed error of the batch."""
+    def _update(self, batch: Batch, learning_rate: float) -> Array:
+        """One step of the optimiser; the errors of the batch, `(b,)`."""
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate
         self._optimiser.zero_grad(set_to_none=True)
         errors = self._errors(batch, noise=self.recipe.noise)
-        total = self._finite(float(errors.detach().sum()))
+        self._finite(float(errors.detach().sum()))
         errors.mean().backward()  # type: ignore[no-untyped-call]  # torch has it untyped
         torch.nn.utils.clip_grad_norm_(self._stepper.parameters(), 1.0)
         self._optimiser.step()
-        return total
+        return errors.detach().cpu().numpy()
 
     def _errors(self, batch: Batch, noise: float = 0.0) -> Tensor:
         """Relative L² of each window, over fields, steps and space at once, normalised: `(b,)`."""
@@ -196,7 +234,8 @@ class _Run:
     def _validate(self) -> float:
         self._stepper.eval()
         with torch.inference_mode():
-            total = sum(float(self._errors(batch).sum()) for batch in self._batches(self._valid, shuffle=False))
+            batches = self._valid.batches(self.recipe.batch_size, shuffle=False)
+            total = sum(float(self._errors(batch).sum()) for batch in batches)
         self._stepper.train()
         return total / len(self._valid)
 
@@ -207,10 +246,6 @@ class _Run:
                 f"{self.recipe.learning_rate:g}; the best weights so far, if any, are in {self.out}"
             )
         return error
-
-    def _batches(self, windows: Windows, *, shuffle: bool) -> Iterator[Batch]:
-        recipe = self.recipe
-        return windows.batches(recipe.batch_size, seed=recipe.seed, epoch=self._epoch, shuffle=shuffle)
 
     # -- what is on disk ------------------------------------------------------------------------------------------
 
@@ -235,7 +270,7 @@ class _Run:
         """Weights, and the optimiser's moments under `optimiser.<parameter>.<name>`."""
         moments = self._optimiser.state_dict()["state"]
         flat = {f"optimiser.{i}.{name}": value for i, group in moments.items() for name, value in group.items()}
-        return self._stepper.state_dict() | flat
+        return self._stepper.state_dict() | flat | _tensors(self._feed.state())
 
     def resume(self) -> bool:
         """Take up the checkpoint of the same training, if there is one; true when nothing is left to do."""
@@ -246,8 +281,9 @@ class _Run:
         self._passport, tensors = self._same(self.state_path)
         weights = self._stepper.state_dict().keys()
         self._stepper.load_state_dict({name: tensors[name] for name in weights})
+        self._flown = _arrays(tensors)
         moments: dict[int, dict[str, Tensor]] = {}
-        for key in tensors.keys() - weights:
+        for key in (name for name in tensors.keys() - weights if name.startswith("optimiser.")):
             _, number, name = key.split(".")
             moments.setdefault(int(number), {})[name] = tensors[key]
         self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": moments})
@@ -288,6 +324,31 @@ def _aims(passport: Passport) -> dict[str, Any]:
     facts["training windows"] = passport.training.get("train_windows")
     facts |= passport.training.get("recipe", {})
     return {key: value for key, value in facts.items() if key not in {"threads", "device"}}
+
+
+def _expect_alike(stored: DatasetSpec, streamed: DatasetSpec) -> None:
+    """A stream's frames must be those that the store's model predicts; `ModelError` otherwise."""
+    for key in ("problem", "lengths", "output", "parameters", "times"):
+        one, other = (getattr(spec.grid if key == "lengths" else spec, key) for spec in (stored, streamed))
+        if one != other:
+            raise ModelError(
+                f"the stream of {streamed.name} and the store of {stored.name} differ in {key}: validate on a store "
+                f"of the same card, such as `pdebench generate {streamed.name} --members A:B`"
+            )
+
+
+def _tensors(state: Mapping[str, Array]) -> dict[str, Tensor]:
+    """A stream's state for a file of tensors; text as its bytes."""
+    plain = {name: np.frombuffer(str(v).encode(), np.uint8) if v.dtype.kind == "U" else v for name, v in state.items()}
+    return {f"stream.{name}": torch.from_numpy(np.array(value)) for name, value in plain.items()}
+
+
+def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+    """The stream's state out of such a file."""
+    found = {name.removeprefix("stream."): t.numpy() for name, t in tensors.items() if name.startswith("stream.")}
+    if "campaign" in found:
+        found["campaign"] = np.array(found["campaign"].tobytes().decode())
+    return found
 
 
 def _json(options: dict[str, Any]) -> dict[str, Any]:

@@ -209,3 +209,15 @@ def test_verify_tells_a_store_that_was_altered(here, pdebench):
     shard.write_bytes(raw.tobytes())
     assert pdebench("verify tiny.zarr --member 2")[0] == 0
     assert pdebench("verify tiny.zarr --member 3")[0] == 1
+
+
+def test_training_while_solvers_run(here, pdebench):
+    assert pdebench("generate tiny --members 2:4")[0] == 0  # the unit that holds the valid split
+    line = (
+        "train fno tiny --valid tiny.zarr --out online.safetensors --epochs 50 --every 2 --batch-size 2 --buffer fifo "
+    )
+    line += "--set width=4 --set modes=[4,4] --set layers=1 --threads 1"
+    status, out, err = pdebench(line)
+    assert (status, err) == (0, "")
+    assert "online.safetensors after" in out
+    assert "is finished already" in pdebench(line)[1]

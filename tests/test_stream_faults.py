@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -240,4 +242,82 @@ def test_frames_that_float32_cannot_hold_have_failed(alone):
     list(link.passing(Frame(unit, index, frame) for index, frame in enumerate(frames)))
     list(link.passing(iter([Outcome(int(unit[1]), Cost(), 0.0)])))
     assert within(5, lambda: alone.report().failed == (int(unit[1]),))
+    link.close()
+
+
+def test_a_fork_of_the_trainer_does_not_keep_its_sockets(alone):
+    """Else solvers would wait for a trainer that has gone, as long as a data loader's worker lives."""
+    link = StreamSink(alone._receiver.address)
+    assert within(5, lambda: alone._receiver._wires)
+    mine = {alone._receiver._listeners[0].fileno(), *(w.socket.fileno() for w in alone._receiver._wires.values())}
+    inodes = {os.readlink(f"/proc/self/fd/{number}") for number in mine}
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        numbers = [number for number in range(256) if os.path.exists(f"/proc/self/fd/{number}")]
+        kept = {os.readlink(f"/proc/self/fd/{number}") for number in numbers}
+        os.write(write, b"kept" if kept & inodes else b"gone")
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 4) == b"gone"
+    os.close(read)
+    os.close(write)
+    assert link.next_unit() is not None  # the parent's are as they were
+    link.close()
+
+
+def test_streams_say_where_they_do_not_work(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(PdebenchError, match="streams need Linux"):
+        pdebench.stream(tiny_spec(), workers=0)
+
+
+def test_windows_that_an_interrupt_took_from_the_trainer_are_not_counted_as_seen(alone, monkeypatch):
+    """The first of a batch's windows are copied when Ctrl-C comes: nobody got them."""
+
+    def solve():
+        with suppress(PdebenchError):  # the trainer goes before the solver has ended
+            online.produce(alone._receiver.address, Serial())
+
+    threading.Thread(target=solve).start()
+    monkeypatch.setattr(receiver, "LUMP", 1)  # one window at a time
+    copied, whole = [], alone._receiver._copied
+
+    def interrupted(picked, into):
+        copied.append(picked)
+        if len(copied) == 3:
+            whole(picked, into)
+            raise KeyboardInterrupt
+        return whole(picked, into)
+
+    monkeypatch.setattr(alone._receiver, "_copied", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(iter(alone))
+    assert not np.unpackbits(alone.state()["seen"]).any()
+
+
+def test_a_frame_costs_one_message_and_warm_slots(alone, monkeypatch):
+    """Room is asked for in advance, a few frames at once; what was used last is used next."""
+    link = StreamSink(alone._receiver.address)
+    said, taken = [], set()
+    say, put = link._wire.say, alone._receiver._pool.put
+    monkeypatch.setattr(link._wire, "say", lambda message: (said.append(message), say(message)))
+    monkeypatch.setattr(
+        alone._receiver._pool, "put", lambda member, frame, slot: (taken.add(slot), put(member, frame, slot))
+    )
+    batches = iter(alone)
+    seen = 0
+    for _ in range(3):
+        unit = link.next_unit()
+        for index in range(5):
+            list(link.passing(iter([Frame(unit, index, np.ones((2, 1, 16, 16)))])))
+            if index in {2, 4}:
+                seen += len(next(batches).member)
+        list(link.passing(Outcome(int(member), Cost(), 0.0) for member in unit))
+        link.done(unit)
+    assert seen == 24
+    assert sum("room" in message for message in said) == 3  # the first of each unit
+    assert sum("ahead" in message and message["ahead"] > 0 for message in said) <= 3
+    assert len(said) == 3 * (1 + 1 + 5 + 2 + 1)
+    assert len(taken) <= 2 * (5 + 4)  # of 1024: a unit's frames, and those that were promised
     link.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +12,11 @@ from rich.table import Table
 from .terminal import Meter, Options, TaskName, app, changes_of, console
 
 if TYPE_CHECKING:
+    from ..arrays import Array
     from ..board import Standing
+    from ..feed import Flow, Opener
     from ..task import Record, Task
-    from ..train import Progress
+    from ..train import Progress, Recipe
 
 ModelName = Annotated[
     str, typer.Argument(metavar="MODEL", help="A registered name, my.module:Class, or path/to/file.py:Class.")
@@ -27,8 +30,13 @@ Root = Annotated[Path, typer.Option(help="The folder that holds leaderboards/.")
 @app.command()
 def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
     model: ModelName,
-    store: Annotated[
-        Path, typer.Argument(metavar="STORE", help="Trained on its train split, chosen on its valid split.")
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="STORE|CARD",
+            help="A store: trained on its train split, chosen on its valid split. A card: its solvers run meanwhile, "
+            "and nothing is stored.",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The weights to make, or to go on with (.safetensors).")],
     epochs: Annotated[int | None, typer.Option(help="End after so many passes over the data.")] = None,
@@ -42,6 +50,15 @@ def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
     history: Annotated[int, typer.Option(help="Frames that the model sees.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the initial weights and the order of the data.")] = 0,
     threads: Annotated[int | None, typer.Option(help="By default as many as torch takes.")] = None,
+    valid: Annotated[
+        Path | None, typer.Option(metavar="STORE", help="With a card: a store that holds its valid split.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="With a card: solvers that run beside the training.")] = 1,
+    buffer: Annotated[str, typer.Option(help="With a card: fifo, firo or reservoir.")] = "reservoir",
+    proposal: Annotated[
+        str | None, typer.Option(help="With a card: draw its parameters by the loss (importance).")
+    ] = None,
+    every: Annotated[int, typer.Option(help="With a card: batches from one validation to the next.")] = 100,
     options: Options = None,
 ) -> None:
     """Train a model. Repeat the command to go on after an interruption; the best weights are always on disk."""
@@ -49,6 +66,8 @@ def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
     from ..store import TrajectoryStore
     from ..train import Recipe
     from ..train import train as run
+
+    online = not Path(data, "zarr.json").exists() and valid is not None
 
     said = {
         "epochs": epochs if epochs is not None or seconds is not None else 100,
@@ -60,6 +79,7 @@ def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
         "history": history,
         "seed": seed,
         "threads": threads,
+        "every": every,
     }
     recipe = parse(Recipe, said, where="train")
     last: list[Progress] = []
@@ -70,11 +90,38 @@ def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
             note = f"epoch {progress.epoch}, error: train {progress.train_error:.3g}, valid {progress.valid_error:.3g}"
             meter(100 * progress.done, 100, note)
 
-        path = run(model, TrajectoryStore.open(store), out, recipe, options=changes_of(options), report=report)
+        store = TrajectoryStore.open(valid if online and valid else Path(data))
+        stream = _opener(data, recipe, workers, buffer, proposal) if online else None
+        path = run(model, store, out, recipe, options=changes_of(options), stream=stream, report=report)
     told = (
         f" after {last[0].epoch} epochs, {last[0].seconds:.0f} s: valid error {last[0].best_error:.3g}" if last else ""
     )
     console.print(f"{path}{told or ' is finished already'}")
+
+
+def _opener(card: str, recipe: Recipe, workers: int, buffer: str, proposal: str | None) -> Opener:
+    """Streams the windows of a card's train split as the recipe wants them."""
+    from ..online import Stream
+    from ..spec import load_spec
+
+    spec = load_spec(card)
+
+    def opened(state: Mapping[str, Array] | None) -> Flow:
+        return Stream(
+            spec,
+            workers=workers,
+            batch_size=recipe.batch_size,
+            history=recipe.history,
+            horizon=recipe.unroll,
+            stride=recipe.stride,
+            buffer=buffer,
+            members=spec.split("train"),
+            seed=recipe.seed,
+            proposal=proposal,
+            resume=state,
+        )
+
+    return opened
 
 
 @app.command()

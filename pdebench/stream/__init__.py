@@ -6,8 +6,27 @@ lie in memory that both share (one host) or follow on the socket (several). Ever
 """
 
 from .buffer import Plan, Pool, policies
+from .client import HEADER, Client
+from .proposals import Importance, Proposal, Told, Uniform, proposals
 from .receiver import Receiver
 from .records import Buffering, Drawn, Report
 from .sink import StreamSink, TrainerGone
 
-__all__ = ["Buffering", "Drawn", "Plan", "Pool", "Receiver", "Report", "StreamSink", "TrainerGone", "policies"]
+__all__ = [
+    "HEADER",
+    "Buffering",
+    "Client",
+    "Drawn",
+    "Importance",
+    "Plan",
+    "Pool",
+    "Proposal",
+    "Receiver",
+    "Report",
+    "StreamSink",
+    "Told",
+    "TrainerGone",
+    "Uniform",
+    "policies",
+    "proposals",
+]

@@ -17,6 +17,7 @@ from ..errors import PdebenchError
 from ..registry import Registry
 from .slots import Slots
 
+AHEAD = 4  # steps for which a solver may hold slots before it has the frames
 Key = tuple[int, int]  # (member, start)
 
 
@@ -219,6 +220,12 @@ class Pool:
             self._release(key[0], self.plan.frames_of(key[1]))
         return True
 
+    def in_advance(self, count: int) -> list[int]:
+        """Slots for frames that a solver does not have yet, if there is room: many where most are free."""
+        if self.slots.free - AHEAD * count > len(self.slots.frames) // 2:
+            return self.slots.take(AHEAD * count)
+        return self.slots.take(count) if count and self.make_room(count) else []
+
     def ready(self, pressed: bool = False) -> int:
         """How many windows may be drawn; `pressed`: solvers wait for room, so no more come before some were drawn."""
         return self._policy.ready(self.over or pressed)
@@ -243,6 +250,11 @@ class Pool:
         """The frames of these windows were copied."""
         for one in picked:
             self._release(one.member, self.plan.frames_of(one.start))
+
+    def forget(self, picked: list[Picked]) -> None:
+        """These windows were drawn and reached nobody: another trainer may have them."""
+        for one in picked:
+            self.seen[one.member, self._column(one.start)] = False
 
     def state(self) -> dict[str, Array]:
         """What a restarted trainer needs: the windows seen, bit by bit, and the random state."""

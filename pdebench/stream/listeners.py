@@ -7,6 +7,8 @@ import socket
 import struct
 from contextlib import suppress
 from secrets import token_hex
+from typing import Protocol
+from weakref import ref
 
 from ..errors import PdebenchError
 from .wire import host_and_port
@@ -29,6 +31,34 @@ def remote(address: str) -> socket.socket:
         return socket.create_server((host, port))
     except OSError as error:
         raise PdebenchError(f"cannot listen at {address}: {error.strerror or error}") from error
+
+
+def opened(listen: str | None) -> tuple[list[socket.socket], str, str | None]:
+    """The local listener and, at `listen`, one for other hosts; the address of each."""
+    listeners = [local()]
+    address = "unix:" + listeners[0].getsockname()[1:].decode()
+    if listen is None:
+        return listeners, address, None
+    listeners.append(remote(listen))
+    host, port = listeners[1].getsockname()[:2]
+    return listeners, address, f"{host}:{port}"
+
+
+class Owner(Protocol):
+    """Has sockets."""
+
+    def let_go(self) -> None: ...
+
+
+def leave_to_parent(owner: Owner) -> None:
+    """A fork of the trainer closes its copies: solvers learn of the trainer's end by its sockets."""
+    held = ref(owner)
+
+    def after_fork() -> None:
+        if (alive := held()) is not None:
+            alive.let_go()
+
+    os.register_at_fork(after_in_child=after_fork)
 
 
 def hang_up(listener: socket.socket) -> None:

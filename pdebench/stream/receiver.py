@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections import deque
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import order
 from ..arrays import Array, Index
 from ..errors import PdebenchError
 from ..problem import Problem, inputs_of
 from ..spec import DatasetSpec
 from .buffer import Picked, Plan, Pool, policies
-from .listeners import hang_up, local, remote, same_user
+from .dealer import TRIES, Dealer
+from .listeners import hang_up, leave_to_parent, opened, same_user
+from .proposals import Draws, Proposal
 from .records import Buffering, Drawn, Report
 from .sink import host_identity, same_token
 from .slots import DTYPE, Slots, Trays
@@ -29,7 +29,7 @@ from .wire import Lost, Wire, whole_numbers
 
 log = logging.getLogger(__name__)
 
-TRIES = 3  # a unit that ends its solver so often at the same frame, or before, is set aside
+LUMP = 1 << 21  # bytes of windows that the trainer copies at once: few enough to be in the cache still
 
 
 class Receiver:
@@ -39,7 +39,7 @@ class Receiver:
     on other hosts, which must know `token`; those of the same user on this host find `address`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a stream decides, under its names
         self,
         spec: DatasetSpec,
         problem: Problem,
@@ -49,9 +49,11 @@ class Receiver:
         listen: str | None = None,
         keep: Path | None = None,
         settled: dict[str, Any] | None = None,
-        members: Index | None = None,
+        units: Collection[int] | None = None,
+        proposal: Proposal | None = None,
     ) -> None:
         self.spec, self.token, self._settled_options = spec, token_hex(16), settled or {}
+        self.draws = Draws(spec, proposal)
         self._inputs, self._keep = len(inputs_of(problem)), keep
         shape = (len(problem.fields), *spec.output.shape)
         policy = policies[buffering.policy](buffering.threshold)
@@ -62,24 +64,15 @@ class Receiver:
         self._bell = threading.Condition(lock)  # the trainer waits here, and is called when its batch is there
         self._asked = 0  # windows that the trainer waits for
         self._copying = False  # frames that it has drawn are still in their slots
-        wanted = set(range(spec.samples.count)) if members is None else {int(m) for m in members}
-        self._units = {n: unit for n, unit in enumerate(order.units(spec)) if wanted.intersection(unit.tolist())}
-        self._waiting = deque(self._units)
-        self._busy: dict[int, int] = {}  # connection -> unit
-        self._tries: dict[int, tuple[int, int]] = {}  # frames reached, times that it got no further
+        self._dealer = Dealer(spec, units)
         self._blocked = 0  # connections that wait for room
         self._wires: dict[int, Wire] = {}
         self._failed: set[int] = set()
         self._error: PdebenchError | None = None
         self._closed = False
         self._tally = Report()
-        self._listeners = [local()]
-        self.address = "unix:" + self._listeners[0].getsockname()[1:].decode()
-        self.listening: str | None = None
-        if listen is not None:
-            self._listeners.append(remote(listen))
-            host, port = self._listeners[1].getsockname()[:2]
-            self.listening = f"{host}:{port}"
+        self._listeners, self.address, self.listening = opened(listen)
+        leave_to_parent(self)
         for listener in self._listeners:
             threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
@@ -87,6 +80,25 @@ class Receiver:
 
     def draw(self, count: int) -> Drawn:
         """The next `count` windows, fewer at the very end and none after it or after `close`."""
+        frames, drawn = self._trays.take(count), list[Picked]()
+        lump = max(1, LUMP // max(frames[:1].nbytes, 1))
+        try:
+            while len(drawn) < count:
+                picked = self._picked(min(lump, count - len(drawn)))
+                drawn += picked
+                if not self._copied(picked, frames[len(drawn) - len(picked) : len(drawn)]):
+                    break
+        except BaseException:
+            with self._door:
+                self._pool.forget(drawn)  # nobody will see them: not after a Ctrl-C, and not in a checkpoint
+            raise
+        with self._door:
+            self._tally = replace(self._tally, batches=self._tally.batches + bool(drawn))
+        members, starts = (np.array([one[i] for one in drawn], int) for i in (0, 1))
+        return Drawn(frames[: len(drawn)], [one.given for one in drawn], members, starts)
+
+    def _picked(self, count: int) -> list[Picked]:
+        """The next `count` windows, fewer at the end or where solvers wait for room; their frames are to be copied."""
         began = perf_counter()
         with self._door:
             self._asked = count
@@ -99,27 +111,24 @@ class Receiver:
             self._copying = True
             self._tally = replace(
                 self._tally,
-                batches=self._tally.batches + bool(picked),
                 windows=self._tally.windows + len(picked),
                 unique=self._tally.unique + len(picked) - (self._pool.repeats - before),
                 idle_seconds=self._tally.idle_seconds + waited,
             )
+            return picked
+
+    def _copied(self, picked: list[Picked], into: Array) -> bool:
+        """Copy frames out of their slots; whether there were any."""
         try:
-            frames = self._copied(picked)
-        finally:  # after a Ctrl-C, too
+            for row, one in zip(into, picked, strict=True):
+                for place, slot in enumerate(one.slots):
+                    row[place] = self._pool.slots.frames[slot]
+        finally:
             with self._door:
                 self._pool.let_go(picked)
                 self._copying = False
                 self._door.notify_all()
-        members, starts = (np.array([one[i] for one in picked], int) for i in (0, 1))
-        return Drawn(frames, [one.given for one in picked], members, starts)
-
-    def _copied(self, picked: list[Picked]) -> Array:
-        frames = self._trays.take(len(picked))
-        for row, one in enumerate(picked):
-            for place, slot in enumerate(one.slots):
-                frames[row, place] = self._pool.slots.frames[slot]
-        return frames
+        return bool(picked)
 
     def _tell(self) -> None:
         """Wake the trainer if its wait is over, and no sooner: each time costs more than a frame's bookkeeping."""
@@ -135,17 +144,22 @@ class Receiver:
 
     def _pressed(self) -> bool:
         """Whether every solver at work waits for room: then no more windows come before some are drawn."""
-        return 0 < self._blocked >= len(self._busy)
+        return 0 < self._blocked >= len(self._dealer.busy)
 
     def report(self) -> Report:
         with self._door:
-            total = sum(len(unit) for unit in self._units.values()) * len(self._pool.plan.starts)
+            total = self._dealer.members * len(self._pool.plan.starts)
             return replace(self._tally, total=total, failed=tuple(sorted(self._failed)))
+
+    def learn(self, members: Index, losses: Array) -> None:
+        """What the trainer lost on windows of these members: the next units may be drawn by it."""
+        with self._door:
+            self.draws.learn(members, losses)
 
     def state(self) -> dict[str, Array]:
         """What `restore` needs in another process; a few bits per window."""
         with self._door:
-            return self._pool.state()
+            return self._pool.state() | self.draws.state()
 
     def restore(self, state: dict[str, Array], *, lacking: Collection[int] = ()) -> None:
         """Go on where another trainer stopped: what it saw is not sent again. Call it before solvers connect.
@@ -154,13 +168,14 @@ class Receiver:
         """
         with self._door:
             self._pool.restore(state)
+            self.draws.restore(state)
             done = [
                 number
-                for number, unit in self._units.items()
+                for number, unit in self._dealer.units.items()
                 if all(self._pool.finished(int(m)) and m not in lacking for m in unit)
             ]
             for number in done:
-                self._waiting.remove(number)
+                self._dealer.waiting.remove(number)
             self._over_if_done()
 
     def set_aside(self, reason: str) -> None:
@@ -188,6 +203,12 @@ class Receiver:
             wire.close()
         self._pool.slots.close()
 
+    def let_go(self) -> None:
+        """Close what a fork inherited. No lock: the threads that could give it back are not here."""
+        for end in (*self._listeners, *(wire.socket for wire in self._wires.values())):
+            end.close()
+        self._pool.slots.close()
+
     # -- the solvers ----------------------------------------------------------------------------------------------
 
     def _accept(self, listener: socket.socket) -> None:
@@ -200,7 +221,7 @@ class Receiver:
 
     def _serve(self, wire: Wire, here: bool) -> None:
         """One solver, until it hangs up."""
-        name, held = id(wire), deque[int]()
+        name, held = id(wire), set[int]()
         try:
             with self._door:
                 if self._closed:
@@ -228,13 +249,16 @@ class Receiver:
             "settled": self._settled_options,
             "fields": slots.frames.shape[1],
             "slots": len(slots.frames),
+            "shape": list(slots.frames.shape[1:]),
+            "frames": self.spec.times.frames,
+            "inputs": self._inputs,
             "keep": str(self._keep) if self._keep else None,
             "unix": self.address.partition(":")[2],
             "host": host_identity(),
         }
         wire.say(message, fd=slots.fd if here else None)
 
-    def _answer(self, wire: Wire, name: int, message: dict[str, Any], held: deque[int], here: bool) -> None:
+    def _answer(self, wire: Wire, name: int, message: dict[str, Any], held: set[int], here: bool) -> None:
         if "room" in message:
             wire.say({"slots": self._room(message["room"], held)})
         elif "frame" in message:
@@ -247,25 +271,28 @@ class Receiver:
             wire.say(self._next(wire, name))
         elif "done" in message:
             wire.say({"ok": True})  # first: once the last unit is done, the trainer may hang up
-            self._done(name)
+            self._done(name, held)
         else:
             raise Lost(f"an unknown message {sorted(message)}")
 
     def _next(self, wire: Wire, name: int) -> dict[str, Any]:
         """The next unit for a solver; it waits while others hold what may come back."""
+        dealer = self._dealer
         with self._door:
-            if name in self._busy:
+            if name in dealer.busy:
                 raise Lost("it asked for a unit before the end of the one it has")
-            self._door.wait_for(lambda: self._waiting or not self._busy or self._closed or self._error)
-            if self._closed or self._error or not self._waiting:
+            self._door.wait_for(lambda: dealer.waiting or not dealer.busy or self._closed or self._error)
+            if self._closed or self._error or not dealer.waiting:
                 return {"unit": None}
             if wire.gone():  # it died as it waited: no fault of the unit's
                 raise Lost("closed")
-            self._busy[name] = number = self._waiting.popleft()
-            members = [int(m) for m in self._units[number]]
-            return {"unit": members, "have": [int(self._pool.next[m]) for m in members]}
+            number, unit = dealer.hand_out(name)
+            self.draws.unit(number, unit)
+            members = [int(m) for m in unit]
+            params = [self.draws.parameters(m) for m in members]
+            return {"unit": members, "have": [int(self._pool.next[m]) for m in members], "params": params}
 
-    def _room(self, wanted: Any, held: deque[int]) -> list[int]:
+    def _room(self, wanted: Any, held: set[int]) -> list[int]:
         """Slots for frames to come, as soon as there are so many."""
         slots = self._pool.slots
         if type(wanted) is not int or not 0 < wanted <= len(slots.frames):
@@ -282,7 +309,7 @@ class Receiver:
                 if self._closed or self._error:
                     raise Lost("the trainer has gone")
             given = slots.take(wanted)
-            held.extend(given)
+            held.update(given)
             return given
 
     def _stuck(self) -> bool:
@@ -296,24 +323,28 @@ class Receiver:
             self._tell()
         return self._error is not None
 
-    def _take(self, wire: Wire, name: int, message: dict[str, Any], held: deque[int], here: bool) -> None:
+    def _take(self, wire: Wire, name: int, message: dict[str, Any], held: set[int], here: bool) -> None:
         members = whole_numbers(message.get("members"), self.spec.samples.count)
         slots = whole_numbers(message.get("slots"), len(self._pool.slots.frames), len(members))
         (frame,) = whole_numbers([message.get("frame")], self.spec.times.frames)
-        if list(slots) != [held[i] for i in range(min(len(slots), len(held)))]:
+        if len(set(slots)) != len(slots) or not held.issuperset(slots):
             raise Lost("slots that it does not hold")
+        (ahead,) = whole_numbers([message.get("ahead", 0)], len(self._pool.slots.frames) + 1)
         if not here:
             for slot in slots:
                 wire.receive_into(self._pool.slots.frames[slot])
         with self._door:
-            unit = self._units.get(self._busy.get(name, -1))
-            if unit is None or not set(members) <= set(unit.tolist()):
+            if not members or not set(members) <= set(self._dealer.held_by(name).tolist()):
                 raise Lost("members of a unit that it does not hold")
             for member, slot in zip(members, slots, strict=True):
                 self._pool.put(member, frame, slot)  # first: what it refuses is still held, and given back
-                held.popleft()
+                held.remove(slot)
             self._tally = replace(self._tally, frames=self._tally.frames + len(members))
             self._tell()
+            given = [] if self._blocked else self._pool.in_advance(ahead)
+            held.update(given)
+        if ahead:
+            wire.say({"slots": given})
 
     def _give(self, wire: Wire, name: int, message: dict[str, Any]) -> None:
         """Inputs come over the socket: they are few beside the frames."""
@@ -322,47 +353,45 @@ class Receiver:
             inputs = np.empty((self._inputs, *self.spec.output.shape), DTYPE)
             wire.receive_into(inputs)
             with self._door:
-                if member not in self._units.get(self._busy.get(name, -1), ()):
+                if member not in self._dealer.held_by(name):
                     raise Lost("a member of a unit that it does not hold")
                 self._pool.give(member, inputs)
 
     def _outcome(self, name: int, message: dict[str, Any]) -> None:
         (member,) = whole_numbers([message.get("outcome")], self.spec.samples.count)
         with self._door:
-            if member not in self._units.get(self._busy.get(name, -1), ()):
+            if member not in self._dealer.held_by(name):
                 raise Lost("a member of a unit that it does not hold")
             if message.get("reason"):
                 self._failed.add(member)
             self._pool.end(member)
 
-    def _done(self, name: int) -> None:
+    def _done(self, name: int, held: set[int]) -> None:
         with self._door:
-            self._busy.pop(name, None)
+            self._dealer.done(name)
+            for slot in held:
+                self._pool.slots.give_back(slot)
+            held.clear()
             self._over_if_done()
 
-    def _forget(self, name: int, held: deque[int]) -> None:
+    def _forget(self, name: int, held: set[int]) -> None:
         """A solver is gone: its slots are free, its unit goes to another, or is set aside after `TRIES`."""
         with self._door:
             self._wires.pop(name, None)
             for slot in held:
                 self._pool.slots.give_back(slot)
-            number = self._busy.pop(name, None)
-            if number is not None:
-                reached = int(self._pool.next[self._units[number]].sum())
-                best, tries = self._tries.get(number, (-1, 0))
-                self._tries[number] = max(best, reached), (1 if reached > best else tries + 1)
-                if self._tries[number][1] < TRIES:
-                    self._waiting.appendleft(number)
-                else:
-                    members = self._units[number].tolist()
+            members = self._dealer.held_by(name)
+            if len(members):
+                given_up = self._dealer.lost(name, int(self._pool.next[members].sum()))
+                if len(given_up):
                     log.warning("members %d … %d ended their solver %d times", members[0], members[-1], TRIES)
-                    self._failed.update(m for m in members if self._pool.next[m] < self._pool.plan.frames)
-                    for member in members:
-                        self._pool.end(member)
+                    self._failed.update(int(m) for m in members if self._pool.next[m] < self._pool.plan.frames)
+                for member in given_up:
+                    self._pool.end(int(member))
             self._over_if_done()
 
     def _over_if_done(self) -> None:
-        if not self._waiting and not self._busy:
+        if self._dealer.over:
             self._pool.over = True
         self._door.notify_all()
         self._tell()

@@ -15,7 +15,7 @@ from ..arrays import Array, Index
 from ..errors import PdebenchError
 from ..problem import Event, Frame, Given, Outcome
 from ..spec import DatasetSpec, parse
-from .slots import DTYPE, Slots
+from .slots import DTYPE, Slots, filled
 from .wire import Lost, Wire, connect
 
 NEVER = sys.maxsize  # the frame from which on a member that is not finite is sent
@@ -48,7 +48,11 @@ class StreamSink:
         shape = (welcome["fields"], *self.spec.output.shape)
         fd = welcome.pop("fd", None)
         self._slots = Slots(welcome["slots"], shape, fd) if fd is not None else None
+        self._shape, self._rows = shape, list[Array]()
+        self._hand: list[int] = []  # slots that the trainer has given and that are not filled
+        self._promised = False  # an answer with more of them is under way
         self._have: dict[int, int] = {}
+        self.drawn: dict[int, dict[str, float]] = {}  # parameters of the unit in hand
 
     @property
     def shared(self) -> bool:
@@ -64,7 +68,12 @@ class StreamSink:
         if answer.get("unit") is None:
             return None
         self._have = dict(zip(answer["unit"], answer["have"], strict=True))
+        self.drawn = dict(zip(answer["unit"], answer["params"], strict=True))
         return np.array(answer["unit"], int)
+
+    def reached(self, member: int) -> int:
+        """The first frame that the trainer wants of a member of the unit in hand."""
+        return self._have.get(member, 0)
 
     def missing(self) -> Index:
         """Members of the unit in hand."""
@@ -78,6 +87,7 @@ class StreamSink:
     def done(self, members: Index) -> None:
         """The unit is whole; until this is said, the trainer would give it to another solver if this one died."""
         self._ask({"done": [int(m) for m in members]})
+        self._hand.clear()  # the trainer has taken them back
 
     def passing(self, events: Iterator[Event]) -> Iterator[Event]:
         """Send each event and hand it on."""
@@ -98,28 +108,60 @@ class StreamSink:
             self._slots.close()
 
     def _send(self, frame: Frame) -> None:
-        """Those members of a frame that the trainer does not have yet; a failed member is told, not sent."""
-        rows = []
-        for row, member in enumerate(frame.members):
-            if frame.index >= self._have.get(int(member), 0):
-                if _finite(frame.values[row]):
-                    rows.append(row)
-                else:
-                    self._have[int(member)] = NEVER
+        """Those members of a frame that the trainer does not have yet; a failed member is told, not sent.
+
+        The answer to the last frame names the slots of this one, if there was room: then nobody waits for anybody.
+        """
+        rows = [row for row, m in enumerate(frame.members) if frame.index >= self._have.get(int(m), 0)]
         if not rows:
             return
-        slots = self._ask({"room": len(rows)})["slots"]
-        members = [int(frame.members[row]) for row in rows]
-        if self._slots is not None:
-            for slot, row in zip(slots, rows, strict=True):
-                self._slots.frames[slot] = frame.values[row]
-        self._say({"frame": frame.index, "members": members, "slots": slots})
+        self._reserve(len(rows))
+        sent: list[tuple[int, int, Array]] = []  # member, slot, values
+        for row in rows:
+            member, slot, own = int(frame.members[row]), self._hand[-1], frame.values[row]
+            values = self._slots.frames[slot] if self._slots else self._spare(len(sent), own)
+            if filled(values, own):
+                sent.append((member, self._hand.pop(), values))
+            else:
+                self._have[member] = NEVER
+        if not sent:
+            return
+        more = frame.index + 1 < self.spec.times.frames and len(self._hand) < len(sent)
+        ahead = len(sent) if more else 0
+        members, slots = [member for member, _, _ in sent], [slot for _, slot, _ in sent]
+        self._say({"frame": frame.index, "members": members, "slots": slots, "ahead": ahead})
+        self._promised = ahead > 0
         if self._slots is None:
-            self._wire.send_frame(np.asarray(frame.values[rows], DTYPE))
+            for _, _, values in sent:
+                self._wire.send_frame(values)
+
+    def _spare(self, number: int, values: Array) -> Array:
+        """Memory for a frame that goes over the socket: its own where it can go as it is."""
+        if values.dtype == DTYPE and values.flags.c_contiguous:
+            return values
+        if number == len(self._rows):
+            self._rows.append(np.empty(self._shape, DTYPE))
+        return self._rows[number]
+
+    def _reserve(self, count: int) -> None:
+        """Have `count` slots in hand, waiting for room if the trainer had none to give in advance."""
+        self._collect()
+        if len(self._hand) < count:
+            self._hand += self._ask({"room": count - len(self._hand)})["slots"]
+
+    def _collect(self) -> None:
+        """The answer to the last frame, if it is still to be read."""
+        if self._promised:
+            self._promised = False
+            self._hand += self._hear()["slots"]
 
     def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._collect()
+        self._say(message)
+        return self._hear()
+
+    def _hear(self) -> dict[str, Any]:
         try:
-            self._wire.say(message)
             return self._wire.hear()
         except Lost as error:
             raise TrainerGone(f"the trainer has gone: {error}") from error
@@ -149,12 +191,6 @@ def _greet(address: str, token: str) -> tuple[Wire, dict[str, Any]]:
         wire.close()
         raise PdebenchError(f"the trainer at {address} refused: {welcome['refused']}")
     return wire, welcome
-
-
-def _finite(values: Array) -> bool:
-    """Whether all are, as float32. One quick pass; a sum may overflow where no value does, so it alone says nothing."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(values.sum(dtype=DTYPE))) or bool(np.isfinite(values.astype(DTYPE)).all())
 
 
 def host_identity() -> str:

@@ -16,6 +16,7 @@ from ..errors import PdebenchError
 
 LARGEST = 1 << 22  # bytes of a message; a card with thousands of options is far below
 SILENCE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 6}  # [s, s, 1]: gone after three minutes
+AT_ONCE = 4096  # bytes of messages read in one go
 _LENGTH = struct.Struct("<I")
 
 
@@ -28,6 +29,7 @@ class Wire:
 
     def __init__(self, end: socket.socket) -> None:
         self.socket = end
+        self._read = bytearray()  # what came along with the last message
         if end.family != socket.AF_UNIX:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a host that lost its power says no goodbye
@@ -97,14 +99,27 @@ class Wire:
         return message
 
     def _exactly(self, count: int) -> bytes:
-        data = bytearray(count)
-        self._fill(memoryview(data))
-        return bytes(data)
+        """The next bytes; whatever is there already is read with them, as a system call costs more than a message."""
+        while len(self._read) < count:
+            try:
+                got = self.socket.recv(AT_ONCE)
+            except OSError as error:
+                raise Lost(str(error)) from error
+            if not got:
+                raise Lost("closed")
+            self._read += got
+        data = bytes(self._read[:count])
+        del self._read[:count]
+        return data
 
     def _fill(self, view: memoryview) -> None:
+        there = min(len(view), len(self._read))
+        view[:there] = self._read[:there]
+        del self._read[:there]
+        view = view[there:]
         try:
             while view:
-                got = self.socket.recv_into(view)
+                got = self.socket.recv_into(view, 0, socket.MSG_WAITALL)
                 if not got:
                     raise Lost("closed")
                 view = view[got:]
