@@ -27,12 +27,13 @@ from .provenance import commit, hardware
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
 from .task import Curves, Expense, Picture, Record, Task, load_task
+from .timing import best_batch, calibrate, memory_available
 
 Kind = Literal["neural", "classical", "reference"]
 Progress = Callable[[float, float], None]
 
 KINDS: tuple[Kind, ...] = ("neural", "classical", "reference")
-BATCH, BATCH_BYTES = 16, 2**28  # default: at most so many samples, and so many bytes of predictions
+BATCH, BATCH_BYTES = 64, 2**28  # at most so many samples in a batch, and so many bytes of predictions
 REPEATS, PATIENCE = 5, 2.0  # timed calls of one trajectory; no further one after so many seconds
 
 
@@ -62,7 +63,8 @@ def evaluate(
     entrant = _entrant(model, store.spec, label, dict(options or {}), None if weights is None else Path(weights))
     guarded, asked = Guarded(entrant.model, entrant.name, fields=len(store.fields)), _Question(store, task)
     single = _seconds_alone(guarded, asked, members)
-    answers = _answers(guarded, asked, members, _batch(asked, len(members), batch), progress)
+    size = _batch(guarded, asked, members, single, batch)
+    answers = _answers(guarded, asked, members, size, progress)
     return _record(entrant, asked, members, single, answers)
 
 
@@ -242,12 +244,16 @@ def _seconds_alone(guarded: Guarded, asked: _Question, members: Index) -> float:
     return float(np.median(seconds[1:]))
 
 
-def _batch(asked: _Question, count: int, batch: int | None) -> int:
-    """The batch asked for, or as many samples as help and as memory allows; no more than there are."""
+def _batch(guarded: Guarded, asked: _Question, members: Index, single: float, batch: int | None) -> int:
+    """The batch asked for, or the one that makes a trajectory cheapest and fits in memory; no more than there are."""
     if batch is not None and batch < 1:
         raise PdebenchError(f"batch must be at least 1, got {batch}")
+    if batch is not None:
+        return min(len(members), batch)
     nbytes = 8 * len(asked.times) * len(asked.store.fields) * prod(asked.store.grid.shape)
-    return min(count, batch or max(1, min(BATCH, BATCH_BYTES // nbytes)))
+    room = min(BATCH_BYTES, memory_available() // 8)
+    most = min(len(members), max(1, min(BATCH, room // nbytes)))
+    return best_batch(lambda size: asked.put(guarded, members[:size], asked.task.time_limit)[2], most, single)
 
 
 def _groups(members: Index, batch: int) -> Iterator[Index]:
@@ -325,6 +331,7 @@ def _expense(model: object, single: float, answers: _Answers) -> Expense:
         batch=answers.batch,
         threads=_threads(),
         peak_memory_bytes=_peak_memory(),
+        calibration=calibrate(),
     )
 
 
