@@ -37,7 +37,7 @@ BATCH, BATCH_BYTES = 64, 2**28  # at most so many samples in a batch, and so man
 REPEATS, PATIENCE = 5, 2.0  # timed calls of one trajectory; no further one after so many seconds
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  # each is a decision of the caller
     model: str | NeuralSolver,
     store: TrajectoryStore | str | Path,
     task: Task | str | Path,
@@ -46,6 +46,7 @@ def evaluate(
     options: Mapping[str, Any] | None = None,
     weights: str | Path | None = None,
     batch: int | None = None,
+    card: DatasetSpec | None = None,
     progress: Progress | None = None,
 ) -> Record:
     """Score a model on a task: its answers to every sample of the task's split, and what they cost.
@@ -54,10 +55,11 @@ def evaluate(
     values that are not finite scores as badly as its metrics allow; a model with no finite sample is an error.
     The task's time limit holds for the scoring calls together, and for each of the few others; see
     `model.time_limit` for what it cannot stop. Timing: median wall-clock seconds per trajectory after a warm-up.
+    `card` is the dataset's, where it is not the one that the task names (hidden data of another seed).
     """
     task = task if isinstance(task, Task) else load_task(task)
     store = store if isinstance(store, TrajectoryStore) else TrajectoryStore.open(store)
-    members = _members(store, task)
+    members = _members(store, task, card or load_spec(task.dataset))
     for name in task.metrics:
         metrics[name]  # an unknown name is an error before the work, not after it
     entrant = _entrant(model, store.spec, label, dict(options or {}), None if weights is None else Path(weights))
@@ -102,9 +104,8 @@ def _label(name: str, options: Mapping[str, Any]) -> str:
     return ", ".join([name.rpartition(":")[2], *said])
 
 
-def _members(store: TrajectoryStore, task: Task) -> Index:
+def _members(store: TrajectoryStore, task: Task, card: DatasetSpec) -> Index:
     """The samples to score. Raises unless the store is the task's dataset, and whole where the task looks."""
-    card = load_spec(task.dataset)
     if store.spec.digest != card.digest:
         raise StoreError(
             f"{store.path} holds {store.spec.name} with digest {store.spec.digest}, but task {task.name} is about "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import ClassVar
 
 from pdebench.arrays import Array
@@ -74,6 +76,28 @@ class Conversation:
         except BaseException:
             self.close()
             raise
+
+    def tell(self, line: bytes, seconds: float) -> bytes:
+        """Send one line, and wait for the line that answers it."""
+        process, ends, told = self._running(), monotonic() + seconds, b""
+        assert process.stdin and process.stdout  # both are pipes
+        put, get = process.stdin.fileno(), process.stdout.fileno()
+        os.set_blocking(put, True)  # it reads this before anything of a stranger's runs
+        try:
+            while line:
+                line = line[os.write(put, line) :]
+            while not told.endswith(b"\n"):
+                if not select.select([get], [], [], max(0.0, ends - monotonic()))[0]:
+                    self.close()
+                    raise ModelError(f"{self._command[0]} gave no answer within {seconds:.3g} s")
+                byte = os.read(get, 1)
+                told += byte
+                if not byte or len(told) > 2**16:
+                    raise EOFError
+        except (EOFError, BrokenPipeError) as error:
+            raise ModelError(f"{self._command[0]} {self._ended()}") from error
+        os.set_blocking(put, False)
+        return told
 
     def close(self) -> None:
         """Kill it, with whatever it has started in its session."""

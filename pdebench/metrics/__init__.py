@@ -10,7 +10,15 @@ array([[[0.5]]])
 """
 
 from . import pointwise, spectral, trajectory
-from .aggregate import bootstrap_interval, geometric_mean, mean_score, per_sample, step_curve, undefined
+from .aggregate import (
+    bootstrap_interval,
+    difference_interval,
+    geometric_mean,
+    mean_score,
+    per_sample,
+    step_curve,
+    undefined,
+)
 from .base import Metric, metric, metrics, score
 from .compat import compat
 from .pair import Context, Pair
@@ -21,6 +29,7 @@ __all__ = [
     "Pair",
     "bootstrap_interval",
     "compat",
+    "difference_interval",
     "geometric_mean",
     "mean_score",
     "metric",
