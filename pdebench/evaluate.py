@@ -174,8 +174,9 @@ class _Question:
 
     def context(self, members: Index, start: Array) -> Context:
         declared, params, grid = self._invariants, self.store.params(members), self.store.grid
+        periodic = grid.points != "ends"
         if declared is None:
-            return Context(grid, self.times, start)
+            return Context(grid, self.times, start, periodic=periodic)
 
         def invariants(states: Array) -> dict[str, Array]:
             each = [
@@ -184,7 +185,7 @@ class _Question:
             ]
             return {name: np.stack([one[name] for one in each]) for name in each[0]}
 
-        return Context(grid, self.times, start, invariants)
+        return Context(grid, self.times, start, invariants, periodic=periodic)
 
     def _frames(self, members: Index, frames: range) -> Array:
         return np.stack([self.store.frames(int(m), frames[0], frames[-1] + 1, frames.step) for m in members])
@@ -229,8 +230,10 @@ class _Part:
 
 def _part(guarded: Guarded, asked: _Question, group: Index, limit: float, *, pictured: bool) -> _Part:
     history, pred, seconds = asked.put(guarded, group, limit)
+    members = pred if guarded.ensemble > 1 else None
+    pred = pred if members is None else members.mean(axis=0)
     truth = asked.truth(group)  # read only now: there is nothing to peep at
-    values = score(asked.task.metrics, pred, truth, asked.context(group, asked.start(history)))
+    values = score(asked.task.metrics, pred, truth, asked.context(group, asked.start(history)), ensemble=members)
     diverged = int((~np.isfinite(pred).all(axis=tuple(range(1, pred.ndim)))).sum())
     picture = _picture(int(group[0]), asked.times, truth[0], pred[0]) if pictured else None
     return _Part(values, len(group), diverged, seconds, picture)

@@ -9,7 +9,7 @@
 array([[[0.5]]])
 """
 
-from . import pointwise, spectral, trajectory
+from . import ensemble, pointwise, spectral, trajectory
 from .aggregate import (
     bootstrap_interval,
     difference_interval,
@@ -21,6 +21,7 @@ from .aggregate import (
 )
 from .base import Metric, metric, metrics, score
 from .compat import compat
+from .out_of_core import score_chunks
 from .pair import Context, Pair
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "bootstrap_interval",
     "compat",
     "difference_interval",
+    "ensemble",
     "geometric_mean",
     "mean_score",
     "metric",
@@ -37,6 +39,7 @@ __all__ = [
     "per_sample",
     "pointwise",
     "score",
+    "score_chunks",
     "spectral",
     "step_curve",
     "trajectory",
