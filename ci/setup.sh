@@ -97,7 +97,7 @@ if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
     constraints=()
 fi
 quietly .venv/bin/pip install --disable-pip-version-check --no-input --no-compile "${constraints[@]}" \
-    -e '.[torch,film,test,dev]'
+    -e '.[torch,jax,onnx,judge,film,test,dev]'
 # What pip would do on one core; files that are not for this Python are no failure.
 .venv/bin/python -m compileall -q -j 0 .venv/lib >>"$log" 2>&1 || true
 

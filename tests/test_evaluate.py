@@ -421,3 +421,23 @@ def test_commit_tells_the_version_outside_a_checkout(monkeypatch, tmp_path):
     assert provenance.commit() == __version__
     (tmp_path / ".git").mkdir()  # broken: git fails
     assert provenance.commit() == __version__
+
+
+def test_an_ensemble_is_scored_whole_and_by_its_mean(store):
+    """Members persistence ± 0.1: their mean scores as persistence; the members are 0.2 apart everywhere."""
+
+    class Two:
+        ensemble = 2
+
+        def predict(self, history, params, times):
+            one = np.repeat(history[:, -1:].astype(float), len(times), axis=1)
+            return np.stack([one - 0.1, one + 0.1])
+
+    names = ["nrmse", "crps", "spread_skill"]
+    record = evaluate(Two(), store, task(metrics=names, primary="crps"))
+    alone = evaluate("persistence", store, task(metrics=["nrmse", "crps"], primary="crps"))
+    np.testing.assert_allclose(record.values["nrmse"], alone.values["nrmse"], rtol=1e-5)
+    assert record.scores["crps"] < alone.scores["crps"]  # alone: the mean absolute error
+    assert np.isfinite(record.values["spread_skill"]).all()
+    with pytest.raises(ModelError, match=r"expected \(3, .* \(member, sample, time, field"):
+        evaluate(Says(lambda *a: Two().predict(*a), ensemble=3), store, task(metrics=names))
