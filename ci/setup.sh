@@ -7,8 +7,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(g++ libopenblas0-serial openmpi-bin python3-dev python3-mpi4py python3-petsc4py python3-venv)
-# What only tests need: a browser for the site.
-[ -z "${CI:-}" ] || packages+=(chromium)
+extras=torch,film,test,dev
+# What only some uses and their tests need, a browser among them; CI has all of it.
+if [ -n "${CI:-}" ]; then
+    packages+=(chromium)
+    extras=$extras,cluster,object,jax,onnx,judge
+fi
 case "${1:-}" in
     "") ;;
     --all) packages+=(python3-dolfinx python3-slepc4py) ;;
@@ -74,7 +78,7 @@ python=$(find_python) || stop "needs Python 3.11 or newer. Debian 12: apt-get in
     "elsewhere: conda env create -f ci/environment.yml && conda activate pdebench"
 
 # .venv is current when it was made from these files, here, with this interpreter.
-stamp=$({ cat setup.cfg setup.py pyproject.toml ci/constraints.txt ci/setup.sh $(find solvers/kernels -name "*.[ch]pp" | sort); echo "$PWD $python"; } | sha256sum | cut -c1-64)
+stamp=$({ cat setup.cfg setup.py pyproject.toml ci/constraints.txt ci/setup.sh $(find solvers/kernels -name "*.[ch]pp" | sort); echo "$PWD $python $extras"; } | sha256sum | cut -c1-64)
 if [ -x .venv/bin/pdebench ] && [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ]; then
     rm -f "$log"
     say "ready"
@@ -97,7 +101,7 @@ if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
     constraints=()
 fi
 quietly .venv/bin/pip install --disable-pip-version-check --no-input --no-compile "${constraints[@]}" \
-    -e '.[torch,film,cluster,object,test,dev]'
+    -e ".[$extras]"
 # What pip would do on one core; files that are not for this Python are no failure.
 .venv/bin/python -m compileall -q -j 0 .venv/lib >>"$log" 2>&1 || true
 

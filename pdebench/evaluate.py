@@ -27,16 +27,17 @@ from .provenance import commit, hardware
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
 from .task import Curves, Expense, Picture, Record, Task, load_task
+from .timing import best_batch, calibrate, memory_available
 
 Kind = Literal["neural", "classical", "reference"]
 Progress = Callable[[float, float], None]
 
 KINDS: tuple[Kind, ...] = ("neural", "classical", "reference")
-BATCH, BATCH_BYTES = 16, 2**28  # default: at most so many samples, and so many bytes of predictions
+BATCH, BATCH_BYTES = 64, 2**28  # at most so many samples in a batch, and so many bytes of predictions
 REPEATS, PATIENCE = 5, 2.0  # timed calls of one trajectory; no further one after so many seconds
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  # each is a decision of the caller
     model: str | NeuralSolver,
     store: TrajectoryStore | str | Path,
     task: Task | str | Path,
@@ -45,6 +46,7 @@ def evaluate(
     options: Mapping[str, Any] | None = None,
     weights: str | Path | None = None,
     batch: int | None = None,
+    card: DatasetSpec | None = None,
     progress: Progress | None = None,
 ) -> Record:
     """Score a model on a task: its answers to every sample of the task's split, and what they cost.
@@ -53,16 +55,18 @@ def evaluate(
     values that are not finite scores as badly as its metrics allow; a model with no finite sample is an error.
     The task's time limit holds for the scoring calls together, and for each of the few others; see
     `model.time_limit` for what it cannot stop. Timing: median wall-clock seconds per trajectory after a warm-up.
+    `card` is the dataset's, where it is not the one that the task names (hidden data of another seed).
     """
     task = task if isinstance(task, Task) else load_task(task)
     store = store if isinstance(store, TrajectoryStore) else TrajectoryStore.open(store)
-    members = _members(store, task)
+    members = _members(store, task, card or load_spec(task.dataset))
     for name in task.metrics:
         metrics[name]  # an unknown name is an error before the work, not after it
     entrant = _entrant(model, store.spec, label, dict(options or {}), None if weights is None else Path(weights))
     guarded, asked = Guarded(entrant.model, entrant.name, fields=len(store.fields)), _Question(store, task)
     single = _seconds_alone(guarded, asked, members)
-    answers = _answers(guarded, asked, members, _batch(asked, len(members), batch), progress)
+    size = _batch(guarded, asked, members, single, batch)
+    answers = _answers(guarded, asked, members, size, progress)
     return _record(entrant, asked, members, single, answers)
 
 
@@ -100,9 +104,8 @@ def _label(name: str, options: Mapping[str, Any]) -> str:
     return ", ".join([name.rpartition(":")[2], *said])
 
 
-def _members(store: TrajectoryStore, task: Task) -> Index:
+def _members(store: TrajectoryStore, task: Task, card: DatasetSpec) -> Index:
     """The samples to score. Raises unless the store is the task's dataset, and whole where the task looks."""
-    card = load_spec(task.dataset)
     if store.spec.digest != card.digest:
         raise StoreError(
             f"{store.path} holds {store.spec.name} with digest {store.spec.digest}, but task {task.name} is about "
@@ -171,8 +174,9 @@ class _Question:
 
     def context(self, members: Index, start: Array) -> Context:
         declared, params, grid = self._invariants, self.store.params(members), self.store.grid
+        periodic = grid.points != "ends"
         if declared is None:
-            return Context(grid, self.times, start)
+            return Context(grid, self.times, start, periodic=periodic)
 
         def invariants(states: Array) -> dict[str, Array]:
             each = [
@@ -181,7 +185,7 @@ class _Question:
             ]
             return {name: np.stack([one[name] for one in each]) for name in each[0]}
 
-        return Context(grid, self.times, start, invariants)
+        return Context(grid, self.times, start, invariants, periodic=periodic)
 
     def _frames(self, members: Index, frames: range) -> Array:
         return np.stack([self.store.frames(int(m), frames[0], frames[-1] + 1, frames.step) for m in members])
@@ -226,8 +230,10 @@ class _Part:
 
 def _part(guarded: Guarded, asked: _Question, group: Index, limit: float, *, pictured: bool) -> _Part:
     history, pred, seconds = asked.put(guarded, group, limit)
+    members = pred if guarded.ensemble > 1 else None
+    pred = pred if members is None else members.mean(axis=0)
     truth = asked.truth(group)  # read only now: there is nothing to peep at
-    values = score(asked.task.metrics, pred, truth, asked.context(group, asked.start(history)))
+    values = score(asked.task.metrics, pred, truth, asked.context(group, asked.start(history)), ensemble=members)
     diverged = int((~np.isfinite(pred).all(axis=tuple(range(1, pred.ndim)))).sum())
     picture = _picture(int(group[0]), asked.times, truth[0], pred[0]) if pictured else None
     return _Part(values, len(group), diverged, seconds, picture)
@@ -242,12 +248,16 @@ def _seconds_alone(guarded: Guarded, asked: _Question, members: Index) -> float:
     return float(np.median(seconds[1:]))
 
 
-def _batch(asked: _Question, count: int, batch: int | None) -> int:
-    """The batch asked for, or as many samples as help and as memory allows; no more than there are."""
+def _batch(guarded: Guarded, asked: _Question, members: Index, single: float, batch: int | None) -> int:
+    """The batch asked for, or the one that makes a trajectory cheapest and fits in memory; no more than there are."""
     if batch is not None and batch < 1:
         raise PdebenchError(f"batch must be at least 1, got {batch}")
+    if batch is not None:
+        return min(len(members), batch)
     nbytes = 8 * len(asked.times) * len(asked.store.fields) * prod(asked.store.grid.shape)
-    return min(count, batch or max(1, min(BATCH, BATCH_BYTES // nbytes)))
+    room = min(BATCH_BYTES, memory_available() // 8)
+    most = min(len(members), max(1, min(BATCH, room // nbytes)))
+    return best_batch(lambda size: asked.put(guarded, members[:size], asked.task.time_limit)[2], most, single)
 
 
 def _groups(members: Index, batch: int) -> Iterator[Index]:
@@ -325,6 +335,7 @@ def _expense(model: object, single: float, answers: _Answers) -> Expense:
         batch=answers.batch,
         threads=_threads(),
         peak_memory_bytes=_peak_memory(),
+        calibration=calibrate(),
     )
 
 

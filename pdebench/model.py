@@ -25,7 +25,8 @@ from .spec import DatasetSpec
 class NeuralSolver(Protocol):
     """Anything that predicts: a network, a classical solver, a process in another language.
 
-    Optional attributes: `kind` ("neural", "classical" or "reference"), `parameter_count`, `training_seconds`.
+    Optional attributes: `kind` ("neural", "classical" or "reference"), `parameter_count`, `training_seconds`, and
+    `ensemble`: so many members, 2 or more, stand on a leading axis of the answer, `(m, b, t, field, *space)`.
     """
 
     def predict(self, history: Array, params: Array, times: Array) -> Array:
@@ -159,10 +160,12 @@ class Guarded:
 
     def __init__(self, model: NeuralSolver, name: str, *, fields: int | None = None) -> None:
         self._model, self._name, self._fields = model, name, fields
+        self.ensemble = int(getattr(model, "ensemble", 1))
 
     def predict(self, history: Array, params: Array, times: Array, *, seconds: float) -> tuple[Array, float]:
         """`(b, t, field, *space)` and the seconds it took. The model gets copies: what it does to them changes nothing.
 
+        Of a model with an `ensemble` of m: `(m, b, t, field, *space)`.
         A call is stopped after `seconds`, see `time_limit`. Values may be infinite or NaN.
         """
         given = history.copy(), params.copy(), times.copy()
@@ -183,11 +186,14 @@ class Guarded:
             raise ModelError(f"model {self._name} raised {_said(error)} on a batch of {len(history)}") from error
         fields = history.shape[2] if self._fields is None else self._fields
         expected = (len(history), len(times), fields, *history.shape[3:])
+        if self.ensemble > 1:
+            expected = (self.ensemble, *expected)
         if array.dtype.kind not in "fiu":
             raise ModelError(f"model {self._name} returned {array.dtype} values: expected real numbers, {expected}")
         if array.shape != expected:
             raise ModelError(
-                f"model {self._name} returned shape {array.shape}: expected {expected}, (sample, time, field, *space)"
+                f"model {self._name} returned shape {array.shape}: expected {expected}, "
+                f"({'member, ' if self.ensemble > 1 else ''}sample, time, field, *space)"
             )
         return array if array.dtype.kind == "f" else array.astype(np.float64), taken
 

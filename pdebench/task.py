@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from .errors import CardError, RecordError
 from .spec import Card, Count, Finite, Named, Slug, find_card, parse, read_yaml
+from .timing import Calibration
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Curves = list[list[list[float]]]  # [sample][time][field]
@@ -63,10 +64,27 @@ class Expense(Card):
     parameters: Annotated[int, Field(ge=0)] = 0
     training_seconds: Seconds = 0.0
     inference_seconds: Seconds  # one trajectory at a time
-    inference_seconds_batched: Seconds  # per trajectory, in batches of `batch`
+    inference_seconds_batched: Seconds  # per trajectory, in batches of `batch`, the best one found
     batch: Count
     threads: Count = 1
     peak_memory_bytes: Annotated[int, Field(ge=0)] = 0
+    calibration: Calibration | None = None  # of the machine, in the same run; None in records of version 1
+
+
+class Verdict(Card):
+    """What a judge says beside the scores: made on hidden data, of the same card with a seed that nobody knows."""
+
+    submission_sha256: str  # of the files handed in
+    trusted: bool  # code of the submission ran, and not only a graph of operations
+    isolation: list[str]  # what held the model in, e.g. landlock, seccomp
+    samples: Count
+
+
+class Signature(Card):
+    """Ed25519 over the record's digest, by the private half of a key in leaderboards/keys."""
+
+    key: str  # name of the key
+    value: str  # hexadecimal
 
 
 class Picture(Card):
@@ -84,7 +102,7 @@ class Record(Card):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2  # 1 had no calibration, verdict or signature
     task: Slug
     task_version: Count
     dataset: Slug
@@ -109,11 +127,15 @@ class Record(Card):
     versions: dict[str, str]
     commit: str
     created: str  # ISO 8601, UTC
-    digest: str = ""  # of everything else; filled by `sealed`
+    verdict: Verdict | None = None  # None: self-reported, on the public data
+    signature: Signature | None = None
+    digest: str = ""  # of everything else but the signature; filled by `sealed`
 
     def fingerprint(self) -> str:
-        """SHA-256 of the record without its digest."""
-        content = self.model_dump(mode="json", exclude={"digest"})
+        """SHA-256 of the record without its digest and signature; of version 1, without what came later."""
+        content = self.model_dump(mode="json", exclude={"digest", "signature"})
+        if self.schema_version == 1:
+            del content["verdict"], content["expense"]["calibration"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def sealed(self) -> Record:

@@ -52,7 +52,7 @@ def check_model(
 
     It is asked to go on from random initial states of the dataset, in batches of four and one, over one and three
     output times; of a steady dataset, for the solution. `tolerance` is relative. An attribute `stochastic = True`
-    excuses it from giving equal answers.
+    excuses it from giving equal answers. A model with an `ensemble` has its members in front. Some ten calls in all.
     """
     spec = spec or tiny_spec()
     problem, _ = solve.prepare(spec)
@@ -62,7 +62,7 @@ def check_model(
     if isinstance(answer, str):
         return [answer]
     return [
-        *_form(answer, asked, times, len(problem.fields)),
+        *_form(answer, asked, times, len(problem.fields), getattr(model, "ensemble", 1)),
         *_inputs_kept(model, asked, times),
         *_declared(model),
     ] or [*_repeatable(model, asked, times, answer, tolerance)]
@@ -115,10 +115,13 @@ def _answer(model: NeuralSolver, asked: Question, times: Array) -> Array | str:
     return answer
 
 
-def _form(answer: Array, asked: Question, times: Array, fields: int) -> Iterator[str]:
+def _form(answer: Array, asked: Question, times: Array, fields: int, ensemble: int) -> Iterator[str]:
     history, _ = asked
     expected = (len(history), len(times), fields, *history.shape[3:])
-    if answer.shape != expected:
+    if ensemble > 1 and answer.shape != (ensemble, *expected):
+        expected = (ensemble, *expected)
+        yield f"predicts shape {answer.shape}, expected {expected}: (member, batch, time, field, *space)"
+    elif ensemble == 1 and answer.shape != expected:
         yield f"predicts shape {answer.shape}, expected {expected}: (batch, time, field, *space), without the history"
     if not np.issubdtype(answer.dtype, np.floating):
         yield f"predicts dtype {answer.dtype}: expected a real floating one, such as float32"
@@ -137,6 +140,8 @@ def _inputs_kept(model: NeuralSolver, asked: Question, times: Array) -> Iterator
 def _declared(model: NeuralSolver) -> Iterator[str]:
     if (kind := getattr(model, "kind", "neural")) not in ("neural", "classical", "reference"):
         yield f"has kind {kind!r}: expected 'neural', 'classical' or 'reference'"
+    if not isinstance(ensemble := getattr(model, "ensemble", 1), int) or ensemble < 1:
+        yield f"has ensemble {ensemble!r}: expected a whole number of members, 1 or more"
     for name in ("parameter_count", "training_seconds"):
         value = getattr(model, name, 0)
         if not isinstance(value, int | float) or not 0 <= value < np.inf:
@@ -146,12 +151,25 @@ def _declared(model: NeuralSolver) -> Iterator[str]:
 def _repeatable(model: NeuralSolver, asked: Question, times: Array, answer: Array, tolerance: float) -> Iterator[str]:
     """Equal questions, put in other company, must have equal answers."""
     history, params = asked
+    kept = answer.copy()
     again = _answer(model, asked, times)
-    if not getattr(model, "stochastic", False) and not np.array_equal(again, answer):
-        yield "gives two answers to one question: fix its seed, or set the attribute `stochastic = True`"
+    if not np.array_equal(answer, kept):
+        yield "changes an answer that it has given: return a new array each time, not a buffer of its own"
         return
     if getattr(model, "stochastic", False):
         return
+    if not np.array_equal(again, answer):
+        yield "gives two answers to one question: fix its seed, or set the attribute `stochastic = True`"
+        return
+    _answer(model, (0.5 * history[:3] + 1, params[:3]), times)
+    if not np.array_equal(_answer(model, asked, times), answer):
+        yield "remembers: another question in between changes its answer; what it keeps must not outlive a call"
+        return
+    if getattr(model, "ensemble", 1) > 1:
+        answer = answer.mean(axis=0)
+        model = _Mean(model)
+    if len(times) > 1:
+        yield from _looks_ahead(model, asked, times, answer, tolerance)
     others = (
         ("a sample alone", (history[1:2], params[1:2]), times, answer[1:2], "is there a batch normalisation?"),
         ("the samples turned round", (history[::-1], params[::-1]), times, answer[::-1], "do samples see each other?"),
@@ -164,6 +182,30 @@ def _repeatable(model: NeuralSolver, asked: Question, times: Array, answer: Arra
             yield f"{what}: {got}"
         elif (gap := _gap(got, expected)) > tolerance:
             yield f"{what} gives another answer, relative difference {gap:.1e} above {tolerance:.0e}: {hint}"
+
+
+class _Mean:
+    """An ensemble's mean as a model."""
+
+    def __init__(self, model: NeuralSolver) -> None:
+        self._model = model
+
+    def predict(self, history: Array, params: Array, times: Array) -> Array:
+        mean: Array = self._model.predict(history, params, times).mean(axis=0)
+        return mean
+
+
+def _looks_ahead(model: NeuralSolver, asked: Question, times: Array, answer: Array, tolerance: float) -> Iterator[str]:
+    """A frame must follow from what was before it: how many more are asked for is none of its business."""
+    more = np.concatenate([times, times[-1] + times[:2]])
+    got = _answer(model, asked, more)
+    if isinstance(got, str):
+        yield f"two times more: {got}"
+    elif (gap := _gap(got[:, : len(times)], answer)) > tolerance:
+        yield (
+            f"a frame changes when later ones are asked for as well, relative difference {gap:.1e} above "
+            f"{tolerance:.0e}: does it look ahead, or scale by the last time?"
+        )
 
 
 # -- solvers ------------------------------------------------------------------------------------------------------

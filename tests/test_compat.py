@@ -138,6 +138,20 @@ def test_cfdbench_counts_solid_cells_as_right():
     assert compat["cfdbench"](pred, TRUE, fluid=np.stack([fluid] * 2))["NMSE"] == pytest.approx(expected)
 
 
+def test_the_bins_of_the_well_worked_by_hand():
+    """16 × 16 points: |k| in radians per spacing, edges 0, 0.885, 1.99, 4.44; cos waves of square 1/2."""
+    n = np.arange(16) * 2 * np.pi / 16
+    y, x = np.meshgrid(n, n, indexing="ij")
+    # k = 1: 0.39; (2, −3): 1.42; (−8, 8): 4.44, the corner
+    error = np.cos(x) + 2 * np.cos(2 * y - 3 * x) + np.cos(8 * y - 8 * x)
+    true = 3 * np.cos(x) + np.cos(4 * y)
+    scores = compat["the_well"]((true + error)[None, None, None], true[None, None, None])
+    assert [scores[f"spectral_MSE_{i}"] for i in range(3)] == pytest.approx([0.5, 2.0, 1.0])
+    assert scores["spectral_NMSE_0"] == pytest.approx(0.5 / (4.5 + 1e-7))
+    assert scores["spectral_NMSE_1"] == pytest.approx(2 / (0.5 + 1e-7))
+    assert sum(scores[f"spectral_MSE_{i}"] for i in range(3)) == pytest.approx((error**2).mean())
+
+
 def test_pinnacle_and_probconserv():
     scores = compat["pinnacle"](PRED, TRUE)
     assert scores["relative_l1"] == pytest.approx(13 / 30)
@@ -155,6 +169,7 @@ def test_perfect_and_scaled_predictions(name):
         best = {"correlation": 1, "correlation_last": 1}.get(key, 40 if key.endswith("time") else 0)
         assert value == pytest.approx(best, abs=1e-12), key
     absolute = {"RMSE", "CSV", "BD", "fRMSE_low", "fRMSE_mid", "fRMSE_high", "mse_sum", "conservation_error"}
+    absolute |= {f"spectral_{kind}_{index}" for index in range(3) for kind in ("MSE", "NMSE")}
     for key in scores.keys() - absolute:  # the Well's 1e-7 is an absolute floor
         assert scaled[key] == pytest.approx(scores[key], rel=1e-6), key
 

@@ -26,6 +26,9 @@ CARD = tiny_card(samples__count=9, splits={"train": [0, 3], "valid": [3, 4], "te
 SPEC = tiny_spec(samples__count=9, splits={"train": [0, 3], "valid": [3, 4], "test": [4, 9]})
 
 
+SOLO = [name for name in metrics if name not in {"spread_skill", "coverage", "rank_flatness", "valid_time"}]
+
+
 def task(**changes):
     card = {
         "name": "tiny_task",
@@ -34,7 +37,7 @@ def task(**changes):
         "description": "For tests.",
         "dataset": "tiny",
         "horizon": 4,
-        "metrics": list(metrics),
+        "metrics": SOLO,
         "primary": "nrmse",
         "time_limit": 60,
     }
@@ -82,7 +85,7 @@ def test_the_record_is_whole_and_survives_the_disk(store, tmp_path):
     assert record.fields == ["vorticity"]
     assert record.times == [0.25, 0.5, 0.75, 1.0]
     assert record.members == [4, 5, 6, 7, 8]
-    assert set(record.scores) == set(record.values) == set(metrics)
+    assert set(record.scores) == set(record.values) == set(SOLO)
     assert record.generation_seconds == pytest.approx(store.wall_seconds().mean(), rel=1e-5)
     assert record.truth_error is None
     assert record.expense.inference_seconds > 0
@@ -418,3 +421,23 @@ def test_commit_tells_the_version_outside_a_checkout(monkeypatch, tmp_path):
     assert provenance.commit() == __version__
     (tmp_path / ".git").mkdir()  # broken: git fails
     assert provenance.commit() == __version__
+
+
+def test_an_ensemble_is_scored_whole_and_by_its_mean(store):
+    """Members persistence ± 0.1: their mean scores as persistence; the members are 0.2 apart everywhere."""
+
+    class Two:
+        ensemble = 2
+
+        def predict(self, history, params, times):
+            one = np.repeat(history[:, -1:].astype(float), len(times), axis=1)
+            return np.stack([one - 0.1, one + 0.1])
+
+    names = ["nrmse", "crps", "spread_skill"]
+    record = evaluate(Two(), store, task(metrics=names, primary="crps"))
+    alone = evaluate("persistence", store, task(metrics=["nrmse", "crps"], primary="crps"))
+    np.testing.assert_allclose(record.values["nrmse"], alone.values["nrmse"], rtol=1e-5)
+    assert record.scores["crps"] < alone.scores["crps"]  # alone: the mean absolute error
+    assert np.isfinite(record.values["spread_skill"]).all()
+    with pytest.raises(ModelError, match=r"expected \(3, .* \(member, sample, time, field"):
+        evaluate(Says(lambda *a: Two().predict(*a), ensemble=3), store, task(metrics=names))

@@ -21,7 +21,11 @@ from pdebench.testing import check_model, check_solver, tiny_spec
 OPTIONS: dict[str, dict[str, Any]] = {"classical": {"shape": [12, 12]}}
 
 
-@pytest.mark.parametrize("name", list(models))
+# What they are is in the file or command that they are given: test_adapters.py.
+FOREIGN = {"onnx", "process", "torch_program"}
+
+
+@pytest.mark.parametrize("name", sorted(set(models) - FOREIGN))
 def test_every_registered_model_is_sound(name: str, tmp_path: Path) -> None:
     model = build_model(name, tiny_spec(), _weights(name, tmp_path), **OPTIONS.get(name, {}))
     assert check_model(model, tiny_spec()) == []
@@ -260,3 +264,72 @@ def test_each_defect_of_a_solver_is_named(defect: str, finding: str) -> None:
     problem, _ = solve.prepare(spec)
     found = check_solver(Card(defect), problem, spec)
     assert any(finding in line for line in found), found
+
+
+# -- what only several calls show ---------------------------------------------------------------------------------
+
+
+class Kept:
+    """Persistence with a defect that one call does not show."""
+
+    def __init__(self, defect):
+        self._defect, self._calls, self._buffer, self._last = defect, 0, np.zeros((4, 3, 1, 16, 16)), 0.0
+
+    def predict(self, history, params, times):
+        out = np.repeat(history[:, -1:].astype(float), len(times), axis=1)
+        if self._defect == "remembers":  # an exponential mean over what it has seen, reset by an equal question
+            mean = float(history.mean())
+            out, self._last = out + (self._last if self._last != mean else 0), mean
+        if self._defect == "buffer" and out.shape == self._buffer.shape:
+            self._calls += 1
+            self._buffer[:] = out + self._calls
+            return self._buffer
+        if self._defect == "ahead":
+            return out * times[-1]
+        return out
+
+
+@pytest.mark.parametrize(
+    ("defect", "words"),
+    [
+        ("none", None),
+        ("remembers", "remembers: another question in between|two answers"),
+        ("buffer", "changes an answer that it has given"),
+        ("ahead", "a frame changes when later ones are asked for"),
+    ],
+)
+def test_what_only_several_calls_show(defect, words):
+    found = "\n".join(check_model(Kept(defect)))
+    assert re.search(words, found) if words else found == ""
+
+
+class Members:
+    ensemble = 3
+
+    def __init__(self, shape=(3,), spread=0.1):
+        self._shape, self._spread = shape, spread
+
+    def predict(self, history, params, times):
+        one = np.repeat(history[:, -1:].astype(float), len(times), axis=1)
+        return np.stack([one + self._spread * i for i in range(-1, 2)][: self._shape[0]])
+
+
+def test_an_ensemble_is_checked_as_one():
+    assert check_model(Members()) == []
+    assert "expected (3, 4, 3, 1, 16, 16): (member, batch" in check_model(Members(shape=(2,)))[0]
+
+
+def test_a_model_is_checked_from_the_command_line(tmp_path):
+    from typer.testing import CliRunner
+
+    from pdebench.cli import app
+
+    assert "nothing found" in CliRunner().invoke(app, ["check-model", "persistence"]).output
+    bad = tmp_path / "bad.py"
+    bad.write_text(
+        "class Bad:\n    def __init__(self, spec, weights=None): pass\n"
+        "    def predict(self, history, params, times): return history\n"
+    )
+    told = CliRunner().invoke(app, ["check-model", f"{bad}:Bad"])
+    assert "without the history" in told.output
+    assert "1 defect" in str(told.exception)

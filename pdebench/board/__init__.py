@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import RecordError
 from ..task import Record, load_record
-from .admission import check_record, find_spec, find_task, submit
+from .admission import check_record, check_verdict, find_spec, find_task, submit
 from .page import page_html
 from .readme import readme_text
 from .standing import Entry, Standing, stand
@@ -40,6 +40,7 @@ def task_standing(name: str, root: Path) -> Standing:
         record = load_record(path)
         try:
             check_record(record, task, spec)
+            check_verdict(record, root)
         except RecordError as error:
             aside[path.name] = str(error)
         else:

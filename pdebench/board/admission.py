@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import CardError, RecordError
 from ..metrics import mean_score, metrics
 from ..registry import suggest
+from ..signing import check_signature
 from ..spec import DatasetSpec, load_spec
 from ..task import Record, Task, load_record, load_task
 from .samples import decode
@@ -26,15 +27,17 @@ def submit(record_path: Path, root: Path) -> Path:
     record = load_record(record_path)
     task = find_task(record.task, root)
     check_record(record, task, find_spec(task, root))
+    check_verdict(record, root)
     for path in sorted((root / "leaderboards" / task.name / "records").glob("*.json")):
         other = load_record(path)
-        if other.dataset_digest == record.dataset_digest and other.failed != record.failed:
+        same_kind = (other.verdict is None) == (record.verdict is None)
+        if same_kind and other.dataset_digest == record.dataset_digest and other.failed != record.failed:
             raise RecordError(
                 f"the record leaves out members {record.failed} as failed, {path.name} leaves out {other.failed}: "
                 "the same dataset has the same failures; evaluate both on it again"
             )
     slug = re.sub(r"[^a-z0-9]+", "_", record.label.lower()).strip("_") or record.digest[:12]
-    place = root / "leaderboards" / task.name / "records" / f"{slug}.json"
+    place = root / "leaderboards" / task.name / "records" / f"{slug}{'' if record.verdict is None else '.judged'}.json"
     if place.exists():
         other = load_record(place)
         if (other.model, other.options, other.label) != (record.model, record.options, record.label):
@@ -43,6 +46,12 @@ def submit(record_path: Path, root: Path) -> Path:
                 f"{record.label!r} ({record.model}, options {record.options}): evaluate yours with another --label"
             )
     return record.save(place)
+
+
+def check_verdict(record: Record, root: Path) -> None:
+    """Raises `RecordError` where a record claims to be judged and no key of the board vouches for it."""
+    if record.verdict is not None or record.signature is not None:
+        check_signature(record, root / "leaderboards" / "keys")
 
 
 def find_task(name: str, root: Path) -> Task:

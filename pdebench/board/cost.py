@@ -9,6 +9,8 @@ from typing import Literal
 
 import numpy as np
 
+from ..task import Expense
+
 Relation = Literal["=", "≤", "≥"]
 
 
@@ -74,3 +76,10 @@ def break_even(fixed: float, seconds: float, classical: Bound) -> Bound | None:
         return None if classical.relation == "≥" else Bound(inf)
     turned: dict[Relation, Relation] = {"=": "=", "≤": "≥", "≥": "≤"}
     return Bound(floor(fixed / saving) + 1, turned[classical.relation])
+
+
+def normalised(expense: Expense) -> float | None:
+    """Seconds per trajectory, at the better batch, in units of the calibration kernel; None in records without one."""
+    if expense.calibration is None:
+        return None
+    return min(expense.inference_seconds, expense.inference_seconds_batched) / expense.calibration.unit

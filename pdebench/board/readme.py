@@ -6,8 +6,8 @@ import html
 import re
 
 from .facts import commands, dataset_facts, notes
-from .standing import Standing
-from .tables import Cell, columns, headlines
+from .standing import Entry, Standing, rises
+from .tables import Cell, columns, headlines, number
 
 
 def readme_text(standing: Standing) -> str:
@@ -29,6 +29,19 @@ def readme_text(standing: Standing) -> str:
         "## How to read it",
         "\n".join(f"- {plain(note)}" for note in notes(standing)),
     ]
+    if standing.verified:
+        parts += [
+            "## Verified on hidden data",
+            f"The same card with a secret seed; signed by a judge. {plain(task.primary)}, "
+            f"{'more' if rises(task.primary) else 'less'} is better, with its 95 % interval.",
+            "\n".join(
+                [
+                    _row(["#", "Model", plain(task.primary), "signed by"]),
+                    _row(["---:", "---", "---:", "---"]),
+                    *(_verified(entry) for entry in standing.verified),
+                ]
+            ),
+        ]
     if standing.aside:
         parts += [
             "## Not ranked",
@@ -49,6 +62,14 @@ def plain(text: str) -> str:
 
 def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def _verified(entry: Entry) -> str:
+    low, high = entry.interval
+    score = f"{number(entry.score)} [{number(low)}, {number(high)}]"
+    signature = entry.record.signature
+    place = "–" if entry.place is None else str(entry.place)
+    return _row([place, plain(entry.record.label), plain(score), plain(signature.key if signature else "")])
 
 
 def _cell(cell: Cell) -> str:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite, log, nan
 
 import numpy as np
 
 from ..arrays import Array
-from ..metrics import bootstrap_interval, mean_score, metrics, per_sample, step_curve
+from ..metrics import bootstrap_interval, difference_interval, mean_score, metrics, per_sample, step_curve
 from ..spec import DatasetSpec
 from ..task import Record, Task
 from .cost import Bound, Point, break_even, classical_seconds, frontier, speed_up
 
 # The truth's own error is a relative L² norm: it bounds from below what these can tell apart (vrmse ≥ nrmse).
 COMPARABLE = frozenset({"nrmse", "vrmse"})
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What a judge found for the same model on data that nobody has seen."""
+
+    score: float
+    interval: tuple[float, float]  # bootstrap over the hidden samples, 95 %
+    difference: tuple[float, float]  # hidden − public: interval over both sets of samples
+
+    @property
+    def differs(self) -> bool:
+        """Whether the public score is not what the hidden one bears out: 0 lies outside the interval."""
+        low, high = self.difference
+        return not low <= 0 <= high
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +45,7 @@ class Entry:
     seconds: float
     speed_up: Bound | None
     break_even: Bound | None
+    hidden: Hidden | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,7 @@ class Standing:
     entries: tuple[Entry, ...]
     floor: Array | None  # (time,) error of the truth itself, where the primary metric can be compared with it
     aside: Mapping[str, str]
+    verified: tuple[Entry, ...] = ()  # judged on hidden data, ranked among themselves
 
     @property
     def floor_score(self) -> float | None:
@@ -48,8 +65,20 @@ class Standing:
 
 
 def stand(task: Task, spec: DatasetSpec, records: Iterable[Record], aside: Mapping[str, str] | None = None) -> Standing:
-    """The standing of records that answer `task` on the data of `spec`. Equal for any order of `records`."""
-    pool = list(records)
+    """The standing of records that answer `task` on the data of `spec`. Equal for any order of `records`.
+
+    Records of a judge, on hidden data, stand apart from those that authors report themselves.
+    """
+    everything = list(records)
+    judged = {record.label: record for record in everything if record.verdict is not None}
+    entries, floor = _ranked(task, spec, [record for record in everything if record.verdict is None])
+    entries = [replace(entry, hidden=_hidden(task, entry.record, judged)) for entry in entries]
+    verified, _ = _ranked(task, spec, list(judged.values()))
+    return Standing(task, spec, tuple(entries), floor, dict(aside or {}), tuple(verified))
+
+
+def _ranked(task: Task, spec: DatasetSpec, pool: list[Record]) -> tuple[list[Entry], Array | None]:
+    """Records of one set of data in order, and the truth's own error there."""
     floor = _floor(task, pool)
     limit = None if floor is None else float(floor.mean())
     curves = {record.hardware: _classical_curve(task, pool, record.hardware, limit) for record in pool}
@@ -61,7 +90,16 @@ def stand(task: Task, spec: DatasetSpec, records: Iterable[Record], aside: Mappi
         gain, worth = _costs(task, spec, record, limit, curves[record.hardware])
         interval = bootstrap_interval(per_sample(values_of(record, task.primary)))
         entries.append(Entry(record, place, tied, score, interval, seconds(record), gain, worth))
-    return Standing(task, spec, tuple(entries), floor, dict(aside or {}))
+    return entries, floor
+
+
+def _hidden(task: Task, record: Record, judged: Mapping[str, Record]) -> Hidden | None:
+    found = judged.get(record.label)
+    if found is None:
+        return None
+    public, hidden = (per_sample(values_of(r, task.primary)) for r in (record, found))
+    gap = difference_interval(hidden, public)
+    return Hidden(primary(task, found), bootstrap_interval(hidden), gap)
 
 
 def rises(metric: str) -> bool:

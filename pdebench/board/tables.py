@@ -46,6 +46,7 @@ def columns(standing: Standing) -> list[Column]:
         Column("time / trajectory", "to predict one trajectory, at the better batch size", _seconds),
         Column("speed-up", "against classical solvers at equal error on the same machine", _speed_up, True),
         Column("break-even N*", "solves after which data, training and inference have paid off", _break_even),
+        *([_judged_column()] if standing.verified else []),
         *(Column(name, _direction(name), _metric(name), rises(name)) for name in others),
         Column("parameters", "trained numbers", lambda e: _amount(e.record.expense.parameters, count)),
         Column(
@@ -136,6 +137,19 @@ def _primary(entry: Entry) -> Cell:
     low, high = entry.interval
     note = "at the truth’s error bar" if entry.tied else f"[{number(low)}, {number(high)}]"
     return Cell(number(entry.score), entry.score, note)
+
+
+def _judged_column() -> Column:
+    meaning = "score on hidden data, made and signed by a judge; flagged where it differs from the public one"
+    return Column("verified", meaning, _judged)
+
+
+def _judged(entry: Entry) -> Cell:
+    if entry.hidden is None:
+        return Cell("self-reported")
+    low, high = entry.hidden.interval
+    note = "differs from the public score" if entry.hidden.differs else f"[{number(low)}, {number(high)}]"
+    return Cell(number(entry.hidden.score), entry.hidden.score, note)
 
 
 def _metric(name: str) -> Callable[[Entry], Cell]:

@@ -10,10 +10,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from ..errors import PdebenchError
-from . import data, models
+from . import data, judging, models
 from .terminal import INTERRUPTED, app, errors
 
-__all__ = ["app", "data", "main", "models"]
+__all__ = ["app", "data", "judging", "main", "models"]
 
 
 @app.callback()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from ..errors import PdebenchError
 from .terminal import Meter, Options, TaskName, app, changes_of, console
 
 if TYPE_CHECKING:
@@ -122,6 +123,31 @@ def _opener(card: str, recipe: Recipe, workers: int, buffer: str, proposal: str 
         )
 
     return opened
+
+
+@app.command()
+def check_model(
+    model: ModelName,
+    card: Annotated[
+        str | None, typer.Option(metavar="CARD", help="The dataset that it is for; by default a tiny one.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Trained weights.")] = None,
+    history: Annotated[int, typer.Option(help="Frames that the model sees.")] = 1,
+    options: Options = None,
+) -> None:
+    """Tell what is wrong with a model: shapes, types, NaN, memory between calls, dependence on the batch, and so on."""
+    from ..model import build_model
+    from ..spec import load_spec
+    from ..testing import check_model as run
+    from ..testing import tiny_spec
+
+    spec = load_spec(card) if card else tiny_spec()
+    findings = run(build_model(model, spec, weights, **changes_of(options)), spec, history=history)
+    for finding in findings:
+        console.print(f"- {finding}", markup=False)
+    if findings:
+        raise PdebenchError(f"{model} has {len(findings)} defect{'s' if len(findings) > 1 else ''}")
+    console.print(f"{model}: nothing found")
 
 
 @app.command()

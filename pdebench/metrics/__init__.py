@@ -9,10 +9,19 @@
 array([[[0.5]]])
 """
 
-from . import pointwise, spectral, trajectory
-from .aggregate import bootstrap_interval, geometric_mean, mean_score, per_sample, step_curve, undefined
+from . import ensemble, pointwise, spectral, trajectory
+from .aggregate import (
+    bootstrap_interval,
+    difference_interval,
+    geometric_mean,
+    mean_score,
+    per_sample,
+    step_curve,
+    undefined,
+)
 from .base import Metric, metric, metrics, score
 from .compat import compat
+from .out_of_core import score_chunks
 from .pair import Context, Pair
 
 __all__ = [
@@ -21,6 +30,8 @@ __all__ = [
     "Pair",
     "bootstrap_interval",
     "compat",
+    "difference_interval",
+    "ensemble",
     "geometric_mean",
     "mean_score",
     "metric",
@@ -28,6 +39,7 @@ __all__ = [
     "per_sample",
     "pointwise",
     "score",
+    "score_chunks",
     "spectral",
     "step_curve",
     "trajectory",

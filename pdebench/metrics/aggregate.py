@@ -51,6 +51,21 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def difference_interval(
+    one: Array, other: Array, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of mean(one) − mean(other), two independent sets of samples `(n,)` and `(m,)`."""
+    rng = np.random.default_rng(seed)
+    means = []
+    for samples in (one, other):
+        there = samples[np.isfinite(samples)]
+        if not there.size:
+            return float("nan"), float("nan")
+        means.append(there[rng.integers(there.size, size=(resamples, there.size))].mean(axis=1))
+    low, high = np.quantile(means[0] - means[1], [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def undefined(values: Array) -> int:
     """How many values the truth leaves undefined."""
     return int(np.isnan(values).sum())

@@ -69,7 +69,12 @@ def metric(
     return add
 
 
-def score(names: Iterable[str], pred: Array, true: Array, context: Context) -> dict[str, Array]:
-    """Several metrics of one batch, each `(b, t or 1, c or 1)`, in one pass over the data per family."""
-    pair = Pair(pred, true, context)
+def score(
+    names: Iterable[str], pred: Array, true: Array, context: Context, *, ensemble: Array | None = None
+) -> dict[str, Array]:
+    """Several metrics of one batch, each `(b, t or 1, c or 1)`, in one pass over the data per family.
+
+    `ensemble` `(m, b, t, c, *space)` are the members of a probabilistic model, `pred` their mean.
+    """
+    pair = Pair(pred, true, context, ensemble)
     return {name: metrics[name].of(pair) for name in names}

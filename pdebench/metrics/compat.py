@@ -13,9 +13,10 @@ predicted frames alone (never the frames given as input). They mix samples, time
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from math import prod
+from itertools import pairwise
+from math import inf, prod
 
 import numpy as np
 
@@ -104,15 +105,35 @@ def _pdebench_shells(error: Array) -> Array:
 def the_well(pred: Array, true: Array) -> Scores:
     """Ohana et al. 2024, The Well: VRMSE with the unbiased variance and + 1e-7; frames 6…11 and 13…29 apart (from 0).
 
-    A window that the roll-out does not reach is left out.
+    A window that the roll-out does not reach is left out. The binned spectral MSE adds up to the MSE; relative to the
+    truth's own, with + 1e-7, it is called NMSE.
     """
     space = _space(pred)
     spread = true.std(axis=space, ddof=1) ** 2
     values = np.sqrt(np.mean((pred - true) ** 2, axis=space) / (spread + 1e-7))
-    scores = {"VRMSE": float(values.mean())}
+    scores = {"VRMSE": float(values.mean())} | _well_bins(pred - true, true)
     for low, high in ((6, 12), (13, 30)):
         if values.shape[1] >= high:
             scores[f"VRMSE_{low}:{high}"] = float(values[:, low:high].mean())
+    return scores
+
+
+def _well_bins(error: Array, true: Array) -> Scores:
+    """Mean squares of the modes in three bins of |k|, in radians per grid spacing, whatever the box.
+
+    Edges from the longest side's first mode, 2π/n, to the corner π√d, equal in log; the first bin begins at 0.
+    """
+    shape, space = error.shape[3:], _space(error)
+    waves = np.meshgrid(*(2 * np.pi * np.fft.fftfreq(n) for n in shape), indexing="ij")
+    size = np.sqrt(sum(wave**2 for wave in waves))
+    edges = np.geomspace(2 * np.pi / max(shape), np.pi * np.sqrt(len(shape)) + 1e-6, 4)
+    edges[0] = 0
+    scores = {}
+    powers = [np.abs(np.fft.fftn(values, axes=space, norm="forward")) ** 2 for values in (error, true)]
+    for index, (low, high) in enumerate(pairwise(edges)):
+        mine, whole = (power[..., (size >= low) & (size < high)].sum(axis=-1) for power in powers)
+        scores[f"spectral_MSE_{index}"] = float(mine.mean())
+        scores[f"spectral_NMSE_{index}"] = float((mine / (whole + 1e-7)).mean())
     return scores
 
 
@@ -179,6 +200,30 @@ def poseidon(pred: Array, true: Array) -> Scores:
     whole = tuple(range(1, pred.ndim))
     errors = np.abs(pred - true).sum(axis=whole) / np.abs(true).sum(axis=whole)
     return {"median_relative_l1_percent": float(100 * np.median(errors))}
+
+
+def poseidon_gains(
+    reference: Mapping[int, float], model: Mapping[int, float], *, accuracy_at: int = 128, efficiency_at: int = 1024
+) -> Scores:
+    """Herde et al. 2024, Poseidon: accuracy gain AG and efficiency gain EG, from learning curves {samples: error}.
+
+    AG = reference error / model error, both trained on `accuracy_at` samples. EG = `efficiency_at` / s, with s the
+    samples at which the model is as good as the reference on `efficiency_at`; linear in log–log between points of the
+    model's curve. Beyond its ends nothing is extrapolated: inf and 0 stand for better than its first point and worse
+    than its last.
+    """
+    if accuracy_at not in reference or accuracy_at not in model or efficiency_at not in reference:
+        raise ValueError(f"both curves need the error at {accuracy_at} samples, the reference that at {efficiency_at}")
+    goal = reference[efficiency_at]
+    samples = np.array(sorted(model), float)
+    errors = np.minimum.accumulate([model[int(n)] for n in samples])  # more data never counts as worse
+    if goal >= errors[0]:
+        gain = inf if goal > errors[0] else efficiency_at / samples[0]
+    elif goal < errors[-1]:
+        gain = 0.0
+    else:
+        gain = efficiency_at / np.exp(np.interp(np.log(goal), np.log(errors[::-1]), np.log(samples[::-1])))
+    return {f"AG_{accuracy_at}": reference[accuracy_at] / model[accuracy_at], f"EG_{efficiency_at}": float(gain)}
 
 
 @_project("cfdbench")

@@ -52,8 +52,25 @@ def conserved_error(pair: Pair) -> Array:
 def relative_conserved_error(pair: Pair) -> Array:
     """|⟨e⟩| / ⟨|u₀|⟩, with u₀ the last frame that the model was given."""
     start = pair.context.start
-    total = np.abs(start).mean(axis=tuple(range(2, start.ndim)), dtype=np.float64)
+    space, volumes = tuple(range(2, start.ndim)), pair.context.volumes
+    if volumes is None:
+        total = np.abs(start).mean(axis=space, dtype=np.float64)
+    else:
+        size = np.where(volumes > 0, np.abs(start), 0).astype(np.float64)
+        total = (size * volumes).sum(axis=space) / volumes.sum(dtype=np.float64)
     return ratio(conserved_error.function(pair), total[:, None])
+
+
+@metric("boundary_rmse", units="field", tends_to="L² norm of the error's trace / √area")
+def boundary_rmse(pair: Pair) -> Array:
+    """rmse over boundary cells, each once: of a grid its outermost layer, or where `Context.boundary` is true."""
+    rim = pair.context.boundary
+    if rim is None:
+        shape = pair.context.uniform("boundary_rmse without a boundary in its context").shape
+        rim = np.ones(shape, bool)
+        rim[tuple(slice(1, -1) for _ in shape)] = False
+    error = np.subtract(pair.pred[..., rim], pair.true[..., rim], dtype=np.float64)
+    return np.asarray(np.sqrt(np.mean(error**2, axis=-1)))
 
 
 @metric("correlation", units="1", tends_to="correlation coefficient over the box", better="higher", diverged=-1.0)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import fft
 
 from ..arrays import Array
+from ..errors import PdebenchError
 from .base import Metric, metric
 from .pair import Pair, ratio
 from .pointwise import correlation
@@ -46,6 +47,21 @@ correlation_time_90 = _lasting("correlation_time_90", 0.9)
 correlation_time_95 = _lasting("correlation_time_95", 0.95)
 
 
+@metric(
+    "valid_time",
+    units="1",
+    tends_to="Lyapunov times with a correlation of 0.8",
+    better="higher",
+    curve=False,
+    diverged=None,
+)
+def valid_time(pair: Pair) -> Array:
+    """`correlation_time` in units of 1/λ, λ the largest Lyapunov exponent that the card gives."""
+    if pair.context.lyapunov is None:
+        raise PdebenchError("valid_time needs a Lyapunov exponent: take it out of the task, or use correlation_time")
+    return correlation_time.of(pair) * pair.context.lyapunov
+
+
 @metric("stability", units="1", tends_to="share of roll-outs that live", better="higher", curve=False, diverged=0.0)
 def stability(pair: Pair) -> Array:
     """1 where the whole roll-out is finite and each field stays within 10 times the truth's largest |u|, else 0.
@@ -62,7 +78,11 @@ def wasserstein_histogram(pair: Pair) -> Array:
 
     Exact for the empirical distributions: the mean distance of the sorted values. Blind to where and when.
     """
-    pred, true = (np.sort(_per_trajectory(values), axis=-1) for values in (pair.pred, pair.true))
+    volumes = pair.context.volumes
+    if volumes is not None and np.ptp(volumes[volumes > 0]) > 0:
+        raise PdebenchError("wasserstein_histogram needs cells of equal volume: take it out of the task")
+    there = slice(None) if volumes is None else volumes > 0
+    pred, true = (np.sort(_per_trajectory(values[:, :, :, there]), axis=-1) for values in (pair.pred, pair.true))
     distance = np.abs(np.subtract(pred, true, dtype=np.float64)).mean(axis=-1)
     spread = true.std(axis=-1, dtype=np.float64)
     return ratio(distance, np.where(pair.constant.all(axis=1), 0, spread))[:, None]
@@ -74,6 +94,9 @@ def structure_function(pair: Pair) -> Array:
 
     From the autocorrelation R: S₂(r) = 2(R(0) − R(r)) (Frisch 1995, Turbulence, §4.5).
     """
+    if not pair.context.periodic:
+        raise PdebenchError("structure_function needs a periodic box: take it out of the task")
+    pair.context.uniform("structure_function")
     pred, true = (_increments(values) for values in (pair.pred, pair.true))
     return log_gap(pred, true, pair.constant.all(axis=1))[:, None]
 

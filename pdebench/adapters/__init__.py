@@ -1,0 +1,1 @@
+"""Models made elsewhere behind the one NumPy contract: ONNX graphs, torch.export programs, JAX, other processes."""

@@ -1,0 +1,86 @@
+"""Cost measured fairly: a kernel that tells how fast the machine is just now, and the batch that suits a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+
+from .errors import ModelError
+from .spec import Card, Positive
+
+FFT, PRODUCT = 256, 384  # points per side of the transform, rows of the matrices
+REPEATS = 7
+GAIN = 0.95  # a batch twice as large must cost at most this share per trajectory to be worth its memory
+
+
+class Calibration(Card):
+    """What one machine needed for known work, in the run that a model was timed in; seconds are medians.
+
+    Version 1: a complex 256² FFT by `numpy.fft` (one thread, float64), and the product of two 384² float64 matrices
+    (as many threads as the linear algebra takes). Changing the work raises the version.
+    """
+
+    version: Literal[1] = 1
+    fft_seconds: Positive
+    product_seconds: Positive
+
+    @property
+    def unit(self) -> float:
+        """Geometric mean of both: seconds divided by it compare better across machines than seconds do."""
+        return float(np.sqrt(self.fft_seconds * self.product_seconds))
+
+
+def calibrate(repeats: int = REPEATS) -> Calibration:
+    """Time the kernel: one warm-up each, then the median of interleaved repeats; some 50 ms in all."""
+    rng = np.random.default_rng(0)
+    waves = rng.standard_normal((FFT, FFT)) + 1j * rng.standard_normal((FFT, FFT))
+    left, right = rng.standard_normal((2, PRODUCT, PRODUCT))
+    work: tuple[Callable[[], object], ...] = (lambda: np.fft.fft2(waves), lambda: left @ right)
+    seconds = np.array([[_timed(run) for run in work] for _ in range(repeats + 1)])[1:]
+    fft, product = np.maximum(np.median(seconds, axis=0), 1e-9)
+    return Calibration(fft_seconds=float(f"{fft:.6g}"), product_seconds=float(f"{product:.6g}"))
+
+
+def best_batch(trial: Callable[[int], float], most: int, single: float, *, patience: float = 2.0) -> int:
+    """The batch of 1, 2, 4, … `most` beyond which a trajectory gets no cheaper; at most `most`.
+
+    `trial(b)` asks for b trajectories and returns its seconds; `single` is what one took. It ends where twice the
+    batch saves less than 5 % per trajectory, where memory runs out, and before the next trial would pass `patience`
+    seconds in all.
+    """
+    best, cost, spent, size = 1, single, 0.0, 2
+    while best < most:
+        size = min(2 * best, most)
+        if spent + size * cost > patience:
+            break
+        try:
+            seconds = trial(size)
+        except ModelError as error:
+            if not isinstance(error.__cause__, MemoryError) and "out of memory" not in str(error):
+                raise
+            break
+        spent += seconds
+        if seconds / size > GAIN * cost:
+            break
+        best, cost = size, seconds / size
+    return best
+
+
+def memory_available() -> int:
+    """Bytes that this machine can still give; 1 GiB where it does not say."""
+    info = Path("/proc/meminfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 2**30
+
+
+def _timed(run: Callable[[], object]) -> float:
+    began = perf_counter()
+    run()
+    return perf_counter() - began
