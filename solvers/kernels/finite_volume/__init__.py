@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pdebench.arrays import Array
+from pdebench.arrays import Array, Index
 from pdebench.problem import BatchParams
 from pdebench.solvers import kernels
 from pdebench.solvers.finite_volume.boundary import Inflow
@@ -46,12 +47,13 @@ def fastest(reference: NumpyEngine, system: object, *, flux: FluxName) -> Engine
 
 @dataclass(frozen=True, slots=True)
 class LaneEngine:
-    """One sample per SIMD lane; each has the same bits whatever its batch and lane."""
+    """One sample per SIMD lane, or neighbouring lines of one; each has the same bits whatever its batch and lane."""
 
     reference: NumpyEngine
     flux: FluxName
     threads: int = 1
     isa: str = ""  # the best there is
+    layout: str = ""  # the faster one of "samples" and "lines"
 
     def advance(self, q: Array, params: BatchParams, *, length: float, bed: Array | None = None) -> Advanced:
         system: Any = self.reference.system(params)
@@ -73,7 +75,71 @@ class LaneEngine:
             max_steps=self.reference.max_steps,
             threads=self.threads,
             isa=self.isa,
+            layout=self.layout,
         )
         new = np.swapaxes(out, 0, 1)
         lost = ~physical(system, new) & (time == length)
         return Advanced(new, np.where(lost, np.nextafter(length, 0), time), steps, limited)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep noted of each member, `(b,)`: 1/Δt at Courant number one, cells helped, whether all is physical."""
+
+    rate: Array
+    limited: Index
+    good: Array
+
+
+@dataclass(frozen=True, slots=True)
+class BoxSweep:
+    """A step along one axis, in place, of a block with two ghost cells around: for the part of a box that a rank holds.
+
+    `block` is `(variable, b, *padded)`, conserved. A side called "inner" takes what lies in the ghost cells along the
+    axis of the sweep; others are made here, and their ghosts ignored. Corners are not read. The bits are those of
+    `LaneEngine`, wherever the box is cut.
+    """
+
+    reference: NumpyEngine
+    flux: FluxName
+    isa: str = ""
+
+    def sweep(
+        self,
+        block: Array,
+        params: BatchParams,
+        step: Array,
+        *,
+        axis: int,
+        sides: Sequence[tuple[str, str]] | None = None,
+        measures: bool = True,
+    ) -> Swept:
+        """`axis` counts from the slowest, as in `hancock.sweep`; without `sides`, all are inner."""
+        system: Any = self.reference.system(params)
+        name, parameter = COMPILED[type(system)]
+        space = self.reference.space
+        inner: tuple[str, str] = ("inner", "inner")
+        found = [
+            kernels._compiled.finite_volume_sweep(
+                block[:, member],
+                system=name,
+                parameter=float(params[parameter][member]),
+                spacing=space.spacing,
+                sides=[inner] * len(space.spacing) if sides is None else list(sides),
+                limiter=space.limiter,
+                flux=self.flux,
+                dry=getattr(system, "dry", 0.0),
+                ghosts=2,
+                axis=axis,
+                step=float(step[member]),
+                measures=measures,
+                isa=self.isa,
+            )
+            for member in range(block.shape[1])
+        ]
+        rate, limited, good = (np.array(column) for column in zip(*found, strict=True))
+        return Swept(rate, limited, good)
+
+    def measure(self, block: Array, params: BatchParams) -> Swept:
+        """The rate of what is there."""
+        return self.sweep(block, params, np.zeros(block.shape[1]), axis=-1)

@@ -3,6 +3,7 @@
 
 #include "block.hpp"
 #include "euler.hpp"
+#include "lines.hpp"
 #include "shallow_water.hpp"
 
 namespace lanes::finite_volume::LANES_ISA {
@@ -10,7 +11,8 @@ namespace lanes::finite_volume::LANES_ISA {
 template <template <class, int> class Law, class T, int D> constexpr Kernel kernel(System system) {
     constexpr int lanes = LANES_BYTES / sizeof(T);
     using B = Block<Law, T, lanes, D>;
-    return {system, D, lanes, sizeof(T) == sizeof(float), B::memory, B::advance};
+    using S = Lines<Law, T, lanes, D>;
+    return {system, D, lanes, sizeof(T) == sizeof(float), B::memory, B::advance, S::memory, S::advance, S::alone};
 }
 
 constexpr Kernel all_kernels[] = {

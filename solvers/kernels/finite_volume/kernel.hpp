@@ -7,7 +7,7 @@
 namespace lanes::finite_volume {
 
 enum class System { shallow_water, euler };
-enum class Side { periodic, outflow, reflecting, no_slip };
+enum class Side { periodic, outflow, reflecting, no_slip, inner };  // inner: a neighbour's cells lie beyond in memory
 enum class Limiter { none, minmod, van_leer, mc };
 enum class Flux { rusanov, hll, hllc };
 
@@ -34,12 +34,27 @@ struct Member {
     long steps, limited;
 };
 
+// One sample in its own arrays, or the part of it that lies here, for a step of one axis.
+struct Part {
+    void* state;            // first cell
+    long plane, stride[3];  // from variable to variable, and from cell to cell (x: 1), in numbers
+    double parameter, step;
+    int axis;  // −1: measure only
+    bool measures;
+    double rate;  // found: 1/Δt at Courant number one
+    bool good;    // whether all is physical; both only where it measures
+    long limited;
+};
+
 struct Kernel {
     System system;
     int dimensions, lanes;
     bool single;
     size_t (*memory)(const Box&);  // bytes of workspace; it must begin on a 64-byte boundary
     void (*advance)(const Box&, Member*, int count, void* memory);
+    size_t (*line_memory)(const Box&);
+    void (*sweep)(const Box&, Part&, void* memory);
+    void (*alone)(const Box&, Member&, void* memory);  // as `advance` does it for one member, by sweeps
 };
 
 struct KernelList {
