@@ -46,7 +46,7 @@ def test_both_layouts_give_the_same_bits_along_three_axes(isa: str, precision: s
 
 
 def march(sweeper: BoxSweep, case: Case, cuts: list[list[int]], steps: int = 4) -> tuple[Array, Array]:
-    """Steps of a box cut in parts, each of which has copies of its neighbours' cells around it; and how often helped."""
+    """Steps of a box cut in parts that hold copies of their neighbours' cells; and how often positivity was helped."""
     space, q = case.reference.space, case.q.copy()
     system: Any = case.problem.system(case.params, q.dtype)
     axes, limited = len(cuts), np.zeros(q.shape[1], int)
