@@ -56,9 +56,11 @@ const Kernel& kernel_for(System system, int dimensions, bool single, const std::
 
 enum class Layout { best, samples, lines };
 
-// Both layouts give the same bits. Lanes of samples want to be full.
+// Both layouts give the same bits. Lanes of samples want to be full, and their block to stay in the second-level cache.
 bool lines_are_better(const Kernel& kernel, const Box& box, py::ssize_t count) {
-    return box.cells[1] * long(box.cells[2]) > 1 && count < kernel.lanes;
+    constexpr size_t cache = size_t(1) << 20;
+    const bool lines = box.cells[1] * long(box.cells[2]) > 1;
+    return lines && (count < kernel.lanes || kernel.memory(box) > cache);
 }
 
 template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py::array& given, std::vector<Member> members, int threads, bool alone) {
