@@ -1,4 +1,4 @@
-"""Shallow water and compressible flow in lanes: what `finite_volume.hancock` computes, compiled."""
+"""Shallow water, compressible flow and scalar laws in lanes: what `finite_volume.hancock` computes, compiled."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ from pdebench.solvers.finite_volume.boundary import Inflow
 from pdebench.solvers.finite_volume.engine import Advanced, Engine, NumpyEngine, physical
 from pdebench.solvers.finite_volume.euler import EulerSystem
 from pdebench.solvers.finite_volume.riemann import FluxName
+from pdebench.solvers.finite_volume.scalar import AdvectionSystem, BurgersSystem
 from pdebench.solvers.finite_volume.shallow_water import ShallowWaterSystem
 
-# The systems that are compiled, and the parameter of each.
-COMPILED = {ShallowWaterSystem: ("shallow_water", "gravity"), EulerSystem: ("euler", "heat_capacity_ratio")}
+# The systems that are compiled, and the parameter of each, if it has one.
+COMPILED: dict[type, tuple[str, str]] = {
+    ShallowWaterSystem: ("shallow_water", "gravity"),
+    EulerSystem: ("euler", "heat_capacity_ratio"),
+    AdvectionSystem: ("advection", "speed"),
+    BurgersSystem: ("burgers", ""),
+}
 
 
 def provenance() -> str:
@@ -34,6 +40,7 @@ def fastest(reference: NumpyEngine, system: object, *, flux: FluxName) -> Engine
     sides = [side for pair in reference.space.boundaries.pairs() for side in pair]
     if (
         type(system) not in COMPILED
+        or (len(reference.space.spacing) == 3 and not hasattr(system, "hllc"))  # scalars in 3D
         or reference.scheme != "muscl_hancock"
         or flux == "roe"
         or any(isinstance(side, Inflow) for side in sides)
@@ -64,7 +71,7 @@ class LaneEngine:
         out, time, steps, limited = kernels._compiled.finite_volume_advance(
             np.ascontiguousarray(np.swapaxes(q, 0, 1)),
             system=name,
-            parameter=params[parameter],
+            parameter=params[parameter] if parameter else np.zeros(q.shape[1]),
             spacing=space.spacing,
             sides=list(space.boundaries.pairs()),
             limiter=space.limiter,
@@ -123,7 +130,7 @@ class BoxSweep:
             kernels._compiled.finite_volume_sweep(
                 block[:, member],
                 system=name,
-                parameter=float(params[parameter][member]),
+                parameter=float(params[parameter][member]) if parameter else 0.0,
                 spacing=space.spacing,
                 sides=[inner] * len(space.spacing) if sides is None else list(sides),
                 limiter=space.limiter,

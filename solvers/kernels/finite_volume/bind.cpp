@@ -99,10 +99,10 @@ template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py:
 }
 
 // What is common to all samples of a box; `cells` slowest first, as `spacing` and `sides` are.
-Box box_of(const std::vector<long>& cells, const std::vector<double>& spacing, const Sides& sides, const std::string& limiter,
+Box box_of(const std::string& system, const std::vector<long>& cells, const std::vector<double>& spacing, const Sides& sides, const std::string& limiter,
            const std::string& flux, double dry) {
     Box box{{1, 1, 1}, {1, 1, 1}, {}, called<Limiter>(limiter, {"none", "minmod", "van_leer", "mc"}, "limiter"),
-            called<Flux>(flux, {"rusanov", "hll", "hllc"}, "flux"), dry, 0, 1, 0};
+            called<Flux>(flux, {"rusanov", "hll", "hllc"}, "flux"), dry, system == "burgers", 0, 1, 0};
     const std::vector<std::string> names = {"periodic", "outflow", "reflecting", "no_slip", "inner"};
     const int axes = int(spacing.size());
     for (int axis = 0; axis < axes; ++axis) {
@@ -116,9 +116,11 @@ Box box_of(const std::vector<long>& cells, const std::vector<double>& spacing, c
     return box;
 }
 
-System law_called(const std::string& system) { return called<System>(system, {"shallow_water", "euler"}, "system"); }
+System law_called(const std::string& system) {
+    return system == "burgers" ? System::scalar : called<System>(system, {"shallow_water", "euler", "advection"}, "system");
+}
 
-int variables_of(System law, int axes) { return axes + (law == System::euler ? 2 : 1); }
+int variables_of(System law, int axes) { return law == System::scalar ? 1 : axes + (law == System::euler ? 2 : 1); }
 
 py::tuple advance(const py::array& states, const std::string& system, const Reals& parameter, const std::vector<double>& spacing,
                   const Sides& sides, const std::string& limiter, const std::string& flux, double dry, double length,
@@ -135,7 +137,7 @@ py::tuple advance(const py::array& states, const std::string& system, const Real
         throw py::value_error("the parameter must have one entry per member");
     }
     if (!(cfl > 0) || !(length >= 0)) throw py::value_error("cfl must be positive, and the interval not negative");
-    Box box = box_of(std::vector<long>(states.shape() + 2, states.shape() + states.ndim()), spacing, sides, limiter, flux, dry);
+    Box box = box_of(system, std::vector<long>(states.shape() + 2, states.shape() + states.ndim()), spacing, sides, limiter, flux, dry);
     box.length = length, box.cfl = cfl, box.max_steps = max_steps;
     for (const auto& pair : box.sides) {
         if (pair[0] == Side::inner || pair[1] == Side::inner) throw py::value_error("inner sides are for sweeps");
@@ -178,7 +180,7 @@ py::tuple sweep(py::array block, const std::string& system, double parameter, co
         first += ghosts * block.strides(1 + a);
     }
     part.state = static_cast<char*>(part.state) + first;
-    const Box box = box_of(cells, spacing, sides, limiter, flux, dry);
+    const Box box = box_of(system, cells, spacing, sides, limiter, flux, dry);
     for (const auto& pair : box.sides) {
         if (ghosts < 2 && (pair[0] == Side::inner || pair[1] == Side::inner)) {
             throw py::value_error("an inner side needs 2 ghost cells in the block");

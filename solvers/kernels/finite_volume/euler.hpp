@@ -10,6 +10,7 @@ template <class V, int D> struct Euler {
     static constexpr int variables = 2 + D, positives = 2;
     static constexpr int kept = variables + 1;  // 1/ρ comes with the primitive variables of a cell
     static constexpr int last = D + 1;
+    static constexpr bool has_velocity = true;
     using T = ScalarOf<V>;
     V gamma, less, inverse_less;  // γ, γ − 1, 1/(γ − 1)
 
@@ -27,7 +28,7 @@ template <class V, int D> struct Euler {
         const V inverse = T(1) / q[0];
         w[0] = q[0];
         for (int v = 1; v <= D; ++v) w[v] = q[v] * inverse;
-        w[last] = less * (q[last] - q[0] * square(w) * T(0.5));
+        w[last] = less * fused(q[0] * T(-0.5), square(w), q[last]);
         w[variables] = inverse;
     }
 

@@ -4,6 +4,7 @@
 #include "block.hpp"
 #include "euler.hpp"
 #include "lines.hpp"
+#include "scalar.hpp"
 #include "shallow_water.hpp"
 
 namespace lanes::finite_volume::LANES_ISA {
@@ -21,6 +22,8 @@ constexpr Kernel all_kernels[] = {
     kernel<Euler, float, 1>(System::euler),                 kernel<Euler, float, 2>(System::euler),
     kernel<Euler, float, 3>(System::euler),                 kernel<Euler, double, 1>(System::euler),
     kernel<Euler, double, 2>(System::euler),                kernel<Euler, double, 3>(System::euler),
+    kernel<Scalar, float, 1>(System::scalar),               kernel<Scalar, float, 2>(System::scalar),
+    kernel<Scalar, double, 1>(System::scalar),              kernel<Scalar, double, 2>(System::scalar),
 };
 
 }  // namespace lanes::finite_volume::LANES_ISA

@@ -6,7 +6,7 @@
 
 namespace lanes::finite_volume {
 
-enum class System { shallow_water, euler };
+enum class System { shallow_water, euler, scalar };
 enum class Side { periodic, outflow, reflecting, no_slip, inner };  // inner: a neighbour's cells lie beyond in memory
 enum class Limiter { none, minmod, van_leer, mc };
 enum class Flux { rusanov, hll, hllc };
@@ -19,6 +19,7 @@ struct Box {
     Limiter limiter;
     Flux flux;
     double dry;  // depth below which water stands still
+    bool steepens;  // a scalar: Burgers, not advection
     double length, cfl;
     long max_steps;
 
@@ -29,7 +30,7 @@ struct Box {
 struct Member {
     const void* state;
     void* result;
-    double parameter;  // gravity, or the ratio of heat capacities
+    double parameter;  // gravity, the ratio of heat capacities, or the speed
     double time;       // reached; short of the interval where the state became unphysical
     long steps, limited;
 };

@@ -60,7 +60,8 @@ template <class V> LANES_INLINE V root(V a) {
 }
 
 // a b + c, rounded once where the processor can. Of a sum of two products the compiler would fuse now the one and now the
-// other; this says which, so that all layouts of lanes have the same bits.
+// other, and of a product that a branch parts from its sum none; this says which, so that all layouts of lanes have the
+// same bits.
 template <class V> LANES_INLINE V fused(V a, V b, V c) {
 #if LANES_BYTES == 64
     if constexpr (sizeof(ScalarOf<V>) == 4) return V(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));

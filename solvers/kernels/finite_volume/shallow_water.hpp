@@ -7,6 +7,7 @@ namespace lanes::finite_volume::LANES_ISA {
 
 template <class V, int D> struct ShallowWater {
     static constexpr int variables = 1 + D, positives = 1, kept = variables;
+    static constexpr bool has_velocity = true;
     using T = ScalarOf<V>;
     V gravity;
     T dry;

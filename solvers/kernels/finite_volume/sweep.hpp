@@ -77,9 +77,11 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
             cells.load(high ? n - 1 - from : from, q);
             V* w = ghosts + k * K;
             law.primitive(q, w);
-            if (side == Side::reflecting) w[1 + axis] = -w[1 + axis];
-            if (side == Side::no_slip) {
-                for (int v = 1; v <= D; ++v) w[v] = -w[v];
+            if constexpr (System::has_velocity) {
+                if (side == Side::reflecting) w[1 + axis] = -w[1 + axis];
+                if (side == Side::no_slip) {
+                    for (int v = 1; v <= D; ++v) w[v] = -w[v];
+                }
             }
         }
     }
@@ -108,7 +110,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
             for (int v = 0; v < N; ++v) half[v] = half_slope(box.limiter, b[v] - a[v], c[v] - b[v]);
             law.quasilinear(b, half, normal, moved);
             for (int v = 0; v < N; ++v) {
-                const V middle = b[v] - own * moved[v];
+                const V middle = fused(-own, moved[v], b[v]);
                 low[v] = middle - half[v];
                 high[v] = middle + half[v];
             }
@@ -144,7 +146,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     LANES_INLINE void update(Cells cells, long i, const V* out, const V* in, V own, bool measures) {
         V q[N];
         cells.load(i, q);
-        for (int v = 0; v < N; ++v) q[v] = live ? q[v] - own * (out[v] - in[v]) : q[v];
+        for (int v = 0; v < N; ++v) q[v] = live ? fused(-own, out[v] - in[v], q[v]) : q[v];
         cells.store(i, q);
         if (measures) measure(q);
     }
