@@ -17,10 +17,11 @@ OPEN, RING = ("outflow", "outflow"), ("periodic", "periodic")
 class Ours:
     """`count` members of a problem on `shape`; `run(length)` advances them from their initial states."""
 
-    def __init__(self, problem, params, shape, length, *, precision, count, cfl=0.9, flux="hllc", draw=None):
+    def __init__(self, problem, params, shape, length, *, precision, count, **how):
+        draw = how.pop("draw", None)
         grid = Grid(shape=shape, lengths=(length,) * len(shape), points="centres")
         self.grid = grid
-        card = FiniteVolumeCard(cfl=cfl, precision=precision, flux=flux)
+        card = FiniteVolumeCard(**{"cfl": 0.9, "precision": precision, **how})
         self.engine = card.build(problem, grid, grid, Serial())._engine
         first = problem.initial(grid, params, np.random.default_rng(0))
         drawn = [draw(grid, i) if draw else first for i in range(count)]
@@ -38,7 +39,7 @@ class Ours:
 
 
 def sides(axes, pair):
-    return dict(zip("xyz"[:axes], (pair,) * axes))
+    return dict.fromkeys("xyz"[:axes], pair)
 
 
 def dam(n, *, precision, count):

@@ -1,4 +1,4 @@
-"""The same schemes in JAX, jitted: MUSCL–Hancock with HLLC for gas, and a scalar scheme as PDEBench's paper describes it."""
+"""Schemes in JAX, jitted: ours (MUSCL–Hancock, HLLC) for gas, and a scalar one as PDEBench's paper describes it."""
 
 from __future__ import annotations
 
