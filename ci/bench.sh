@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Benchmarks.
 #   ci/bench.sh [pytest options]      tests/benchmarks, by pytest-benchmark
-#   ci/bench.sh TOPIC [options]       a topic of ci/bench (periodic, krylov, online) against its rivals, as tables; --help tells its options
+#   ci/bench.sh TOPIC [options]       a topic of ci/bench (periodic, krylov, volume, online) against its rivals, as tables; --help tells its options
 # The rivals are installed once into ${PDEBENCH_BENCH_DIR:-~/.cache/pdebench-bench}, with the versions of ci/bench/requirements.txt.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"

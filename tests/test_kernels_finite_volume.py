@@ -16,6 +16,7 @@ from pdebench.parallel import Serial
 from pdebench.solvers import kernels
 from pdebench.solvers.finite_volume.engine import Advanced, NumpyEngine
 from pdebench.solvers.finite_volume.gas import CompressibleEuler
+from pdebench.solvers.finite_volume.laws import InviscidBurgers, LinearAdvection
 from pdebench.solvers.finite_volume.solver import FiniteVolumeCard
 from pdebench.solvers.finite_volume.water import ShallowWater
 from pdebench.solvers.kernels.finite_volume import LaneEngine, provenance
@@ -43,6 +44,11 @@ class Case:
         if law == "shallow_water":
             self.problem = ShallowWater(initial_state=SEA, boundaries=sides)
             self.params = {"gravity": rng.uniform(0.5, 2, count), "roughness": np.zeros(count)}
+        elif law in {"advection", "burgers"}:
+            kind = LinearAdvection if law == "advection" else InviscidBurgers
+            wave = {"kind": "random_field", "rms": 1.0, "length": 0.1, "modes": 2, "mean": 0.2}
+            self.problem = kind(initial_state=wave, boundaries=sides)
+            self.params = {"speed": rng.uniform(-2, 2, count)} if law == "advection" else {}
         else:
             self.problem = CompressibleEuler(initial_state=GAS, boundaries=sides)
             self.params = {"heat_capacity_ratio": rng.uniform(1.2, 1.7, count)}
@@ -89,6 +95,18 @@ def test_any_box_batch_and_precision_follows_the_reference(precision: str, **how
     np.testing.assert_array_equal(found.limited, expected.limited)
     assert (found.time == 0.1).all()
     assert np.abs(found.q - expected.q).max() < ROUND_OFF[precision] * np.abs(expected.q).max()
+
+
+@pytest.mark.parametrize("isa", compiled.finite_volume_instruction_sets())
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("law", ["advection", "burgers"])
+def test_scalar_laws_follow_the_reference(law: str, precision: str, isa: str) -> None:
+    for shape, flux, limiter in (((41,), "hll", "mc"), ((9, 21), "rusanov", "minmod"), ((18, 5), "hll", "van_leer")):
+        case = Case(law, shape, count=3, precision=precision, flux=flux, limiter=limiter)
+        found, expected = case.run(isa=isa), case.reference.advance(case.q, case.params, length=0.1)
+        np.testing.assert_array_equal(found.steps, expected.steps)
+        assert np.abs(found.q - expected.q).max() < ROUND_OFF[precision] * np.abs(expected.q).max()
+        same(case.run(isa=isa, layout="lines"), case.run(isa=isa, layout="samples"))
 
 
 @pytest.mark.parametrize("isa", compiled.finite_volume_instruction_sets())

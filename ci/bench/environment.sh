@@ -18,3 +18,8 @@ if [ ! -e "$rivals/ready" ]; then
         echo "bench: Dedalus could not be built ($rivals/dedalus.log); its rows stay empty" >&2
     touch "$rivals/ready"
 fi
+# PyClaw needs a Fortran compiler; where it cannot be built the rows of `volume` that want it fail and say so.
+if [ "${topic:-}" = volume ] && [ ! -e "$rivals/clawpack.log" ]; then
+    "$rivals/bin/pip" install -q --disable-pip-version-check --no-deps clawpack==5.14.0 >"$rivals/clawpack.log" 2>&1 ||
+        echo "bench: PyClaw could not be built ($rivals/clawpack.log)" >&2
+fi

@@ -1,18 +1,23 @@
-"""Scalar conservation laws as problems: advection at one speed, and Burgers' equation without viscosity."""
+"""Scalar conservation laws as problems: advection at one speed, and Burgers' equation without and with viscosity."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
+from pydantic import Field as Described
+from pydantic import model_validator
 
 from pdebench.arrays import Array
 from pdebench.problem import BatchParams, Field, Parameter, Params
-from pdebench.solvers.spectral.states import InitialState
+from pdebench.solvers.spectral.states import GaussianBlobs, RandomField, SineSeries
 from pdebench.spec import Card, Grid
 
 from .boundary import Boundaries
-from .scalar import AdvectionSystem, BurgersSystem
+from .scalar import AdvectionSystem, BurgersSystem, ViscousBurgersSystem
+from .scalar_states import RandomSines
+
+InitialState = Annotated[SineSeries | RandomField | GaussianBlobs | RandomSines, Described(discriminator="kind")]
 
 
 class InviscidBurgers(Card):
@@ -49,3 +54,20 @@ class LinearAdvection(InviscidBurgers):
 
     def system(self, params: BatchParams, dtype: np.dtype[Any]) -> AdvectionSystem:
         return AdvectionSystem(params, self.boundaries.dimensions, dtype)
+
+
+class ViscousBurgers(InviscidBurgers):
+    """uₜ + ∂ᵢ(u²/2) = (ν/π) Δu in a periodic box: shocks are as thin as the viscosity or the grid lets them be."""
+
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("viscosity", "m2 s-1", "viscosity ν, of which a πth part acts", minimum=0.0),
+    )
+
+    @model_validator(mode="after")
+    def _ring(self) -> Self:
+        if not self.boundaries.periodic:
+            raise ValueError("viscous Burgers needs a periodic box")
+        return self
+
+    def system(self, params: BatchParams, dtype: np.dtype[Any]) -> AdvectionSystem:
+        return ViscousBurgersSystem(params, self.boundaries.dimensions, dtype)

@@ -1,4 +1,4 @@
-"""Scalar laws uₜ + ∇·f(u) = 0: linear advection and Burgers."""
+"""Scalar laws uₜ + ∇·f(u) = 0: linear advection, Burgers with and without viscosity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .system import column
 class AdvectionSystem:
     """f = a u, with one speed a along every axis."""
 
-    variables = ("concentration",)
+    variables: tuple[str, ...] = ("concentration",)
     positive: tuple[int, ...] = ()
 
     def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype[Any]) -> None:
@@ -64,3 +64,11 @@ class BurgersSystem(AdvectionSystem):
 
     def slope(self, w: Array) -> Array:
         return w
+
+
+class ViscousBurgersSystem(BurgersSystem):
+    """uₜ + ∂ᵢ(u²/2) = (ν/π) Δu."""
+
+    def __init__(self, params: BatchParams, dimensions: int, dtype: np.dtype[Any]) -> None:
+        super().__init__(params, dimensions, dtype)
+        self.diffusivity = (np.asarray(params["viscosity"]).astype(dtype) / np.pi)[None]

@@ -21,6 +21,7 @@ from .engine import Advanced, Engine, NumpyEngine, Scheme
 from .reconstruction import GHOSTS, Limiter, Reconstruction
 from .residual import Space
 from .riemann import FluxName, flux_called
+from .split import SplitEngine
 from .system import System
 
 # Of the Courant number: max over axes for one axis at a time, Σ over axes otherwise.
@@ -94,7 +95,8 @@ class FiniteVolumeSolver:
         least = {p.name: np.full(1, max(p.minimum, 0.0)) for p in problem.parameters}
         one = problem.system(least, self._dtype)
         space = Space(grid.spacing, problem.boundaries, card.reconstruction, card.limiter, flux_called(card.flux, one))
-        reference = NumpyEngine(self._system, space, card.scheme, card.cfl, card.max_steps)
+        make = SplitEngine if hasattr(one, "diffusivity") else NumpyEngine
+        reference = make(self._system, space, card.scheme, card.cfl, card.max_steps)
         self._refuse(one)
         self._engine: Engine = reference
         if card.engine == "fastest":

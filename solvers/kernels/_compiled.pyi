@@ -29,7 +29,24 @@ def finite_volume_advance(
     max_steps: int,
     threads: int = 1,
     isa: str = "",
+    layout: str = "",
 ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]: ...
+def finite_volume_sweep(
+    block: NDArray[Any],
+    *,
+    system: str,
+    parameter: float,
+    spacing: Sequence[float],
+    sides: Sequence[tuple[Any, Any]],
+    limiter: str,
+    flux: str,
+    dry: float,
+    ghosts: int,
+    axis: int,
+    step: float,
+    measures: bool = True,
+    isa: str = "",
+) -> tuple[float, int, bool]: ...
 
 class NavierStokes2DHeld:
     def __init__(self) -> None: ...

@@ -1,23 +1,30 @@
-"""Shallow water and compressible flow in lanes: what `finite_volume.hancock` computes, compiled."""
+"""Shallow water, compressible flow and scalar laws in lanes: what `finite_volume.hancock` computes, compiled."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pdebench.arrays import Array
+from pdebench.arrays import Array, Index
 from pdebench.problem import BatchParams
 from pdebench.solvers import kernels
 from pdebench.solvers.finite_volume.boundary import Inflow
 from pdebench.solvers.finite_volume.engine import Advanced, Engine, NumpyEngine, physical
 from pdebench.solvers.finite_volume.euler import EulerSystem
 from pdebench.solvers.finite_volume.riemann import FluxName
+from pdebench.solvers.finite_volume.scalar import AdvectionSystem, BurgersSystem
 from pdebench.solvers.finite_volume.shallow_water import ShallowWaterSystem
 
-# The systems that are compiled, and the parameter of each.
-COMPILED = {ShallowWaterSystem: ("shallow_water", "gravity"), EulerSystem: ("euler", "heat_capacity_ratio")}
+# The systems that are compiled, and the parameter of each, if it has one.
+COMPILED: dict[type, tuple[str, str]] = {
+    ShallowWaterSystem: ("shallow_water", "gravity"),
+    EulerSystem: ("euler", "heat_capacity_ratio"),
+    AdvectionSystem: ("advection", "speed"),
+    BurgersSystem: ("burgers", ""),
+}
 
 
 def provenance() -> str:
@@ -33,6 +40,7 @@ def fastest(reference: NumpyEngine, system: object, *, flux: FluxName) -> Engine
     sides = [side for pair in reference.space.boundaries.pairs() for side in pair]
     if (
         type(system) not in COMPILED
+        or (len(reference.space.spacing) == 3 and not hasattr(system, "hllc"))  # scalars in 3D
         or reference.scheme != "muscl_hancock"
         or flux == "roe"
         or any(isinstance(side, Inflow) for side in sides)
@@ -46,12 +54,13 @@ def fastest(reference: NumpyEngine, system: object, *, flux: FluxName) -> Engine
 
 @dataclass(frozen=True, slots=True)
 class LaneEngine:
-    """One sample per SIMD lane; each has the same bits whatever its batch and lane."""
+    """One sample per SIMD lane, or neighbouring lines of one; each has the same bits whatever its batch and lane."""
 
     reference: NumpyEngine
     flux: FluxName
     threads: int = 1
     isa: str = ""  # the best there is
+    layout: str = ""  # the faster one of "samples" and "lines"
 
     def advance(self, q: Array, params: BatchParams, *, length: float, bed: Array | None = None) -> Advanced:
         system: Any = self.reference.system(params)
@@ -62,7 +71,7 @@ class LaneEngine:
         out, time, steps, limited = kernels._compiled.finite_volume_advance(
             np.ascontiguousarray(np.swapaxes(q, 0, 1)),
             system=name,
-            parameter=params[parameter],
+            parameter=params[parameter] if parameter else np.zeros(q.shape[1]),
             spacing=space.spacing,
             sides=list(space.boundaries.pairs()),
             limiter=space.limiter,
@@ -73,7 +82,71 @@ class LaneEngine:
             max_steps=self.reference.max_steps,
             threads=self.threads,
             isa=self.isa,
+            layout=self.layout,
         )
         new = np.swapaxes(out, 0, 1)
         lost = ~physical(system, new) & (time == length)
         return Advanced(new, np.where(lost, np.nextafter(length, 0), time), steps, limited)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep noted of each member, `(b,)`: 1/Δt at Courant number one, cells helped, whether all is physical."""
+
+    rate: Array
+    limited: Index
+    good: Array
+
+
+@dataclass(frozen=True, slots=True)
+class BoxSweep:
+    """A step along one axis, in place, of a block with two ghost cells around: for the part of a box that a rank holds.
+
+    `block` is `(variable, b, *padded)`, conserved. A side called "inner" takes what lies in the ghost cells along the
+    axis of the sweep; others are made here, and their ghosts ignored. Corners are not read. The bits are those of
+    `LaneEngine`, wherever the box is cut.
+    """
+
+    reference: NumpyEngine
+    flux: FluxName
+    isa: str = ""
+
+    def sweep(
+        self,
+        block: Array,
+        params: BatchParams,
+        step: Array,
+        *,
+        axis: int,
+        sides: Sequence[tuple[str, str]] | None = None,
+        measures: bool = True,
+    ) -> Swept:
+        """`axis` counts from the slowest, as in `hancock.sweep`; without `sides`, all are inner."""
+        system: Any = self.reference.system(params)
+        name, parameter = COMPILED[type(system)]
+        space = self.reference.space
+        inner: tuple[str, str] = ("inner", "inner")
+        found = [
+            kernels._compiled.finite_volume_sweep(
+                block[:, member],
+                system=name,
+                parameter=float(params[parameter][member]) if parameter else 0.0,
+                spacing=space.spacing,
+                sides=[inner] * len(space.spacing) if sides is None else list(sides),
+                limiter=space.limiter,
+                flux=self.flux,
+                dry=getattr(system, "dry", 0.0),
+                ghosts=2,
+                axis=axis,
+                step=float(step[member]),
+                measures=measures,
+                isa=self.isa,
+            )
+            for member in range(block.shape[1])
+        ]
+        rate, limited, good = (np.array(column) for column in zip(*found, strict=True))
+        return Swept(rate, limited, good)
+
+    def measure(self, block: Array, params: BatchParams) -> Swept:
+        """The rate of what is there."""
+        return self.sweep(block, params, np.zeros(block.shape[1]), axis=-1)

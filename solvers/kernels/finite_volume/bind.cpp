@@ -54,7 +54,16 @@ const Kernel& kernel_for(System system, int dimensions, bool single, const std::
                           (isa.empty() ? "any instruction set" : isa));
 }
 
-template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py::array& given, std::vector<Member> members, int threads) {
+enum class Layout { best, samples, lines };
+
+// Both layouts give the same bits. Lanes of samples want to be full, and their block to stay in the second-level cache.
+bool lines_are_better(const Kernel& kernel, const Box& box, py::ssize_t count) {
+    constexpr size_t cache = size_t(1) << 20;
+    const bool lines = box.cells[1] * long(box.cells[2]) > 1;
+    return lines && (count < kernel.lanes || kernel.memory(box) > cache);
+}
+
+template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py::array& given, std::vector<Member> members, int threads, bool alone) {
     using States = py::array_t<T, py::array::c_style | py::array::forcecast>;
     const States states(given);
     std::vector<py::ssize_t> shape(states.shape(), states.shape() + states.ndim());
@@ -66,7 +75,12 @@ template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py:
         members[i].result = target + i * size;
     }
     const size_t lanes = size_t(kernel.lanes), blocks = (members.size() + lanes - 1) / lanes;
-    {
+    if (alone) {
+        py::gil_scoped_release released;
+        run_tasks(members.size(), threads, kernel.line_memory(box), [&](size_t i, void* memory) {
+            kernel.alone(box, members[i], memory);
+        });
+    } else {
         py::gil_scoped_release released;
         run_tasks(blocks, threads, kernel.memory(box), [&](size_t i, void* memory) {
             const size_t first = i * lanes;
@@ -84,12 +98,36 @@ template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py:
     return py::make_tuple(results, times, steps, limited);
 }
 
+// What is common to all samples of a box; `cells` slowest first, as `spacing` and `sides` are.
+Box box_of(const std::string& system, const std::vector<long>& cells, const std::vector<double>& spacing, const Sides& sides, const std::string& limiter,
+           const std::string& flux, double dry) {
+    Box box{{1, 1, 1}, {1, 1, 1}, {}, called<Limiter>(limiter, {"none", "minmod", "van_leer", "mc"}, "limiter"),
+            called<Flux>(flux, {"rusanov", "hll", "hllc"}, "flux"), dry, system == "burgers", 0, 1, 0};
+    const std::vector<std::string> names = {"periodic", "outflow", "reflecting", "no_slip", "inner"};
+    const int axes = int(spacing.size());
+    for (int axis = 0; axis < axes; ++axis) {
+        const int given = axes - 1 - axis;
+        box.cells[axis] = int(cells[given]);
+        box.spacing[axis] = spacing[given];
+        box.sides[axis][0] = called<Side>(sides[given].first, names, "side");
+        box.sides[axis][1] = called<Side>(sides[given].second, names, "side");
+        if (box.cells[axis] < 2) throw py::value_error("at least 2 cells along each axis");
+    }
+    return box;
+}
+
+System law_called(const std::string& system) {
+    return system == "burgers" ? System::scalar : called<System>(system, {"shallow_water", "euler", "advection"}, "system");
+}
+
+int variables_of(System law, int axes) { return law == System::scalar ? 1 : axes + (law == System::euler ? 2 : 1); }
+
 py::tuple advance(const py::array& states, const std::string& system, const Reals& parameter, const std::vector<double>& spacing,
                   const Sides& sides, const std::string& limiter, const std::string& flux, double dry, double length,
-                  double cfl, long max_steps, int threads, const std::string& isa) {
+                  double cfl, long max_steps, int threads, const std::string& isa, const std::string& layout) {
     const int axes = int(spacing.size());
-    const System law = called<System>(system, {"shallow_water", "euler"}, "system");
-    const int variables = axes + (law == System::euler ? 2 : 1);
+    const System law = law_called(system);
+    const int variables = variables_of(law, axes);
     if (threads < 1) throw py::value_error("threads must be at least 1");
     if (axes < 1 || axes > 3 || int(sides.size()) != axes || states.ndim() != axes + 2 || states.shape(1) != variables) {
         throw py::value_error("states must have the shape (members, " + std::to_string(variables) +
@@ -99,21 +137,61 @@ py::tuple advance(const py::array& states, const std::string& system, const Real
         throw py::value_error("the parameter must have one entry per member");
     }
     if (!(cfl > 0) || !(length >= 0)) throw py::value_error("cfl must be positive, and the interval not negative");
-    Box box{{1, 1, 1}, {1, 1, 1}, {}, called<Limiter>(limiter, {"none", "minmod", "van_leer", "mc"}, "limiter"),
-            called<Flux>(flux, {"rusanov", "hll", "hllc"}, "flux"), dry, length, cfl, max_steps};
-    const std::vector<std::string> names = {"periodic", "outflow", "reflecting", "no_slip"};
-    for (int axis = 0; axis < axes; ++axis) {  // given slowest first
-        const int given = axes - 1 - axis;
-        box.cells[axis] = int(states.shape(2 + given));
-        box.spacing[axis] = spacing[given];
-        box.sides[axis][0] = called<Side>(sides[given].first, names, "side");
-        box.sides[axis][1] = called<Side>(sides[given].second, names, "side");
-        if (box.cells[axis] < 2) throw py::value_error("at least 2 cells along each axis");
+    Box box = box_of(system, std::vector<long>(states.shape() + 2, states.shape() + states.ndim()), spacing, sides, limiter, flux, dry);
+    box.length = length, box.cfl = cfl, box.max_steps = max_steps;
+    for (const auto& pair : box.sides) {
+        if (pair[0] == Side::inner || pair[1] == Side::inner) throw py::value_error("inner sides are for sweeps");
     }
+    const bool single = py::dtype::of<float>().is(states.dtype());
+    const Kernel& kernel = kernel_for(law, axes, single, isa);
+    const bool alone = called<Layout>(layout, {"", "samples", "lines"}, "layout") == Layout::lines ||
+                       (layout.empty() && lines_are_better(kernel, box, states.shape(0)));
     std::vector<Member> members;
     for (py::ssize_t i = 0; i < parameter.size(); ++i) members.push_back({nullptr, nullptr, parameter.at(i), 0, 0, 0});
-    if (py::dtype::of<float>().is(states.dtype())) return run<float>(kernel_for(law, axes, true, isa), box, states, std::move(members), threads);
-    return run<double>(kernel_for(law, axes, false, isa), box, states, std::move(members), threads);
+    if (single) return run<float>(kernel, box, states, std::move(members), threads, alone);
+    return run<double>(kernel, box, states, std::move(members), threads, alone);
+}
+
+// One axis of one sample's box for a whole step, in place; with axis −1 nothing moves, and its rate is found.
+py::tuple sweep(py::array block, const std::string& system, double parameter, const std::vector<double>& spacing, const Sides& sides,
+                const std::string& limiter, const std::string& flux, double dry, int ghosts, int axis, double step, bool measures,
+                const std::string& isa) {
+    const int axes = int(spacing.size());
+    const System law = law_called(system);
+    const int variables = variables_of(law, axes);
+    const py::ssize_t item = block.itemsize();
+    const bool single = py::dtype::of<float>().is(block.dtype());
+    if (axes < 1 || axes > 3 || int(sides.size()) != axes || block.ndim() != axes + 1 || block.shape(0) != variables) {
+        throw py::value_error("the block must have the shape (" + std::to_string(variables) +
+                              ", *cells), with a spacing and a pair of sides per axis");
+    }
+    if (!single && !py::dtype::of<double>().is(block.dtype())) throw py::value_error("the block must be float64 or float32");
+    if (!block.writeable() || block.strides(axes) != item) {
+        throw py::value_error("the block must be writable, its rows without gaps");
+    }
+    if (ghosts < 0 || axis < -1 || axis >= axes) throw py::value_error("no such axis, or fewer ghosts than none");
+    std::vector<long> cells;
+    Part part{block.mutable_data(), long(block.strides(0) / item), {1, 0, 0}, parameter, step, axis < 0 ? -1 : axes - 1 - axis,
+              measures || axis < 0, 0, true, 0};
+    py::ssize_t first = 0;
+    for (int a = 0; a < axes; ++a) {
+        cells.push_back(long(block.shape(1 + a)) - 2 * ghosts);
+        part.stride[axes - 1 - a] = long(block.strides(1 + a) / item);
+        first += ghosts * block.strides(1 + a);
+    }
+    part.state = static_cast<char*>(part.state) + first;
+    const Box box = box_of(system, cells, spacing, sides, limiter, flux, dry);
+    for (const auto& pair : box.sides) {
+        if (ghosts < 2 && (pair[0] == Side::inner || pair[1] == Side::inner)) {
+            throw py::value_error("an inner side needs 2 ghost cells in the block");
+        }
+    }
+    const Kernel& kernel = kernel_for(law, axes, single, isa);
+    {
+        py::gil_scoped_release released;
+        run_tasks(1, 1, kernel.line_memory(box), [&](size_t, void* memory) { kernel.sweep(box, part, memory); });
+    }
+    return py::make_tuple(part.rate, part.limited, part.good);
 }
 
 }  // namespace
@@ -123,6 +201,10 @@ void bind_finite_volume(py::module_& module) {
     module.def("finite_volume_instruction_sets", instruction_sets, "What this processor can run, best first.");
     module.def("finite_volume_advance", advance, arg("states"), py::kw_only(), arg("system"), arg("parameter"), arg("spacing"),
                arg("sides"), arg("limiter"), arg("flux"), arg("dry"), arg("length"), arg("cfl"), arg("max_steps"),
-               arg("threads") = 1, arg("isa") = "",
+               arg("threads") = 1, arg("isa") = "", arg("layout") = "",
                "States one interval later, the times reached, steps taken, and how often positivity was helped.");
+    module.def("finite_volume_sweep", sweep, arg("block"), py::kw_only(), arg("system"), arg("parameter"), arg("spacing"),
+               arg("sides"), arg("limiter"), arg("flux"), arg("dry"), arg("ghosts"), arg("axis"), arg("step"),
+               arg("measures") = true, arg("isa") = "",
+               "One axis of one sample for a whole step, in place: its rate, how often positivity was helped, and whether all is physical.");
 }

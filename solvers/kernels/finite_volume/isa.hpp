@@ -3,6 +3,8 @@
 
 #include "block.hpp"
 #include "euler.hpp"
+#include "lines.hpp"
+#include "scalar.hpp"
 #include "shallow_water.hpp"
 
 namespace lanes::finite_volume::LANES_ISA {
@@ -10,7 +12,8 @@ namespace lanes::finite_volume::LANES_ISA {
 template <template <class, int> class Law, class T, int D> constexpr Kernel kernel(System system) {
     constexpr int lanes = LANES_BYTES / sizeof(T);
     using B = Block<Law, T, lanes, D>;
-    return {system, D, lanes, sizeof(T) == sizeof(float), B::memory, B::advance};
+    using S = Lines<Law, T, lanes, D>;
+    return {system, D, lanes, sizeof(T) == sizeof(float), B::memory, B::advance, S::memory, S::advance, S::alone};
 }
 
 constexpr Kernel all_kernels[] = {
@@ -19,6 +22,8 @@ constexpr Kernel all_kernels[] = {
     kernel<Euler, float, 1>(System::euler),                 kernel<Euler, float, 2>(System::euler),
     kernel<Euler, float, 3>(System::euler),                 kernel<Euler, double, 1>(System::euler),
     kernel<Euler, double, 2>(System::euler),                kernel<Euler, double, 3>(System::euler),
+    kernel<Scalar, float, 1>(System::scalar),               kernel<Scalar, float, 2>(System::scalar),
+    kernel<Scalar, double, 1>(System::scalar),              kernel<Scalar, double, 2>(System::scalar),
 };
 
 }  // namespace lanes::finite_volume::LANES_ISA

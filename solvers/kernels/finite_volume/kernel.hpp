@@ -6,8 +6,8 @@
 
 namespace lanes::finite_volume {
 
-enum class System { shallow_water, euler };
-enum class Side { periodic, outflow, reflecting, no_slip };
+enum class System { shallow_water, euler, scalar };
+enum class Side { periodic, outflow, reflecting, no_slip, inner };  // inner: a neighbour's cells lie beyond in memory
 enum class Limiter { none, minmod, van_leer, mc };
 enum class Flux { rusanov, hll, hllc };
 
@@ -19,6 +19,7 @@ struct Box {
     Limiter limiter;
     Flux flux;
     double dry;  // depth below which water stands still
+    bool steepens;  // a scalar: Burgers, not advection
     double length, cfl;
     long max_steps;
 
@@ -29,9 +30,21 @@ struct Box {
 struct Member {
     const void* state;
     void* result;
-    double parameter;  // gravity, or the ratio of heat capacities
+    double parameter;  // gravity, the ratio of heat capacities, or the speed
     double time;       // reached; short of the interval where the state became unphysical
     long steps, limited;
+};
+
+// One sample in its own arrays, or the part of it that lies here, for a step of one axis.
+struct Part {
+    void* state;            // first cell
+    long plane, stride[3];  // from variable to variable, and from cell to cell (x: 1), in numbers
+    double parameter, step;
+    int axis;  // −1: measure only
+    bool measures;
+    double rate;  // found: 1/Δt at Courant number one
+    bool good;    // whether all is physical; both only where it measures
+    long limited;
 };
 
 struct Kernel {
@@ -40,6 +53,9 @@ struct Kernel {
     bool single;
     size_t (*memory)(const Box&);  // bytes of workspace; it must begin on a 64-byte boundary
     void (*advance)(const Box&, Member*, int count, void* memory);
+    size_t (*line_memory)(const Box&);
+    void (*sweep)(const Box&, Part&, void* memory);
+    void (*alone)(const Box&, Member&, void* memory);  // as `advance` does it for one member, by sweeps
 };
 
 struct KernelList {

@@ -7,6 +7,7 @@ namespace lanes::finite_volume::LANES_ISA {
 
 template <class V, int D> struct ShallowWater {
     static constexpr int variables = 1 + D, positives = 1, kept = variables;
+    static constexpr bool has_velocity = true;
     using T = ScalarOf<V>;
     V gravity;
     T dry;
@@ -25,8 +26,8 @@ template <class V, int D> struct ShallowWater {
 
     LANES_INLINE void quasilinear(const V* w, const V* change, int n, V* out) const {
         for (int v = 0; v <= D; ++v) out[v] = w[n] * change[v];
-        out[0] += w[0] * change[n];
-        out[n] += gravity * change[0];
+        out[0] = fused(w[0], change[n], out[0]);
+        out[n] = fused(gravity, change[0], out[n]);
     }
 
     LANES_INLINE V sound(const V* w) const { return root(gravity * w[0]); }
@@ -37,7 +38,7 @@ template <class V, int D> struct ShallowWater {
     LANES_INLINE void flux(Flux kind, const V* l, const V* r, int n, V* f) const {
         const V ca = sound(l), cb = sound(r), a = l[n], b = r[n];
         const V mass_l = l[0] * a, mass_r = r[0] * b;
-        const V push_l = mass_l * a + gravity * l[0] * l[0] * T(0.5), push_r = mass_r * b + gravity * r[0] * r[0] * T(0.5);
+        const V push_l = fused(mass_l, a, gravity * l[0] * l[0] * T(0.5)), push_r = fused(mass_r, b, gravity * r[0] * r[0] * T(0.5));
         if (kind == Flux::rusanov) {
             const V top = greater(size(a) + ca, size(b) + cb) * T(0.5);
             f[0] = (mass_l + mass_r) * T(0.5) - top * (r[0] - l[0]);
@@ -53,11 +54,11 @@ template <class V, int D> struct ShallowWater {
         const V fast = greater(r[0] > dry ? greater(b + cb, u + c) : a + T(2) * ca, V{});
         const auto still = fast == slow;
         const V inverse = still ? V{} : T(1) / (still ? all<V>(1) : fast - slow), both = slow * fast;
-        f[0] = (fast * mass_l - slow * mass_r + both * (r[0] - l[0])) * inverse;
+        f[0] = fused(both, r[0] - l[0], fused(fast, mass_l, -slow * mass_r)) * inverse;
         for (int t = 1; t <= D; ++t) {
-            if (t == n) f[t] = (fast * push_l - slow * push_r + both * (mass_r - mass_l)) * inverse;
-            else if (kind == Flux::hll) f[t] = (fast * mass_l * l[t] - slow * mass_r * r[t] + both * (r[0] * r[t] - l[0] * l[t])) * inverse;
-            else f[t] = greater(f[0], V{}) * l[t] + smaller(f[0], V{}) * r[t];
+            if (t == n) f[t] = fused(both, mass_r - mass_l, fused(fast, push_l, -slow * push_r)) * inverse;
+            else if (kind == Flux::hll) f[t] = fused(both, fused(r[0], r[t], -l[0] * l[t]), fused(fast * mass_l, l[t], -slow * mass_r * r[t])) * inverse;
+            else f[t] = fused(greater(f[0], V{}), l[t], smaller(f[0], V{}) * r[t]);
         }
     }
 

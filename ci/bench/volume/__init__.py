@@ -1,0 +1,1 @@
+"""Rows of `ci/bench.sh volume`."""

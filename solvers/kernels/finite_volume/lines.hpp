@@ -1,0 +1,185 @@
+// One large sample, or a rank's part of it, in its own arrays: the lanes are neighbouring lines of cells. Along y and z
+// a vector is a piece of a row as it lies there; along x, rows are transposed into a scratch of lines and back.
+#pragma once
+
+#include "../arena.hpp"
+#include "../layout.hpp"
+#include "sweep.hpp"
+
+namespace lanes::finite_volume::LANES_ISA {
+
+// Lines that stand side by side along x; where fewer than L are left, the last one fills the other lanes.
+template <class T, int L, int N> struct Abreast {
+    using V = Vector<T, L>;
+    static constexpr int AHEAD = 8;
+    T* first;
+    long stride, plane;  // from cell to cell, from variable to variable
+    int count;
+
+    LANES_INLINE void load(long i, V* q) const {
+        const T* from = first + i * stride;
+        for (int v = 0; v < N; ++v) {
+            __builtin_prefetch(from + v * plane + AHEAD * stride, 1);  // a column is too sparse for the processor to guess
+            if (count == L) __builtin_memcpy(q + v, from + v * plane, sizeof(V));
+            else some(from + v * plane, q[v]);
+        }
+    }
+    LANES_INLINE void store(long i, const V* q) const {
+        T* to = first + i * stride;
+        for (int v = 0; v < N; ++v) {
+            if (count == L) __builtin_memcpy(to + v * plane, q + v, sizeof(V));
+            else __builtin_memcpy(to + v * plane, q + v, size_t(count) * sizeof(T));
+        }
+    }
+
+  private:
+    __attribute__((noinline)) void some(const T* from, V& q) const {
+        for (int l = 0; l < L; ++l) q[l] = from[l < count ? l : count - 1];
+    }
+};
+
+template <template <class, int> class Law, class T, int L, int D> class Lines {
+    using V = Vector<T, L>;
+    static constexpr int N = Law<V, D>::variables;
+    static constexpr int GHOSTS = 2;
+
+    const Box& box;
+    Part& part;
+    V* const scratch;
+    Sweep<Law, T, L, D> sweep;
+
+    Lines(const Box& shared, Part& own, void* memory)
+        : box(shared), part(own), scratch(Arena{static_cast<char*>(memory)}.take<V>(scratch_size(shared))),
+          sweep(shared, all<V>(T(own.parameter))) {
+        sweep.live = V{} == V{};
+        sweep.forget();
+        for (int axis = 0; axis < D; ++axis) sweep.ratio[axis] = all<V>(T(own.step / shared.spacing[axis]));
+    }
+
+    static size_t scratch_size(const Box& box) { return size_t(box.cells[0] + 2 * GHOSTS) * N; }
+
+  public:
+    static size_t memory(const Box& box) { return scratch_size(box) * sizeof(V) + 128; }
+
+    // One axis for a whole step; with none, the rate of what is there.
+    static void advance(const Box& box, Part& part, void* memory) {
+        Lines lines(box, part, memory);
+        part.limited = 0;
+        if (part.axis < 0) lines.measure_all();
+        else if (part.axis == 0) lines.along_x();
+        else lines.across_x();
+        part.rate = 0;
+        part.good = true;
+        for (int l = 0; l < L; ++l) {
+            const double rate = double(lines.sweep.rate[l]);
+            if (!(rate <= part.rate)) part.rate = rate;
+            part.good = part.good && lines.sweep.good[l];
+        }
+    }
+
+    static void alone(const Box& box, Member& member, void* memory) {
+        const long row = box.cells[0], plane = row * box.cells[1], cells = box.count();
+        T* state = static_cast<T*>(member.result);
+        __builtin_memcpy(state, member.state, size_t(cells) * N * sizeof(T));
+        Part part{state, cells, {1, row, plane}, member.parameter, 0, -1, true, 0, true, 0};
+        if (!(box.length > 0)) return;
+        advance(box, part, memory);
+        bool ends = false;
+        for (long number = 0; number < box.max_steps && part.good && !ends; ++number) {
+            part.step = next_step(box, member, T(part.rate), ends);
+            for (int i = 0; i < D; ++i) {
+                part.axis = number % 2 == 0 ? i : D - 1 - i;
+                part.measures = i == D - 1;
+                advance(box, part, memory);
+                member.limited += part.limited;
+            }
+            member.steps += 1;
+        }
+    }
+
+  private:
+    T* at(int y, int z) const { return static_cast<T*>(part.state) + y * part.stride[1] + z * part.stride[2]; }
+
+    // What the lines count in the lanes that are lines of their own.
+    void count_limited(int lines) {
+        for (int l = 0; l < lines; ++l) part.limited += long(sweep.limited[l]);
+        sweep.limited = V{};
+    }
+
+    void measure_all() {
+        for (int z = 0; z < box.cells[2]; ++z) {
+            for (int y = 0; y < box.cells[1]; ++y) {
+                for (int x = 0; x < box.cells[0]; x += L) {
+                    V q[N];
+                    Abreast<T, L, N>{at(y, z) + x, 0, part.plane, rest(x)}.load(0, q);
+                    sweep.measure(q);
+                }
+            }
+        }
+    }
+
+    int rest(int x) const { return box.cells[0] - x < L ? box.cells[0] - x : L; }
+
+    void across_x() {
+        const int other = D == 3 ? 3 - part.axis : 2;
+        for (int j = 0; j < box.cells[other]; ++j) {
+            for (int x = 0; x < box.cells[0]; x += L) {
+                T* first = static_cast<T*>(part.state) + j * part.stride[other] + x;
+                sweep.line(Abreast<T, L, N>{first, part.stride[part.axis], part.plane, rest(x)}, part.axis, part.measures);
+                count_limited(rest(x));
+            }
+        }
+    }
+
+    void along_x() {
+        const long rows = long(box.cells[1]) * box.cells[2];
+        const int low = box.sides[0][0] == Side::inner ? -GHOSTS : 0;
+        const int high = box.cells[0] + (box.sides[0][1] == Side::inner ? GHOSTS : 0);
+        V* const line = scratch + GHOSTS * N;
+        for (long first = 0; first < rows; first += L) {
+            const int count = int(rows - first < L ? rows - first : L);
+            T* row[L];
+            for (int l = 0; l < L; ++l) {
+                const long r = first + (l < count ? l : count - 1);
+                row[l] = at(int(r % box.cells[1]), int(r / box.cells[1]));
+            }
+            for (int x = low; x < high; x += L) {
+                for (int v = 0; v < N; ++v) gather(row, v * part.plane + x, high - x, line + x * N + v);
+            }
+            sweep.line(Packed<V, N>{line, N}, 0, part.measures);
+            count_limited(count);
+            for (int x = 0; x < box.cells[0]; x += L) {
+                for (int v = 0; v < N; ++v) scatter(row, v * part.plane + x, rest(x), line + x * N + v, count);
+            }
+        }
+    }
+
+    // L numbers of each row -> a vector of rows per number; `length` of them where fewer are left.
+    void gather(T* const* row, long offset, int length, V* out) const {
+        V tile[L];
+        if (length >= L) {
+            for (int l = 0; l < L; ++l) __builtin_memcpy(tile + l, row[l] + offset, sizeof(V));
+            transpose(tile);
+            for (int i = 0; i < L; ++i) out[i * N] = tile[i];
+            return;
+        }
+        for (int i = 0; i < length; ++i) {
+            for (int l = 0; l < L; ++l) out[i * N][l] = row[l][offset + i];
+        }
+    }
+
+    void scatter(T* const* row, long offset, int length, const V* in, int count) const {
+        V tile[L];
+        if (length == L) {
+            for (int i = 0; i < L; ++i) tile[i] = in[i * N];
+            transpose(tile);
+            for (int l = 0; l < count; ++l) __builtin_memcpy(row[l] + offset, tile + l, sizeof(V));
+            return;
+        }
+        for (int i = 0; i < length; ++i) {
+            for (int l = 0; l < count; ++l) row[l][offset + i] = in[i * N][l];
+        }
+    }
+};
+
+}  // namespace lanes::finite_volume::LANES_ISA

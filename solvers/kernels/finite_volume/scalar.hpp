@@ -1,0 +1,42 @@
+// Scalar laws in lanes: what AdvectionSystem and BurgersSystem compute. One variable, the same speed along every axis.
+#pragma once
+
+#include "lane_math.hpp"
+
+namespace lanes::finite_volume::LANES_ISA {
+
+template <class V, int D> struct Scalar {
+    static constexpr int variables = 1, positives = 0, kept = 1;
+    static constexpr bool has_velocity = false;
+    using T = ScalarOf<V>;
+    V speed;
+    bool steepens;  // Burgers: u carries itself
+
+    Scalar(V parameter, const Box& box) : speed(parameter), steepens(box.steepens) {}
+
+    static constexpr int positive(int) { return 0; }
+
+    LANES_INLINE V slope(V u) const { return steepens ? u : speed; }
+    LANES_INLINE V carrier(V u) const { return steepens ? u * T(0.5) : speed; }  // the flux is this times u
+
+    LANES_INLINE void primitive(const V* q, V* w) const { w[0] = q[0]; }
+    LANES_INLINE void quasilinear(const V* w, const V* change, int, V* out) const { out[0] = slope(w[0]) * change[0]; }
+    LANES_INLINE V sound_in_cell(const V*) const { return V{}; }
+    LANES_INLINE V fastest(const V* w, V, int) const { return size(slope(w[0])); }
+
+    LANES_INLINE void flux(Flux kind, const V* l, const V* r, int, V* f) const {
+        const V a = slope(l[0]), b = slope(r[0]), left = carrier(l[0]) * l[0], right = carrier(r[0]) * r[0];
+        if (kind == Flux::rusanov) {
+            f[0] = fused(greater(size(a), size(b)) * T(-0.5), r[0] - l[0], fused(carrier(r[0]), r[0], left) * T(0.5));
+            return;
+        }
+        const V slow = smaller(smaller(a, b), V{}), fast = greater(greater(a, b), V{});
+        const auto still = fast == slow;
+        const V inverse = still ? V{} : T(1) / (still ? all<V>(1) : fast - slow);
+        f[0] = fused(slow * fast, r[0] - l[0], fused(fast, left, -slow * right)) * inverse;
+    }
+
+    LANES_INLINE auto sound_state(const V* q) const { return q[0] - q[0] == V{}; }
+};
+
+}  // namespace lanes::finite_volume::LANES_ISA
