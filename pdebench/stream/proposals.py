@@ -81,9 +81,15 @@ class Importance:
         points = np.clip(told.points[parent] + width * ndtri(level), 0, np.nextafter(1, 0))
         uniform = rng.random(count) < self.defensive
         points[uniform] = rng.random((count, axes))[uniform]
-        away = (points[:, None] - told.points) / width
-        kernels = np.exp(-0.5 * away**2) / np.sqrt(2 * np.pi) / width / (high - low)
-        return points, self.defensive + (1 - self.defensive) * (kernels.prod(axis=2) @ share)
+        return points, self.defensive + (1 - self.defensive) * mixture(points, told.points, share, width)
+
+
+def mixture(points: Array, centres: Array, share: Array, width: Array) -> Array:
+    """Density at `(count, axis)` of Gaussian kernels at `(n, axis)`, each cut off at the unit cube and made whole."""
+    inside = ndtr((1 - centres) / width) - ndtr(-centres / width)
+    away = (points[:, None] - centres) / width
+    kernels = np.exp(-0.5 * away**2) / np.sqrt(2 * np.pi) / width / inside
+    return np.asarray(kernels.prod(axis=2) @ share)
 
 
 def _widths(points: Array, mass: Array) -> Array:

@@ -104,7 +104,7 @@ def by_socket(spec: DatasetSpec) -> tuple[float, float]:
     worker = CONTEXT.Process(target=send, args=(listener.getsockname()[1], points, count, spent))
     worker.start()
     end, _ = listener.accept()
-    batch = np.empty((2 * BATCH, points, points), np.float32)
+    batch = np.empty((4 * BATCH, points, points), np.float32)  # two batches in turn, as the stream has
 
     def receive(count: int) -> int:
         for index in range(count):
