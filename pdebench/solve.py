@@ -97,7 +97,7 @@ def settle(spec: DatasetSpec, comm: Comm | None = None) -> Verdict:
     return card.settle(problem, spec.grid, spec.output, comm or Serial(), states, params)
 
 
-def trajectories(
+def trajectories(  # noqa: PLR0913  each has a name and a default
     spec: DatasetSpec,
     members: Index,
     comm: Comm | None = None,
