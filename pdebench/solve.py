@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
 from itertools import count
 from time import perf_counter
 from typing import Any
@@ -97,7 +98,20 @@ def settle(spec: DatasetSpec, comm: Comm | None = None) -> Verdict:
     return card.settle(problem, spec.grid, spec.output, comm or Serial(), states, params)
 
 
-def trajectories(  # noqa: PLR0913  each has a name and a default
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What is done about members that may take the process down.
+
+    `begin` is called with the members of each batch before it is solved; members in `alone` are solved in no batch with
+    others, and those in `aside` not at all: they have failed for the reason given.
+    """
+
+    begin: Callable[[Index], None] = lambda members: None
+    alone: Set[int] = frozenset()
+    aside: Mapping[int, str] = field(default_factory=dict)
+
+
+def trajectories(
     spec: DatasetSpec,
     members: Index,
     comm: Comm | None = None,
@@ -105,27 +119,22 @@ def trajectories(  # noqa: PLR0913  each has a name and a default
     refine: float = 1,
     settled: Mapping[str, Any] | None = None,
     drawn: Drawn | None = None,
-    begin: Callable[[Index], None] | None = None,
-    alone: Set[int] = frozenset(),
-    aside: Mapping[int, str] | None = None,
+    care: Care | None = None,
 ) -> Iterator[Event]:
     """Solve one unit of work: of each batch of members the inputs, the frames as they come, then the outcomes.
 
     The members are met in the order that the card asks for; one solver object meets them all. `drawn`: parameters of
-    members by name, in place of those that the card's laws draw. `begin` is called with the members of each batch
-    before it is solved; members in `alone` are solved in no batch with others, and those in `aside` not at all: they
-    have failed for the reason given.
+    members by name, in place of those that the card's laws draw.
     """
-    drawn, aside = drawn or {}, aside or {}
+    drawn, care = drawn or {}, care or Care()
     problem, solver = build(spec, comm, refine=refine, settled=settled)
     grid, times = spec.grid.refined(refine), spec.times.values()
     if spec.samples.order != "drawn":
         arranged = _in_order(spec, problem, members, drawn)
         members, seconds = (comm or Serial()).bcast(arranged)  # LAPACK may differ among ranks
         yield Arranged(members, seconds)
-    for batch in _batches(members, solver.batch, alone, aside):
-        if begin:
-            begin(batch)
+    for batch in _batches(members, solver.batch, care):
+        care.begin(batch)
         if inputs_of(problem):
             yield Given(
                 batch, np.stack([sample.inputs(spec, problem, int(m), params=drawn.get(int(m))) for m in batch])
@@ -142,15 +151,15 @@ def trajectories(  # noqa: PLR0913  each has a name and a default
             yield Frame(batch, index, values)
         for member, cost in zip(batch, solver.costs(), strict=True):
             yield Outcome(int(member), cost, seconds / len(batch))
-    yield from _set_aside(spec, problem, {int(m): aside[m] for m in members if m in aside})
+    yield from _set_aside(spec, problem, {int(m): care.aside[m] for m in members if m in care.aside})
 
 
-def _batches(members: Index, size: int, alone: Set[int], aside: Mapping[int, str]) -> Iterator[Index]:
+def _batches(members: Index, size: int, care: Care) -> Iterator[Index]:
     """The members of each call of a solver."""
     for low in range(0, len(members), size):
-        batch = [m for m in members[low : low + size] if m not in aside]
-        together = [m for m in batch if m not in alone]
-        yield from (np.array(some, int) for some in (together, *([m] for m in batch if m in alone)) if some)
+        batch = [m for m in members[low : low + size] if m not in care.aside]
+        together = [m for m in batch if m not in care.alone]
+        yield from (np.array(some, int) for some in (together, *([m] for m in batch if m in care.alone)) if some)
 
 
 def _set_aside(spec: DatasetSpec, problem: Problem, reasons: Mapping[int, str]) -> Iterator[Event]:

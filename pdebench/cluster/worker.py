@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -27,6 +28,7 @@ from distributed import Worker, WorkerPlugin, get_worker
 from .. import order, solve
 from ..arrays import Index
 from ..parallel import Comm, Serial, world
+from ..problem import Event
 from ..store import TrajectoryStore
 from .orders import NOTES, Delivery, Order
 
@@ -173,14 +175,13 @@ def _first(desk: Desk, group: Comm) -> None:
 
 def _others(group: Comm) -> None:
     while (what := _next_order(group)) is not None:
-        deque(_events(what, group, None), maxlen=0)
+        deque(_events(what, group, lambda members: None), maxlen=0)
 
 
-def _events(what: Order, group: Comm, begin: Any) -> Any:
+def _events(what: Order, group: Comm, begin: Callable[[Index], None]) -> Iterator[Event]:
     members = order.units(what.spec)[what.unit]
-    return solve.trajectories(
-        what.spec, members, group, settled=what.settled, begin=begin, alone=what.alone, aside=what.aside
-    )
+    care = solve.Care(begin, what.alone, what.aside)
+    return solve.trajectories(what.spec, members, group, settled=what.settled, care=care)
 
 
 def _tell_others(what: Order | None, group: Any) -> None:
