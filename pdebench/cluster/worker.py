@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
@@ -160,7 +161,7 @@ def _first(desk: Desk, group: Comm) -> None:
             if what.store not in stores:
                 stores[what.store] = TrajectoryStore.open(what.store)
             members = order.units(what.spec)[what.unit]
-            events = _events(what, group, lambda some, what=what: desk.note(what, some))
+            events = _events(what, group, partial(desk.note, what))
             stores[what.store].write(members, events)
         except Exception as error:
             answer.set_exception(error)
