@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Self
 
 import numpy as np
@@ -83,14 +84,22 @@ def interior(dimensions: int, ghosts: int) -> tuple[slice, ...]:
     return (slice(None), slice(None), *(slice(ghosts, -ghosts),) * dimensions)
 
 
-def fill(block: Array, boundaries: Boundaries, ghosts: int, system: System | None = None) -> None:
+def fill(
+    block: Array,
+    boundaries: Boundaries,
+    ghosts: int,
+    system: System | None = None,
+    outer: Callable[[int, bool], bool] = lambda axis, high: True,
+) -> None:
     """Ghost cells of `(variable, b, *padded)`, axis by axis, corners included. Without a system: no signs, no inflow.
 
-    A block that is a part of a larger box has its inner sides filled by its neighbours instead.
+    Sides that are not `outer` are left as they are: a block that is a part of a larger box has its neighbours there.
     """
     for axis, pair in enumerate(boundaries.pairs()):
         normal = system.normal(axis) if system else None
         for high, side in enumerate(pair):
+            if not outer(axis, bool(high)):
+                continue
             view = np.moveaxis(block, axis + 2, -1)
             view = view[..., ::-1] if high else view
             _fill_low(view, side, ghosts, system, normal)
