@@ -131,6 +131,22 @@ class Shared:
                 block[variable, member] = around
         return block
 
+    def cut(self, axis: int) -> bool:
+        """Whether the box is cut along an axis."""
+        return self._ways[axis] > 1
+
+    def refresh(self, block: Array, ghosts: int) -> None:
+        """Neighbours' cells around a block `(variable, b, *padded)`, in place."""
+        da, _, outer = self._plan(ghosts)
+        for variable, member in product(range(block.shape[0]), range(block.shape[1])):
+            cells = block[variable, member]
+            around = np.ascontiguousarray(cells, float)
+            outer.placeArray(around.reshape(-1))
+            da.localToLocal(outer, outer)
+            outer.resetArray()
+            if around is not cells:
+                cells[...] = around
+
     def outer(self, axis: int, high: bool) -> bool:
         here = self._range[axis]
         return not self._periodic[axis] and (here.stop == self._shape[axis] if high else here.start == 0)

@@ -22,6 +22,7 @@ from .part import Part, Shared, Whole
 from .reconstruction import GHOSTS, Limiter, Reconstruction
 from .residual import Space
 from .riemann import FluxName, flux_called
+from .shared import SharedEngine
 from .split import SplitEngine
 from .system import System
 
@@ -102,8 +103,10 @@ class FiniteVolumeSolver:
         reference = make(self._system, space, card.scheme, card.cfl, card.max_steps)
         self._refuse(one)
         self._engine: Engine = reference
-        if card.engine == "fastest" and isinstance(self._part, Whole):
+        if card.engine == "fastest":
             self._engine = kernel.fastest(reference, one, flux=card.flux)
+        if isinstance(self._engine, kernel.LaneEngine) and isinstance(self._part, Shared):
+            self._engine = SharedEngine(self._engine, self._part)
         self._steps: Index = np.zeros(0, int)
         self._reasons: list[str] = []
         self.limited: Index = np.zeros(0, int)  # how often positivity had to be helped, per member

@@ -43,11 +43,14 @@ SHORE = ShallowWater(
     initial_state=SEA, boundaries=box(STILL, RING), bed={"mean": 0.7, "rms": 0.4, "modes": 4}, dry=1e-3
 )
 INLET = ShallowWater(initial_state=SEA, boundaries=box(({"inflow": (1.2, 0.3, 0.1)}, "outflow"), MIXED))
+BASIN = ShallowWater(initial_state=SEA, boundaries=box(STILL, MIXED))
 STRESS = CompressibleNavierStokes(initial_state=GAS, boundaries=box(RING, STILL))
 WAVES = InviscidBurgers(initial_state={"kind": "sine_series"}, boundaries=box(RING))
+NUMPY = {"engine": "numpy"}
 # Shapes do not divide by 2, 3 or 4.
 CASES = {
     "gas on a ring": (gas(RING), (33,), AIR, {}),
+    "gas on a ring, numpy": (gas(RING), (33,), AIR, NUMPY),
     "gas in a pipe, weno5": (gas(MIXED), (37,), AIR, WENO),
     "gas torn apart": (APART, (101,), AIR, {**WENO, "time": 0.03}),
     "waves": (WAVES, (29,), {}, {**RK2, "flux": "hll"}),
@@ -57,7 +60,9 @@ CASES = {
     "viscous gas": (STRESS, (17, 19), STICKY, RK2),
     "water with an inlet": (INLET, (15, 21), WATER, {}),
     "shore": (SHORE, (23, 17), ROUGH, {**RK2, "limiter": "minmod", "time": 0.8}),
+    "water between walls": (BASIN, (15, 21), WATER, {}),
     "gas in a room": (gas(RING, MIXED, STILL), (9, 11, 10), AIR, {}),
+    "gas in a room, numpy": (gas(RING, MIXED, STILL), (9, 11, 10), AIR, NUMPY),
     "gas in a room, weno5": (gas(OPEN, RING, RING), (9, 8, 13), AIR, {**WENO, "time": 0.02}),
 }
 
@@ -66,7 +71,7 @@ def frames(problem, shape, params, who, time=0.1, **how):
     """Two intervals; what they cost."""
     grid = cells(*shape)
     states = problem.initial(grid, params, np.random.default_rng(0))[None]
-    solver = FiniteVolumeCard(engine="numpy", **how).build(problem, grid, grid, who)
+    solver = FiniteVolumeCard(**how).build(problem, grid, grid, who)
     own = {name: np.full(1, value) for name, value in params.items()}
     found = list(solver.trajectories(states, own, np.array([0, time / 2, time])))
     return found, [cost.steps for cost in solver.costs()], solver.limited.tolist(), [c.reason for c in solver.costs()]

@@ -62,9 +62,13 @@ class LaneEngine:
     isa: str = ""  # the best there is
     layout: str = ""  # the faster one of "samples" and "lines"
 
+    def knows(self, params: BatchParams) -> bool:
+        """Whether the system is compiled: parameters may change it (friction)."""
+        return type(self.reference.system(params)) in COMPILED
+
     def advance(self, q: Array, params: BatchParams, *, length: float, bed: Array | None = None) -> Advanced:
         system: Any = self.reference.system(params)
-        if bed is not None or type(system) not in COMPILED:  # parameters may change the system: friction
+        if bed is not None or not self.knows(params):
             return self.reference.advance(q, params, length=length, bed=bed)
         name, parameter = COMPILED[type(system)]
         space = self.reference.space
