@@ -56,7 +56,7 @@ class SharedEngine:
             step = np.array([(length - now) / parts])
             for place, axis in enumerate(axes if number % 2 == 0 else axes[::-1]):
                 if self.part.cut(axis):
-                    self.part.refresh(block, GHOSTS)
+                    self.part.refresh(block, GHOSTS, axis)
                 last = place == len(axes) - 1
                 found = sweeper.sweep(block, params, step, axis=axis, sides=sides, measures=last)
                 limited += int(found.limited[0])
