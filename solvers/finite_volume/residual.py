@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -84,15 +85,14 @@ def guarded(system: Any, middle: Array, low: Array, high: Array) -> tuple[Array,
 
 
 def flows(system: Any, q: Array, space: Space, *, bed: Array | None = None) -> Flows:
-    """Everything that changes the averages `(variable, b, *space)`; `bed` is `(1, b, *space)`."""
+    """Everything that changes the averages `(variable, b, *space)`; `bed` `(1, b, *space)` may be a potential."""
     block = space.around(q, space.ghosts, system)
     around = None if bed is None else space.around(bed, space.ghosts)
     fluxes, source, limited = [], np.zeros_like(q), np.zeros(q.shape[1], int)
     for axis in range(system.dimensions):
         line = lines_of(block, axis, space.ghosts)
         if around is not None:
-            f, force = beds.flux_and_source(
-                system,
+            f, force = getattr(system, "flux_and_source", partial(beds.flux_and_source, system))(
                 system.primitive(line),
                 lines_of(around, axis, space.ghosts),
                 axis,
@@ -129,7 +129,7 @@ def safe_change(system: Any, q: Array, step: Array, space: Space, bed: Array | N
     """
     found = flows(system, q, space, bed=bed)
     h = step.astype(q.dtype).reshape(-1, *(1,) * system.dimensions)
-    if bed is not None:
+    if bed is not None and system.positive == (0,):
         fluxes, emptied = drained(q[0], found.fluxes, h, space)
         return Flows(fluxes, found.source, emptied).change(space.spacing), emptied
     change, limited = found.change(space.spacing), found.limited

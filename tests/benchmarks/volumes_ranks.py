@@ -51,7 +51,7 @@ def main(shape: tuple[int, ...], turns: int) -> None:
         alone, together = best["Serial"], best["Intracomm"]
         rate = np.prod(shape) * steps / 1e6
         print(
-            f"{shape}, {steps} steps: alone {rate / alone:.1f}, {comm.size} ranks {rate / together:.1f} million cell-steps/s,"
+            f"{shape}, {steps} steps: alone {rate / alone:.1f}, {comm.size} ranks {rate / together:.1f} M cell-steps/s,"
             f" efficiency {alone / together / comm.size:.2f}"
         )
 
