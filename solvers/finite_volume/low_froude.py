@@ -30,7 +30,7 @@ class SemiImplicitCard(Card):
     """
 
     step: Positive
-    cfl: Positive = 0.4
+    cfl: float = Option(default=0.25, gt=0, le=0.3)  # beyond it the extrapolated advection is unstable
     theta: float = Option(default=0.5, ge=0.5, le=1.0)
     linear_solver: str = "multigrid-cg"
     rtol: Positive = 1e-10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
@@ -25,6 +26,8 @@ from .riemann import FluxName, flux_called
 from .shared import SharedEngine
 from .split import SplitEngine
 from .system import System
+
+log = logging.getLogger(__name__)
 
 # Of the Courant number: max over axes for one axis at a time, Σ over axes otherwise.
 LIMITS: dict[Scheme, float] = {"muscl_hancock": 1.0, "ssp_rk2": 1.0, "ssp_rk3": 1.0}
@@ -124,7 +127,12 @@ class FiniteVolumeSolver:
         return [Cost(int(n), 0, why) for n, why in zip(self._steps, self._reasons, strict=True)]
 
     def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
-        count = len(states)
+        count, names = len(states), [one.name for one in (*self._problem.fields, *inputs_of(self._problem))]
+        if states.shape[1:] != (len(names), *self._grid.shape):
+            raise SolverError(
+                f"states are {states.shape}, but {', '.join(names)} on {self._grid.shape} are "
+                f"{(count, len(names), *self._grid.shape)}"
+            )
         self._steps, self.limited, self._reasons = np.zeros(count, int), np.zeros(count, int), [""] * count
         w = np.swapaxes(states, 0, 1).astype(self._dtype)
         w, bed = (w[: -self._inputs], w[-self._inputs :]) if self._inputs else (w, None)
@@ -156,6 +164,8 @@ class FiniteVolumeSolver:
                 self._reasons[todo[row]] = self._failure(done, own, int(row), start, end)
         self._steps[todo] = self._steps[todo] + done.steps
         self.limited[todo] = self.limited[todo] + done.limited
+        if done.limited.any():
+            log.info("t = %g … %g: positivity was helped %s times, by member of the batch", start, end, done.limited)
         q = q.copy()
         q[:, todo] = done.q
         return q
