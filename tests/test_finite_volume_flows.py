@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy.linalg import eig
 from volumes import AIR, OPEN, RING, RK2, WATER, WENO, cells, march, order, sound
 
@@ -95,6 +96,25 @@ def test_taylor_green_at_low_mach_decays_as_incompressible_flow_does() -> None:
         lost.append(abs(float((last[0] * last[1:4] ** 2).sum() / (w[0, 1:4] ** 2).sum()) - kept))
     assert lost[1] < 0.05, (kept, lost)
     assert order(lost) > 1.7, lost
+
+
+def test_couette_flow_starts_as_diffusion_has_it() -> None:
+    """One wall moves at 0.01: u = U(y − Σ 2/(πn) (−1)ⁿ⁺¹ sin(nπy) exp(−n²π²νt)), to second order."""
+    viscosity, time, errors = 0.5, 0.1, []
+    params = {**AIR, "shear_viscosity": viscosity, "bulk_viscosity": 0.0}
+    walls = ("no_slip", {"wall": (0.01, 0.0)})
+    problem = CompressibleNavierStokes(initial_state=STILL, boundaries={"x": RING, "y": walls})
+    for n in (8, 16):
+        grid = cells(n, 4)
+        y, k = grid.axes()[0], np.pi * np.arange(1, 60)
+        w = np.stack([np.ones(grid.shape), *(np.zeros(grid.shape),) * 2, np.full(grid.shape, 4.0)])[None]
+        found = sound(march(problem, grid, params, [time], states=w, **RK2))[0, 0, 1]
+        waves = np.sin(np.multiply.outer(y, k)) * np.exp(-(k**2) * viscosity * time)
+        true = 0.01 * (y - (2 / k * (-1) ** np.arange(59) * waves).sum(axis=1))
+        errors.append(float(np.abs(found - true[:, None]).max()))
+    assert order(errors) > 1.85, errors
+    with pytest.raises(ValidationError, match="a wall moves along itself"):
+        Boundaries(x=RING, y=("no_slip", {"wall": (0.0, 1.0)}))
 
 
 def test_waves_in_a_gas_that_a_shock_has_crossed() -> None:
