@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -254,11 +255,13 @@ def test_too_many_steps_are_a_reason(how: dict[str, Any]) -> None:
     assert np.isnan(frames[1]).all()
 
 
-def test_positivity_is_helped_and_counted() -> None:
+def test_positivity_is_helped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     """Gas that is torn apart nearly to vacuum, by WENO, which knows no bounds of its own."""
     state = {"kind": "tube", "left": (1, -4, 0.4), "right": (1, 4, 0.4)}
     problem = CompressibleEuler(initial_state=state, boundaries={"x": OPEN})
-    frames, solver = march(problem, cells(200), AIR, [0.05], **WENO)
+    with caplog.at_level(logging.INFO):
+        frames, solver = march(problem, cells(200), AIR, [0.05], **WENO)
+    assert "positivity was helped" in caplog.text
     assert not solver.costs()[0].reason
     assert frames[:, :, [0, 2]].min() > 0
     assert solver.limited[0] > 0
@@ -394,6 +397,24 @@ def test_a_stormy_lake_keeps_its_water(roughness: float) -> None:
     assert frames[:, 0].min() >= 0
     assert (frames[:, 0] <= 1e-6).any()
     assert frames[:, 0].mean(axis=(1, 2)) == pytest.approx(frames[0, 0].mean(), rel=1e-12)
+
+
+def test_a_bed_with_holes_in_its_data_is_a_reason() -> None:
+    problem, grid = over_a_bed(0.1), cells(8, 8)
+    states = np.stack([problem.initial(grid, WATER, np.random.default_rng(i)) for i in range(2)])
+    states[1, 3, 2, 2] = np.nan
+    frames, solver = march(problem, grid, WATER, [0.1], states=states, **RK2)
+    assert [cost.reason for cost in solver.costs()] == ["", "the bed is not finite"]
+    assert np.isfinite(frames[:, 0]).all()
+
+
+def test_a_bed_of_another_shape_is_refused() -> None:
+    problem, grid = over_a_bed(0.1), cells(8, 8)
+    states = problem.initial(cells(8, 10), WATER, np.random.default_rng(0))[None]
+    with pytest.raises(
+        SolverError, match=r"states are \(1, 4, 8, 10\), but depth, velocity_x, velocity_y, bed on \(8, 8\)"
+    ):
+        march(problem, grid, WATER, [0.1], states=states, **RK2)
 
 
 def test_a_bed_asks_for_a_scheme_that_knows_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Self
 
 import numpy as np
@@ -22,7 +23,13 @@ class Inflow(Card):
     inflow: tuple[Finite, ...]
 
 
-Side = SideName | Inflow
+class MovingWall(Card):
+    """A wall that holds the gas or water beside it, and moves along itself: its velocities along x, y, z."""
+
+    wall: tuple[Finite, ...]
+
+
+Side = SideName | Inflow | MovingWall
 Pair = tuple[Side, Side]
 
 
@@ -30,7 +37,7 @@ class Boundaries(Card):
     """The low and the high side of each axis that the box has.
 
     `outflow` repeats the last cell; `reflecting` is a wall that only the normal velocity feels, `no_slip` one that
-    holds all of it; `{inflow: [...]}` gives the primitive state outside.
+    holds all of it, `{wall: [...]}` one that moves along itself; `{inflow: [...]}` gives the primitive state outside.
     """
 
     x: Pair
@@ -42,6 +49,12 @@ class Boundaries(Card):
         for name, pair in (("x", self.x), ("y", self.y), ("z", self.z)):
             if pair and (pair[0] == "periodic") != (pair[1] == "periodic"):
                 raise ValueError(f"{name}: {pair[0]} beside {pair[1]}: a box is periodic on both sides or on none")
+        for place, (name, pair) in enumerate((("x", self.x), ("y", self.y), ("z", self.z))):
+            for side in pair or ():
+                if isinstance(side, MovingWall) and (len(side.wall) != self.dimensions or side.wall[place]):
+                    raise ValueError(
+                        f"{name}: a wall moves along itself, {self.dimensions} numbers, not by {side.wall}"
+                    )
         if self.z and not self.y:
             raise ValueError("z needs y: axes are x, or x and y, or all three")
         return self
@@ -83,14 +96,22 @@ def interior(dimensions: int, ghosts: int) -> tuple[slice, ...]:
     return (slice(None), slice(None), *(slice(ghosts, -ghosts),) * dimensions)
 
 
-def fill(block: Array, boundaries: Boundaries, ghosts: int, system: System | None = None) -> None:
+def fill(
+    block: Array,
+    boundaries: Boundaries,
+    ghosts: int,
+    system: System | None = None,
+    outer: Callable[[int, bool], bool] = lambda axis, high: True,
+) -> None:
     """Ghost cells of `(variable, b, *padded)`, axis by axis, corners included. Without a system: no signs, no inflow.
 
-    A block that is a part of a larger box has its inner sides filled by its neighbours instead.
+    Sides that are not `outer` are left as they are: a block that is a part of a larger box has its neighbours there.
     """
     for axis, pair in enumerate(boundaries.pairs()):
         normal = system.normal(axis) if system else None
         for high, side in enumerate(pair):
+            if not outer(axis, bool(high)):
+                continue
             view = np.moveaxis(block, axis + 2, -1)
             view = view[..., ::-1] if high else view
             _fill_low(view, side, ghosts, system, normal)
@@ -107,6 +128,11 @@ def _fill_low(view: Array, side: Side, g: int, system: System | None, normal: in
         view[..., :g] = system.conserved(np.broadcast_to(outside, view[..., :g].shape).copy())
     elif side == "outflow":
         view[..., :g] = view[..., g : g + 1]
+    elif isinstance(side, MovingWall) and system is not None:
+        w = system.primitive(view[..., g : 2 * g][..., ::-1])
+        for variable, speed in enumerate(side.wall, start=1):
+            w[variable] = 2 * speed - w[variable]
+        view[..., :g] = system.conserved(w)
     else:
         view[..., :g] = view[..., g : 2 * g][..., ::-1]
         if system is not None and normal is not None:

@@ -12,7 +12,7 @@ from pdebench.arrays import Array, Index
 from pdebench.problem import BatchParams
 
 from . import hancock
-from .residual import Space, safe_change
+from .residual import Space, pieces, safe_change
 
 Scheme = Literal["muscl_hancock", "ssp_rk2", "ssp_rk3"]
 
@@ -44,34 +44,51 @@ class NumpyEngine:
     max_steps: int
 
     def advance(self, q: Array, params: BatchParams, *, length: float, bed: Array | None = None) -> Advanced:
-        q, count = q.copy(), q.shape[1]
+        count = q.shape[1]
         time, steps, limited = np.zeros(count), np.zeros(count, int), np.zeros(count, int)
         todo: Index = np.arange(count) if length > 0 else np.zeros(0, int)
         number = 0
         while todo.size and number < self.max_steps:
             system = self.system({name: values[todo] for name, values in params.items()})
-            good = physical(system, q[:, todo])
-            if not good.all():
-                todo = todo[good]
+            rate = self.rate(system, some_of(q, todo))
+            if not np.isfinite(rate).all():
+                todo = todo[np.isfinite(rate)]
                 continue
-            own = None if bed is None else bed[:, todo]
-            rate = self.rate(system, q[:, todo])
+            own = None if bed is None else some_of(bed, todo)
             # Equal steps to the end of the interval, so that none of them is a sliver.
             parts = np.maximum(np.ceil((length - time[todo]) * rate / self.cfl), 1)
             dt = (length - time[todo]) / parts
-            new, acted = self.step(system, q[:, todo], dt, bed=own, count=number)
-            q[:, todo] = new
+            new, acted = self.step(system, some_of(q, todo), dt, bed=own, count=number)
+            if todo.size == count:
+                q = new
+            else:
+                q = q.copy()
+                q[:, todo] = new
             time[todo] = np.where(parts == 1, length, time[todo] + dt)
             steps[todo] += 1
             limited[todo] += acted
             todo = todo[parts > 1]
             number += 1
-        system = self.system(params)
-        lost = ~physical(system, q) & (time == length)
-        return Advanced(q, np.where(lost, np.nextafter(length, 0), time), steps, limited)
+        lost = ~self.sound(self.system(params), q) & (time == length)
+        return Advanced(q, np.where(lost, np.nextafter(length, 0), time), steps, self.space.part.total(limited))
 
     def rate(self, system: Any, q: Array) -> Array:
-        """1/Δt at Courant number one, `(b,)`: over the axes it is the sum, or for one axis at a time the largest."""
+        """1/Δt at Courant number one, `(b,)`: over the axes it is the sum, or for one axis at a time the largest.
+
+        Infinite for members that are not admissible everywhere.
+        """
+        rates = [self._rate(system, q[some]) for some in pieces(q.shape)]
+        return self.space.part.largest(np.max(rates, axis=0))
+
+    def sound(self, system: Any, q: Array) -> Array:
+        """Which members are admissible everywhere, `(b,)`."""
+        good = np.all([physical(system, q[some]) for some in pieces(q.shape)], axis=0)
+        return np.asarray(self.space.part.largest(~good) == 0)
+
+    def _rate(self, system: Any, q: Array) -> Array:
+        good = physical(system, q)
+        if not good.all():
+            q = np.where(good.reshape(-1, *(1,) * (q.ndim - 2)), q, 1)
         w, total = system.primitive(q), []
         for axis, h in enumerate(self.space.spacing):
             slow, fast = system.speeds(w, axis)
@@ -79,7 +96,7 @@ class NumpyEngine:
         along = np.maximum.reduce(total) if self.scheme == "muscl_hancock" else np.add.reduce(total)
         if hasattr(system, "viscous_rate"):
             along = along + system.viscous_rate(w, self.space.spacing)
-        return np.asarray(along.reshape(len(along), -1).max(axis=1), float)
+        return np.where(good, np.asarray(along.reshape(len(along), -1).max(axis=1), float), np.inf)
 
     def step(
         self, system: Any, q: Array, dt: Array, *, bed: Array | None = None, count: int = 0
@@ -95,7 +112,7 @@ class NumpyEngine:
 
         def euler(state: Array) -> tuple[Array, Array]:
             change, acted = safe_change(system, state, dt, self.space, bed)
-            return without_round_off(system, state + h * change), acted
+            return self._without_round_off(system, state + h * change), acted
 
         one, first = euler(q)
         two, second = euler(one)
@@ -104,21 +121,26 @@ class NumpyEngine:
         three, third = euler((3 * q + two) / 4)
         return self._sourced(system, (q + 2 * three) / 3, dt), first + second + third
 
+    def _without_round_off(self, system: Any, q: Array) -> Array:
+        """A depth below zero by round-off alone is zero; water too shallow to move has no momentum, stored or not."""
+        if system.positive == (0,):
+            depth = q[0]
+            most = self.space.part.largest(np.abs(depth).reshape(len(depth), -1).max(axis=1))
+            tiny = 100 * np.finfo(q.dtype).eps * most.reshape(-1, *(1,) * system.dimensions)
+            q[0] = np.where((depth < 0) & (depth > -tiny), 0, depth)
+            q[1:] = np.where(q[0] > system.dry, q[1:], 0)
+        return q
+
     def _sourced(self, system: Any, q: Array, dt: Array) -> Array:
         """Stiff sources of a cell by itself, where the system has them."""
         return np.asarray(system.relaxed(q, dt)) if hasattr(system, "relaxed") else q
 
 
+def some_of(q: Array, members: Index) -> Array:
+    """`(variable, b, *space)` of some members, in order; the array itself where they are all."""
+    return q if len(members) == q.shape[1] else q[:, members]
+
+
 def physical(system: Any, q: Array) -> Array:
     """Which members are admissible everywhere, `(b,)`."""
     return np.asarray(system.admissible(q).all(axis=tuple(range(1, q.ndim - 1))))
-
-
-def without_round_off(system: Any, q: Array) -> Array:
-    """A depth below zero by round-off alone is zero; water too shallow to move has no momentum, stored or not."""
-    if 0 in system.positive and len(system.positive) == 1:
-        depth = q[0]
-        tiny = 100 * np.finfo(q.dtype).eps * np.abs(depth).max(initial=0)
-        q[0] = np.where((depth < 0) & (depth > -tiny), 0, depth)
-        q[1:] = np.where(q[0] > system.dry, q[1:], 0)
-    return q

@@ -13,6 +13,7 @@ from pdebench.errors import CardError
 from pdebench.problem import Params
 from pdebench.spec import Card, Count, Finite, Grid, Positive
 
+from .gas_interfaces import CurvedQuadrants, ImplodingShell
 from .waves import random_waves
 
 Range = tuple[Finite, Finite]
@@ -183,5 +184,13 @@ class GaussVortices(Card):
 
 
 GasState = Annotated[
-    Tube | RandomTube | RandomGas | RandomQuadrants | KelvinHelmholtz | GaussVortices, Option(discriminator="kind")
+    Tube
+    | RandomTube
+    | RandomGas
+    | RandomQuadrants
+    | CurvedQuadrants
+    | KelvinHelmholtz
+    | ImplodingShell
+    | GaussVortices,
+    Option(discriminator="kind"),
 ]

@@ -11,9 +11,8 @@ import numpy as np
 
 from pdebench.arrays import Array
 
-from .boundary import fill, padded
 from .reconstruction import slopes
-from .residual import Space, guarded
+from .residual import Space, guarded, lines_of, pieces
 
 
 def step(system: Any, q: Array, dt: Array, space: Space, *, count: int) -> tuple[Array, Array]:
@@ -31,16 +30,26 @@ def step(system: Any, q: Array, dt: Array, space: Space, *, count: int) -> tuple
 
 
 def sweep(system: Any, q: Array, dt: Array, space: Space, axis: int) -> tuple[Array, Array]:
-    """One axis for a whole step: edges, half a step of each cell by itself, one flux per face."""
-    block = padded(q, 2)
-    fill(block, space.boundaries, 2, system)
-    cut: list[Any] = [slice(None), slice(None), *(slice(2, -2),) * system.dimensions]
-    cut[axis + 2] = slice(None)
-    w = system.primitive(np.moveaxis(block[tuple(cut)], axis + 2, -1))
+    """One axis for a whole step: edges, half a step of each cell by itself, one flux per face.
+
+    Some lines at a time, so that what is computed on the way fits the cache and takes no memory that counts.
+    """
+    block = lines_of(space.around(q, 2, system), axis, 2)
+    out, limited = np.empty_like(q), np.zeros(q.shape[1], int)
+    old, new = np.moveaxis(q, axis + 2, -1), np.moveaxis(out, axis + 2, -1)
     ratio = (dt / space.spacing[axis]).astype(q.dtype).reshape(-1, *(1,) * system.dimensions)
+    for some in pieces(old.shape):
+        change, acted = _change(system, block[some], ratio, space, axis)
+        np.subtract(old[some], change, out=new[some])
+        limited += acted
+    return out, limited
+
+
+def _change(system: Any, line: Array, ratio: Array, space: Space, axis: int) -> tuple[Array, Array]:
+    """What flows out of each cell of some lines within the step, and how many cells of a member were limited."""
+    w = system.primitive(line)
     half, middle = slopes(w, space.limiter) / 2, w[..., 1:-1]
     moved = middle - ratio * system.quasilinear(middle, half, axis)
     low, high, bad = guarded(system, middle, moved - half, moved + half)
     flux = space.flux(system, high[..., :-1], low[..., 1:], axis)
-    change = np.moveaxis(ratio * np.diff(flux, axis=-1), -1, axis + 2)
-    return q - change, bad[..., 1:-1].reshape(len(bad), -1).sum(axis=1)
+    return ratio * np.diff(flux, axis=-1), bad[..., 1:-1].reshape(len(bad), -1).sum(axis=1)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,10 +13,12 @@ import numpy as np
 from pdebench.arrays import Array
 
 from . import bed as beds
-from .boundary import Boundaries, fill, interior, padded
+from .boundary import Boundaries, fill, interior
+from .part import Part, Whole
 from .reconstruction import GHOSTS, Limiter, Reconstruction, edges
 from .riemann import Flux, rusanov
 
+PIECE = 2**13  # cells that are worked on at a time, for the cache
 FLOOR = 1e-6  # of the cell's average; a positive variable that is reconstructed below it is not reconstructed at all
 
 
@@ -26,10 +31,31 @@ class Space:
     reconstruction: Reconstruction
     limiter: Limiter
     flux: Flux
+    part: Part = field(default_factory=Whole)
 
     @property
     def ghosts(self) -> int:
         return GHOSTS[self.reconstruction]
+
+    def around(self, q: Array, ghosts: int, system: Any = None) -> Array:
+        """`(variable, b, *space)` with ghost cells: those of neighbours, and what the boundary conditions make."""
+        block = self.part.spread(q, ghosts)
+        fill(block, self.boundaries, ghosts, system, self.part.outer)
+        return block
+
+    def linked(self, values: Any, beyond: float) -> Array:
+        """`(b, *space)` with one ghost cell, `(1, b, *padded)`: those of neighbours, and `beyond` outside the box."""
+        block, periodic = self.part.spread(values[None], 1), [pair[0] == "periodic" for pair in self.boundaries.pairs()]
+        fill(block, self.boundaries, 1, None, lambda axis, high: periodic[axis] and self.part.outer(axis, high))
+        for axis, ring in enumerate(periodic):
+            for high in (False, True):
+                if not ring and self.part.outer(axis, high):
+                    np.moveaxis(block, axis + 2, -1)[..., -1 if high else 0] = beyond
+        return block
+
+    def anywhere(self, flags: Any) -> bool:
+        """Whether any cell of the box is flagged."""
+        return bool(self.part.largest(np.array([flags.any()]))[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +85,16 @@ def guarded(system: Any, middle: Array, low: Array, high: Array) -> tuple[Array,
 
 
 def flows(system: Any, q: Array, space: Space, *, bed: Array | None = None) -> Flows:
-    """Everything that changes the averages `(variable, b, *space)`; `bed` is `(1, b, *space)`."""
-    block = padded(q, space.ghosts)
-    fill(block, space.boundaries, space.ghosts, system)
-    if bed is not None:
-        around = padded(bed, space.ghosts)
-        fill(around, space.boundaries, space.ghosts)
+    """Everything that changes the averages `(variable, b, *space)`; `bed` `(1, b, *space)` may be a potential."""
+    block = space.around(q, space.ghosts, system)
+    around = None if bed is None else space.around(bed, space.ghosts)
     fluxes, source, limited = [], np.zeros_like(q), np.zeros(q.shape[1], int)
     for axis in range(system.dimensions):
-        line = _line(block, axis, space.ghosts)
-        if bed is not None:
-            f, force = beds.flux_and_source(
-                system,
+        line = lines_of(block, axis, space.ghosts)
+        if around is not None:
+            f, force = getattr(system, "flux_and_source", partial(beds.flux_and_source, system))(
                 system.primitive(line),
-                _line(around, axis, space.ghosts),
+                lines_of(around, axis, space.ghosts),
                 axis,
                 flux=space.flux,
                 limiter=space.limiter,
@@ -91,11 +113,10 @@ def flows(system: Any, q: Array, space: Space, *, bed: Array | None = None) -> F
 
 def first_order(system: Any, q: Array, space: Space) -> list[Array]:
     """The safest fluxes there are; see `safe_change`."""
-    block = padded(q, 1)
-    fill(block, space.boundaries, 1, system)
+    block = space.around(q, 1, system)
     out = []
     for axis in range(system.dimensions):
-        w = system.primitive(_line(block, axis, 1))
+        w = system.primitive(lines_of(block, axis, 1))
         out.append(np.moveaxis(rusanov(system, w[..., :-1], w[..., 1:], axis), -1, axis + 2))
     return out
 
@@ -108,21 +129,21 @@ def safe_change(system: Any, q: Array, step: Array, space: Space, bed: Array | N
     """
     found = flows(system, q, space, bed=bed)
     h = step.astype(q.dtype).reshape(-1, *(1,) * system.dimensions)
-    if bed is not None:
+    if bed is not None and system.positive == (0,):
         fluxes, emptied = drained(q[0], found.fluxes, h, space)
         return Flows(fluxes, found.source, emptied).change(space.spacing), emptied
     change, limited = found.change(space.spacing), found.limited
     bad = ~system.admissible(q + h * change)
-    if not bad.any() or hasattr(system, "viscous_flux"):
+    if hasattr(system, "viscous_flux") or not space.anywhere(bad):
         return change, limited
     safe, fluxes = first_order(system, q, space), found.fluxes
     for _ in range(3):
+        near = space.linked(bad, beyond=False)
         for axis, low in enumerate(safe):
-            faces = _touched(bad, axis, space.boundaries.pairs()[axis][0] == "periodic")
-            fluxes[axis] = np.where(faces, low, fluxes[axis])
+            fluxes[axis] = np.where(_touched(near, axis), low, fluxes[axis])
         change = Flows(fluxes, found.source, limited).change(space.spacing)
         worse = ~system.admissible(q + h * change) & ~bad
-        if not worse.any():
+        if not space.anywhere(worse):
             break
         bad |= worse
     return change, limited + bad.reshape(len(bad), -1).sum(axis=1)
@@ -141,34 +162,33 @@ def drained(depth: Array, fluxes: list[Array], step: Array, space: Space) -> tup
         asked += np.moveaxis(np.maximum(lines[..., 1:], 0) + np.maximum(-lines[..., :-1], 0), -1, axis + 1)
     empty = asked > depth
     emptied = empty.reshape(len(depth), -1).sum(axis=1)
-    if not empty.any():
+    if not space.anywhere(empty):
         return fluxes, emptied
     share = np.where(empty, depth / np.where(empty, asked, 1), 1).astype(depth.dtype)
-    out = []
+    near, out = space.linked(share, beyond=1), []
     for axis, (f, size) in enumerate(zip(fluxes, flow, strict=True)):
-        lines = np.moveaxis(share, axis + 1, -1)
-        ring = space.boundaries.pairs()[axis][0] == "periodic"
-        first, last = (lines[..., -1:], lines[..., :1]) if ring else (np.ones_like(lines[..., :1]),) * 2
-        below, above = (np.concatenate(parts, axis=-1) for parts in ((first, lines), (lines, last)))
+        lines = lines_of(near, axis, 1)[0]
         f = f.copy()
-        f[0] *= np.where(size > 0, np.moveaxis(below, -1, axis + 1), np.moveaxis(above, -1, axis + 1))
+        f[0] *= np.where(size > 0, *(np.moveaxis(side, -1, axis + 1) for side in (lines[..., :-1], lines[..., 1:])))
         out.append(f)
     return out, emptied
 
 
-def _touched(bad: Array, axis: int, periodic: bool) -> Array:
-    """Faces of bad cells along an axis, `(b, *space)` with one more along it."""
-    view = np.moveaxis(bad, axis + 1, -1)
-    out = np.zeros((*view.shape[:-1], view.shape[-1] + 1), bool)
-    out[..., :-1] |= view
-    out[..., 1:] |= view
-    if periodic:
-        out[..., 0] |= out[..., -1]
-        out[..., -1] |= out[..., 0]
-    return np.asarray(np.moveaxis(out, -1, axis + 1))
+def _touched(near: Array, axis: int) -> Array:
+    """Faces of flagged cells along an axis, `(b, *space)` with one more along it; `near` as `Space.linked` gives it."""
+    lines = lines_of(near, axis, 1)[0]
+    return np.asarray(np.moveaxis(lines[..., :-1] | lines[..., 1:], -1, axis + 1))
 
 
-def _line(block: Array, axis: int, ghosts: int) -> Array:
+def pieces(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Cuts of `(variable, b, *space)` along the first axis of space, about `PIECE` cells each; a line stays whole."""
+    count = shape[2] if len(shape) > 3 else 1
+    step = max(1, PIECE // max(prod(shape[1:]) // count, 1))
+    for low in range(0, count, step):
+        yield (slice(None), slice(None), slice(low, low + step)) if len(shape) > 3 else ()
+
+
+def lines_of(block: Array, axis: int, ghosts: int) -> Array:
     """The block without the ghosts of other axes, its `axis` last."""
     cut = list(interior(block.ndim - 2, ghosts))
     cut[axis + 2] = slice(None)
@@ -188,4 +208,4 @@ def _flux(system: Any, line: Array, axis: int, space: Space) -> tuple[Array, Arr
     else:
         low, high = edges(w, space.reconstruction, space.limiter)
     low, high, bad = guarded(system, w[..., inner], low, high)
-    return space.flux(system, high[..., :-1], low[..., 1:], axis), bad.reshape(len(bad), -1).sum(axis=1)
+    return space.flux(system, high[..., :-1], low[..., 1:], axis), bad[..., 1:-1].reshape(len(bad), -1).sum(axis=1)

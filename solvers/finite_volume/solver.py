@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
@@ -18,11 +19,15 @@ from pdebench.spec import Card, Count, Grid, Positive
 
 from .boundary import Boundaries
 from .engine import Advanced, Engine, NumpyEngine, Scheme
+from .part import Part, Shared, Whole
 from .reconstruction import GHOSTS, Limiter, Reconstruction
 from .residual import Space
 from .riemann import FluxName, flux_called
+from .shared import SharedEngine
 from .split import SplitEngine
 from .system import System
+
+log = logging.getLogger(__name__)
 
 # Of the Courant number: max over axes for one axis at a time, Σ over axes otherwise.
 LIMITS: dict[Scheme, float] = {"muscl_hancock": 1.0, "ssp_rk2": 1.0, "ssp_rk3": 1.0}
@@ -68,14 +73,13 @@ class FiniteVolumeCard(Card):
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> FiniteVolumeSolver:
         if not isinstance(problem, Conservation):
             raise SolverError(f"the finite-volume solver needs conservation laws; {problem} has no system")
-        if comm.size > 1:
-            raise SolverError(f"finite volumes run on one rank per unit of work: set ranks to 1, not {comm.size}")
         if grid.points != "centres":
             raise SolverError(f"the finite-volume solver needs grid.points: centres, not {grid.points}")
         problem.boundaries.expect(grid)
         if min(grid.shape) < (least := 2 * GHOSTS[self.reconstruction]):
             raise SolverError(f"{self.reconstruction} needs {least} cells along each axis, not {grid.shape}")
-        return FiniteVolumeSolver(problem, grid, output, self)
+        part = Shared(comm, grid.shape, problem.boundaries, least // 2) if comm.size > 1 else Whole()
+        return FiniteVolumeSolver(problem, grid, output, self, part)
 
     def provenance(self) -> dict[str, str]:
         return {"finite-volume engine": kernel.provenance() if self.engine == "fastest" else "numpy"}
@@ -88,19 +92,24 @@ class FiniteVolumeCard(Card):
 class FiniteVolumeSolver:
     """Conserves what the boundaries let it, to round-off. A member that leaves physics is NaN from there on."""
 
-    def __init__(self, problem: Conservation, grid: Grid, output: Grid, card: FiniteVolumeCard) -> None:
-        self.batch = card.batch
+    def __init__(
+        self, problem: Conservation, grid: Grid, output: Grid, card: FiniteVolumeCard, part: Part | None = None
+    ) -> None:
+        self.batch, self._part = card.batch, part or Whole()
         self._problem, self._grid, self._output, self._card = problem, grid, output, card
         self._dtype, self._inputs = np.dtype(card.precision), len(inputs_of(problem))
         least = {p.name: np.full(1, max(p.minimum, 0.0)) for p in problem.parameters}
         one = problem.system(least, self._dtype)
-        space = Space(grid.spacing, problem.boundaries, card.reconstruction, card.limiter, flux_called(card.flux, one))
+        flux = flux_called(card.flux, one)
+        space = Space(grid.spacing, problem.boundaries, card.reconstruction, card.limiter, flux, self._part)
         make = SplitEngine if hasattr(one, "diffusivity") else NumpyEngine
         reference = make(self._system, space, card.scheme, card.cfl, card.max_steps)
         self._refuse(one)
         self._engine: Engine = reference
         if card.engine == "fastest":
             self._engine = kernel.fastest(reference, one, flux=card.flux)
+        if isinstance(self._engine, kernel.LaneEngine) and isinstance(self._part, Shared):
+            self._engine = SharedEngine(self._engine, self._part)
         self._steps: Index = np.zeros(0, int)
         self._reasons: list[str] = []
         self.limited: Index = np.zeros(0, int)  # how often positivity had to be helped, per member
@@ -118,7 +127,12 @@ class FiniteVolumeSolver:
         return [Cost(int(n), 0, why) for n, why in zip(self._steps, self._reasons, strict=True)]
 
     def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
-        count = len(states)
+        count, names = len(states), [one.name for one in (*self._problem.fields, *inputs_of(self._problem))]
+        if states.shape[1:] != (len(names), *self._grid.shape):
+            raise SolverError(
+                f"states are {states.shape}, but {', '.join(names)} on {self._grid.shape} are "
+                f"{(count, len(names), *self._grid.shape)}"
+            )
         self._steps, self.limited, self._reasons = np.zeros(count, int), np.zeros(count, int), [""] * count
         w = np.swapaxes(states, 0, 1).astype(self._dtype)
         w, bed = (w[: -self._inputs], w[-self._inputs :]) if self._inputs else (w, None)
@@ -128,7 +142,9 @@ class FiniteVolumeSolver:
             if bed is not None and not np.isfinite(bed[:, member]).all():
                 self._reasons[member] = "the bed is not finite"
         sound = np.array([not why for why in self._reasons])
-        q = system.conserved(np.where(sound.reshape(-1, *(1,) * system.dimensions), w, 1))
+        q = self._part.own(system.conserved(np.where(sound.reshape(-1, *(1,) * system.dimensions), w, 1)))
+        bed = None if bed is None else self._part.own(bed)
+        del states, w  # on many ranks the whole is large
         now = 0.0
         for time in times:
             if time > now:
@@ -148,20 +164,27 @@ class FiniteVolumeSolver:
                 self._reasons[todo[row]] = self._failure(done, own, int(row), start, end)
         self._steps[todo] = self._steps[todo] + done.steps
         self.limited[todo] = self.limited[todo] + done.limited
+        if done.limited.any():
+            log.info("t = %g … %g: positivity was helped %s times, by member of the batch", start, end, done.limited)
         q = q.copy()
         q[:, todo] = done.q
         return q
 
     def _failure(self, done: Advanced, params: BatchParams, row: int, start: float, end: float) -> str:
         system: Any = self._system({name: values[row : row + 1] for name, values in params.items()})
-        q = done.q[:, row : row + 1]
+        q = self._part.gathered(done.q[:, row : row + 1])
+        if q is None:
+            return "told by rank 0"
         if system.admissible(q).all():
             return f"t = {start:g} … {end:g} needs more than {self._card.max_steps} steps (solver.max_steps)"
         bad = ~system.admissible(q)[0]
         return f"at t = {start + done.time[row]:.6g} {_worst(system, _raw(system, q)[:, 0], bad, self._grid)}"
 
-    def _values(self, q: Array, params: BatchParams) -> Array:
+    def _values(self, own: Array, params: BatchParams) -> Array:
         """Primitive variables on the output grid, of the conserved averages there; NaN for members that failed."""
+        q = self._part.gathered(np.ascontiguousarray(own))  # resampling adds up in the order of memory
+        if q is None:
+            return np.zeros(0)  # only rank 0's frames count
         lost = np.array([bool(why) for why in self._reasons])
         sound = np.where(lost.reshape(-1, *(1,) * (q.ndim - 2)), 1, q).astype(q.dtype)
         w = self._system(params).primitive(resample(sound, self._grid, self._output))

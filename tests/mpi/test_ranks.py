@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -183,6 +184,61 @@ def test_ranks_that_share_a_turbulent_cube_change_no_bit(tmp_path):
         assert np.isfinite(store.frames(1)).all()
         contents.add(b"".join(store.frames(m).tobytes() for m in range(2)))
     assert len(contents) == 1
+
+
+TUBES = {
+    "problem": {
+        "name": "compressible_euler",
+        "initial_state": {
+            "kind": "random_tube",
+            "density": [1, 2],
+            "velocity": [-400, 400],
+            "pressure": [0.4, 0.5],
+        },
+        "boundaries": {"x": ["outflow", "outflow"]},
+    },
+    "grid": {"shape": [101], "lengths": [1.0], "points": "centres"},
+    "store": {"shape": [50], "dtype": "float64"},
+    "parameters": {"heat_capacity_ratio": {"value": 1.4}},
+    "times": {"start": 0.0, "step": 0.003, "frames": 4},
+    "solver": {"name": "finite_volume", "cfl": 1.0, "limiter": "none", "flux": "hll", "engine": "numpy"},
+}
+
+
+def test_ranks_that_share_a_tube_change_no_bit_and_one_that_breaks_down_stops_nobody(tmp_path):
+    """From the card to the store; members whose gas is torn apart fail, with the cell, wherever it lies."""
+    contents, reasons = set(), set()
+    for ranks, start_on in ((1, 1), (2, 4), (3, 3)):
+        (tmp_path / str(ranks)).mkdir()
+        path = card(tmp_path / str(ranks), **TUBES, ranks=ranks)
+        status, _, err = mpi(start_on, "generate", path, "--out", tmp_path / str(ranks) / "s.zarr")
+        assert status == 3, err
+        store = TrajectoryStore.open(tmp_path / str(ranks) / "s.zarr")
+        contents.add(b"".join(store.frames(m).tobytes() for m in range(6)))
+        reasons.add(tuple(store.reasons()))
+    assert len(contents) == len(reasons) == 1
+    (told,) = reasons
+    assert 0 < sum("in cell (" in reason for reason in told) < 6, told
+
+
+def test_more_ranks_than_cells_are_refused(tmp_path):
+    tiny = TUBES | {"grid": {"shape": [5], "lengths": [1.0], "points": "centres"}, "store": {"shape": [5]}}
+    status, _, err = mpi(3, "generate", card(tmp_path, **tiny, ranks=3), "--out", tmp_path / "s.zarr")
+    assert status != 0
+    assert "3 ranks cannot share a box of (5,) cells: each needs 2 along every axis that is cut" in err
+    assert not (tmp_path / "s.zarr").exists()
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+def test_ranks_that_share_a_box_of_gas_or_water_change_no_bit(ranks):
+    """Every kind of side, one to three axes, uneven parts, both kinds of steps: fields, steps and limiter's count."""
+    pytest.importorskip("petsc4py")
+    command = ["mpiexec", "-n", str(ranks), sys.executable, str(HERE / "volumes_shared.py")]
+    ran = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, timeout=100, check=False)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert [name for name, one in told.items() if not (one["same"] and one["sound"])] == []
+    assert sum(one["limited"] for one in told.values()) > 5
 
 
 def test_a_solver_that_cannot_share_a_sample_says_so(tmp_path):

@@ -11,7 +11,6 @@ import numpy as np
 from pdebench.arrays import Array, Index
 from pdebench.problem import BatchParams
 from pdebench.solvers import kernels
-from pdebench.solvers.finite_volume.boundary import Inflow
 from pdebench.solvers.finite_volume.engine import Advanced, Engine, NumpyEngine, physical
 from pdebench.solvers.finite_volume.euler import EulerSystem
 from pdebench.solvers.finite_volume.riemann import FluxName
@@ -43,7 +42,7 @@ def fastest(reference: NumpyEngine, system: object, *, flux: FluxName) -> Engine
         or (len(reference.space.spacing) == 3 and not hasattr(system, "hllc"))  # scalars in 3D
         or reference.scheme != "muscl_hancock"
         or flux == "roe"
-        or any(isinstance(side, Inflow) for side in sides)
+        or any(not isinstance(side, str) for side in sides)
     ):
         return reference
     if not kernels.available():
@@ -62,9 +61,13 @@ class LaneEngine:
     isa: str = ""  # the best there is
     layout: str = ""  # the faster one of "samples" and "lines"
 
+    def knows(self, params: BatchParams) -> bool:
+        """Whether the system is compiled: parameters may change it (friction)."""
+        return type(self.reference.system(params)) in COMPILED
+
     def advance(self, q: Array, params: BatchParams, *, length: float, bed: Array | None = None) -> Advanced:
         system: Any = self.reference.system(params)
-        if bed is not None or type(system) not in COMPILED:  # parameters may change the system: friction
+        if bed is not None or not self.knows(params):
             return self.reference.advance(q, params, length=length, bed=bed)
         name, parameter = COMPILED[type(system)]
         space = self.reference.space

@@ -1,0 +1,72 @@
+"""The compiled sweeps on the part of a box that a rank holds: one exchange along each axis that is cut, per step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pdebench.arrays import Array
+from pdebench.problem import BatchParams
+from pdebench.solvers.kernels.finite_volume import BoxSweep, LaneEngine
+
+from .boundary import interior
+from .engine import Advanced
+from .part import Shared
+
+GHOSTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SharedEngine:
+    """What `LaneEngine` computes, to the bit, by all ranks of `part` together; members one after the other."""
+
+    lanes: LaneEngine
+    part: Shared
+
+    def advance(self, q: Array, params: BatchParams, *, length: float, bed: Array | None = None) -> Advanced:
+        if bed is not None or not self.lanes.knows(params):
+            return self.lanes.reference.advance(q, params, length=length, bed=bed)
+        out, count = np.empty_like(q), q.shape[1]
+        time, steps, limited = np.zeros(count), np.zeros(count, int), np.zeros(count, int)
+        for member in range(count):
+            own = {name: values[member : member + 1] for name, values in params.items()}
+            block = np.zeros((len(q), 1, *(n + 2 * GHOSTS for n in q.shape[2:])), q.dtype)
+            inside = block[interior(q.ndim - 2, GHOSTS)]
+            inside[:, 0] = q[:, member]
+            time[member], steps[member], limited[member] = self._march(block, own, length)
+            out[:, member] = inside[:, 0]
+        return Advanced(out, time, steps, self.part.total(limited))
+
+    def _march(self, block: Array, params: BatchParams, length: float) -> tuple[float, int, int]:
+        """The time that the block, changed in place, comes to; steps taken; cells helped here."""
+        sweeper, reference = BoxSweep(self.lanes.reference, self.lanes.flux, self.lanes.isa), self.lanes.reference
+        axes = list(range(block.ndim - 2))[::-1]
+        sides = [self._sides(axis) for axis in range(len(axes))]
+        now, number, limited = 0.0, 0, 0
+        found = sweeper.measure(block, params)
+        while True:
+            (rate,) = self.part.largest(np.where(found.good, found.rate, np.inf))
+            if not np.isfinite(rate):
+                return (float(np.nextafter(length, 0)) if now == length else now), number, limited
+            if now >= length or number == reference.max_steps:
+                return now, number, limited
+            parts = max(np.ceil((length - now) * rate / reference.cfl), 1)
+            step = np.array([(length - now) / parts])
+            for place, axis in enumerate(axes if number % 2 == 0 else axes[::-1]):
+                if self.part.cut(axis):
+                    self.part.refresh(block, GHOSTS, axis)
+                last = place == len(axes) - 1
+                found = sweeper.sweep(block, params, step, axis=axis, sides=sides, measures=last)
+                limited += int(found.limited[0])
+            now = length if parts == 1 else now + float(step[0])
+            number += 1
+
+    def _sides(self, axis: int) -> tuple[str, str]:
+        """What the sweep is to make of both sides of the part: the neighbour's cells, or a side of the box."""
+        pair: Any = self.lanes.reference.space.boundaries.pairs()[axis]
+        if not self.part.cut(axis):
+            return (pair[0], pair[1])
+        low, high = (pair[side] if self.part.outer(axis, bool(side)) else "inner" for side in (0, 1))
+        return (low, high)

@@ -1,0 +1,273 @@
+"""Finite volumes against theory of flows: instabilities, turbulence, gravity, waves of water, shocks in a wavy gas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy.linalg import eig
+from volumes import AIR, OPEN, RING, RK2, WATER, WENO, cells, march, order, sound
+
+from pdebench import solve
+from pdebench.arrays import Array
+from pdebench.certify import certify
+from pdebench.check import check
+from pdebench.generate import generate
+from pdebench.parallel import Serial
+from pdebench.solvers.finite_volume.boundary import Boundaries
+from pdebench.solvers.finite_volume.engine import NumpyEngine
+from pdebench.solvers.finite_volume.gas import CompressibleEuler, CompressibleNavierStokes
+from pdebench.solvers.finite_volume.gravity import GravitySystem
+from pdebench.solvers.finite_volume.residual import Space
+from pdebench.solvers.finite_volume.riemann import flux_called
+from pdebench.solvers.finite_volume.water import ShallowWater
+from pdebench.solvers.spectral.navier_stokes_3d import NavierStokes3D
+from pdebench.solvers.spectral.solver import SpectralCard
+from pdebench.spec import Grid, load_spec
+from pdebench.store import TrajectoryStore
+from pdebench.testing import check_solver
+
+STILL = {"kind": "random_gas", "density": (1, 1), "pressure": (1, 1), "variation": 0, "mach": 0, "modes": 1}
+WALL = ("reflecting", "reflecting")
+
+
+def fastest_growth(mach: float, k: float, modes: int = 16) -> tuple[complex, Array, Array]:
+    """Rate and shape of the fastest wave exp(ikx) on u = M sin 2πy of a gas with ρ = 1, c = 1.
+
+    Linearised Euler equations in ρ, u, v, p, by Fourier modes |n| ≤ `modes` in y; shapes are those coefficients.
+    """
+    n = np.arange(-modes, modes + 1)
+    size = len(n)
+    flow = mach * (np.eye(size, k=-1) - np.eye(size, k=1)) / 2j
+    shear = mach * np.pi * (np.eye(size, k=-1) + np.eye(size, k=1))
+    one, none, dy = np.eye(size), np.zeros((size, size)), np.diag(2j * np.pi * n)
+    matrix = -np.block(
+        [
+            [1j * k * flow, 1j * k * one, dy, none],
+            [none, 1j * k * flow, shear, 1j * k * one],
+            [none, none, 1j * k * flow, dy],
+            [none, 1j * k * one, dy, 1j * k * flow],
+        ]
+    )
+    rates, shapes = eig(matrix)
+    best = int(np.argmax(rates.real))
+    return complex(rates[best]), shapes[:, best].reshape(4, size), n
+
+
+def test_a_shear_layer_grows_as_linear_theory_has_it() -> None:
+    """Kelvin–Helmholtz at Mach 0.4 in a ring twice as long as it is high: growth of the eigenmode between two times."""
+    mach, k, errors = 0.4, np.pi, []
+    rate, shape, modes = fastest_growth(mach, k)
+    assert rate.real > 0.3
+    assert fastest_growth(mach, k, 24)[0].real == pytest.approx(rate.real, abs=1e-6)
+    for n in (16, 32):
+        grid = Grid(shape=(n, 2 * n), lengths=(1.0, 2.0), points="centres")
+        y, x = grid.coordinates()
+        waves = np.exp(2j * np.pi * np.multiply.outer(y, modes))
+        change = 1e-4 * (np.einsum("yxn,fn->fyx", waves, shape) * np.exp(1j * k * x)).real
+        base = np.stack([np.ones(grid.shape), mach * np.sin(2 * np.pi * y), 0 * y, np.full(grid.shape, 1 / 1.4)])
+        problem = CompressibleEuler(initial_state=STILL, boundaries={"x": RING, "y": RING})
+        frames = sound(march(problem, grid, AIR, [0, 0.5, 1.5], states=(base + change)[None], limiter="none", **RK2))
+        size = [np.abs(np.mean(frame[0, 2] * np.exp(-1j * k * x), axis=1)).max() for frame in frames]
+        errors.append(float(np.log(size[2] / size[1]) - rate.real))
+    assert np.abs(errors).max() < 0.01 * rate.real, errors
+
+
+def test_taylor_green_at_low_mach_decays_as_incompressible_flow_does() -> None:
+    """3D, Re 10, Mach 0.2, against the spectral solver at the same time: kinetic energy, to second order in space."""
+    viscosity, time, lost = 0.1, 0.5, []
+    fine = Grid(shape=(16,) * 3, lengths=(2 * np.pi,) * 3)
+    truth = NavierStokes3D(initial_state={"kind": "taylor_green"})
+    solver = SpectralCard(precision="float64").build(truth, fine, fine, Serial())
+    start = truth.initial(fine, {"viscosity": viscosity}, np.random.default_rng(0))
+    (end,) = solver.trajectories(start[None], {"viscosity": np.array([viscosity])}, np.array([time]))
+    kept = float((end**2).sum() / (start**2).sum())
+    for n in (8, 16):
+        grid = Grid(shape=(n,) * 3, lengths=(2 * np.pi,) * 3, points="centres")
+        z, y, x = grid.coordinates()
+        u = np.sin(x) * np.cos(y) * np.cos(z), -np.cos(x) * np.sin(y) * np.cos(z), 0 * x
+        pressure = 25 / 1.4 + (np.cos(2 * x) + np.cos(2 * y)) * (np.cos(2 * z) + 2) / 16
+        problem = CompressibleNavierStokes(initial_state=STILL, boundaries=dict.fromkeys("xyz", RING))
+        params = {**AIR, "shear_viscosity": viscosity, "bulk_viscosity": 0.0}
+        w = np.stack([np.ones(grid.shape), *u, pressure])[None]
+        last = sound(march(problem, grid, params, [time], states=w, limiter="none", flux="roe", **RK2))[0, 0]
+        lost.append(abs(float((last[0] * last[1:4] ** 2).sum() / (w[0, 1:4] ** 2).sum()) - kept))
+    assert lost[1] < 0.05, (kept, lost)
+    assert order(lost) > 1.7, lost
+
+
+def test_couette_flow_starts_as_diffusion_has_it() -> None:
+    """One wall moves at 0.01: u = U(y − Σ 2/(πn) (−1)ⁿ⁺¹ sin(nπy) exp(−n²π²νt)), to second order."""
+    viscosity, time, errors = 0.5, 0.1, []
+    params = {**AIR, "shear_viscosity": viscosity, "bulk_viscosity": 0.0}
+    walls = ("no_slip", {"wall": (0.01, 0.0)})
+    problem = CompressibleNavierStokes(initial_state=STILL, boundaries={"x": RING, "y": walls})
+    for n in (8, 16):
+        grid = cells(n, 4)
+        y, k = grid.axes()[0], np.pi * np.arange(1, 60)
+        w = np.stack([np.ones(grid.shape), *(np.zeros(grid.shape),) * 2, np.full(grid.shape, 4.0)])[None]
+        found = sound(march(problem, grid, params, [time], states=w, **RK2))[0, 0, 1]
+        waves = np.sin(np.multiply.outer(y, k)) * np.exp(-(k**2) * viscosity * time)
+        true = 0.01 * (y - (2 / k * (-1) ** np.arange(59) * waves).sum(axis=1))
+        errors.append(float(np.abs(found - true[:, None]).max()))
+    assert order(errors) > 1.85, errors
+    with pytest.raises(ValidationError, match="a wall moves along itself"):
+        Boundaries(x=RING, y=("no_slip", {"wall": (0.0, 1.0)}))
+
+
+def test_waves_in_a_gas_that_a_shock_has_crossed() -> None:
+    """Shu & Osher (1989), J. Comput. Phys. 83, 32, example 8: against a fine grid; WENO keeps what MUSCL smears."""
+
+    def run(n: int, **how: Any) -> Array:
+        grid = cells(n, length=10.0)
+        x = grid.axes()[0]
+        left = x < 1
+        rho = np.where(left, 3.857143, 1 + 0.2 * np.sin(5 * (x - 5)))
+        w = np.stack([rho, np.where(left, 2.629369, 0.0), np.where(left, 10.33333, 1.0)])[None]
+        problem = CompressibleEuler(initial_state=STILL, boundaries={"x": OPEN})
+        return np.asarray(sound(march(problem, grid, AIR, [1.8], states=w, **how))[0, 0, 0])
+
+    fine = run(3200)
+    errors = {}
+    for name, how in (("weno", WENO), ("muscl", {}), ("minmod", {"limiter": "minmod"})):
+        errors[name] = [float(np.abs(run(n, **how) - fine.reshape(n, -1).mean(axis=1)).mean()) for n in (200, 400)]
+        assert errors[name][1] < errors[name][0]
+    assert errors["weno"][1] < errors["muscl"][1] < errors["minmod"][1], errors
+    assert order(errors["weno"]) > 1, errors  # what the shock allows; others do not resolve the waves yet
+
+
+# Water, smooth
+
+
+def test_a_simple_wave_of_water_steepens_with_second_order() -> None:
+    """u + 2√(gh) carries c = √(gh) along x' = u + c: c(x, t) solves c = f(x − (3c − 2c₀)t), exact until it breaks."""
+
+    def speed(x: Array, t: float) -> Array:
+        c = np.ones_like(x)
+        for _ in range(200):
+            c = 1 + 0.1 * np.sin(2 * np.pi * (x - (3 * c - 2) * t))
+        return c
+
+    errors, time = [], 0.2
+    for n in (64, 128, 256):
+        grid = cells(n)
+        points = ((np.arange(8 * n) + 0.5) / (8 * n)).reshape(n, 8)
+        start, true = (
+            np.stack([(c**2).mean(axis=1), (c**2 * 2 * (c - 1)).mean(axis=1)])
+            for c in (speed(points, t) for t in (0.0, time))
+        )
+        problem = ShallowWater(initial_state={"kind": "dam", "left": (1, 0), "right": (1, 0)}, boundaries={"x": RING})
+        w = np.stack([start[0], start[1] / start[0]])[None]
+        end = sound(march(problem, grid, WATER, [time], states=w, limiter="none"))[0, 0]
+        errors.append(float(np.sqrt(np.mean((end[0] - true[0]) ** 2))))
+    assert order(errors) > 1.85, errors
+
+
+def test_an_eddy_of_water_is_carried_with_second_order() -> None:
+    """A round vortex, g h' = u²/r, in a wind, in two dimensions: it moves, and does not change."""
+    errors = []
+    for n in (40, 80):
+        grid = cells(n, n, length=10.0)
+        y, x = (c - 5 for c in grid.coordinates())
+        turn = 0.3 * np.exp((1 - x**2 - y**2) / 2)
+        start = np.stack([1 - turn**2 / 2, 1 - y * turn, 0.5 + x * turn])[None]
+        problem = ShallowWater(
+            initial_state={"kind": "random_water", "mean": 1.0, "rms": 0, "speed": 0, "modes": 1},
+            boundaries={"x": RING, "y": RING},
+        )
+        end = sound(march(problem, grid, WATER, [2.5], states=start, limiter="none"))[0]
+        errors.append(float(np.sqrt(np.mean((end - np.roll(start, (n // 8, n // 4), axis=(-2, -1))) ** 2))))
+    assert order(errors) > 1.85, errors
+
+
+# Gravity
+
+
+def star(shape: tuple[int, ...], spacing: float, **how: Any) -> tuple[NumpyEngine, dict[str, Array]]:
+    params, dimensions = {"heat_capacity_ratio": np.array([1.4])}, len(shape)
+    box = Boundaries(**dict.fromkeys("xyz"[:dimensions], WALL))
+    system = GravitySystem(params, dimensions, np.dtype(float))
+    space = Space((spacing,) * dimensions, box, "muscl", "mc", flux_called("hllc", system))
+    return NumpyEngine(lambda p: GravitySystem(p, dimensions, np.dtype(float)), space, "ssp_rk2", 0.4, 10_000), params
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_layers_of_gas_that_balance_gravity_rest(axis: int) -> None:
+    """Rough layers of random density, in discrete balance with a rough potential, stay there to round-off."""
+    rng, n = np.random.default_rng(0), 24
+    rho, potential = rng.uniform(0.5, 2, n), np.cumsum(rng.uniform(0, 0.1, n))
+    pressure = 5 - np.concatenate([[0], np.cumsum((rho[1:] + rho[:-1]) / 2 * np.diff(potential))])
+    engine, params = star((n, n), 0.1)
+    system: Any = engine.system(params)
+    lay = (lambda a: np.tile(a[:, None], (1, n))) if axis == 0 else (lambda a: np.tile(a, (n, 1)))
+    w = np.stack([lay(rho), np.zeros((n, n)), np.zeros((n, n)), lay(pressure)])[:, None]
+    q = system.conserved(w)
+    done = engine.advance(q, params, length=1.0, bed=lay(potential)[None, None])
+    assert done.steps > 20
+    assert np.abs(done.q - q).max() < 1e-12
+
+
+def test_gas_that_falls_keeps_its_energy_with_that_of_position() -> None:
+    engine, params = star((20, 20), 0.05)
+    system: Any = engine.system(params)
+    y, x = np.meshgrid(*((np.arange(20) + 0.5) / 20,) * 2, indexing="ij")
+    w = np.stack([1 + 0.5 * np.sin(5 * x * y), 0.1 * x, 0 * y, 2 + x])[:, None]
+    potential = (y + 0.3 * x**2)[None, None]
+    q = system.conserved(w)
+    end = engine.advance(q, params, length=0.5, bed=potential).q
+    total = [float((a[-1] + a[0] * potential[0]).mean()) for a in (q, end)]
+    assert np.abs(end - q).max() > 0.1
+    assert end[0].mean() == pytest.approx(q[0].mean(), rel=1e-14)
+    assert total[1] == pytest.approx(total[0], rel=1e-13)
+
+
+def test_a_star_without_a_jump_hardly_moves() -> None:
+    """The polytrope is hydrostatic, but not of the discrete balance in 2D: what moves is of second order."""
+    speeds = []
+    for n in (32, 64):
+        spec = load_spec("euler2d_poseidon_rt", {"grid.shape": [n, n], "store.shape": [n, n], "problem.amplitude": 0.0})
+        problem, card = solve.prepare(spec)
+        params = {"heat_capacity_ratio": 2.0, "density_jump": 1.0}
+        start = problem.initial(spec.grid, params, np.random.default_rng(0))
+        solver = card.build(problem, spec.grid, spec.grid, Serial())
+        own = {name: np.array([value]) for name, value in params.items()}
+        (end,) = solver.trajectories(start[None], own, np.array([0.3]))
+        speeds.append(float(np.sqrt(np.mean(end[0, 1:3] ** 2))))
+    assert speeds[1] < 1e-3
+    assert order(speeds) > 1.7, speeds
+
+
+# The cards, from end to end
+
+SMALL = {"samples.count": 2, "samples.unit": 2, "splits": {"test": [0, 2]}, "times.frames": 3}
+FLAT = {"grid.shape": [16, 16], "store.shape": [8, 8]}
+CUBE = {"grid.shape": [8, 8, 8], "store.shape": [4, 4, 4]}
+CARDS = {
+    "cns1d_random": {"grid.shape": [64], "store.shape": [32]},
+    "cns1d_shock": {"grid.shape": [64], "store.shape": [32]},
+    **dict.fromkeys(["cns2d_random", "cns2d_random_m1", "cns2d_turbulent"], FLAT),
+    "cns3d_random": CUBE,
+    "cns3d_turbulent": CUBE,
+    **dict.fromkeys([f"euler2d_poseidon_{name}" for name in ("rp", "crp", "rpui", "kh", "gauss", "rm", "rt")], FLAT),
+    "swe2d_random": FLAT,
+}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_each_card_is_generated_checked_and_certified(name: str, tmp_path: Any) -> None:
+    spec = load_spec(name, SMALL | CARDS[name])
+    summary = generate(spec, tmp_path / "s.zarr")
+    assert (summary.done, summary.failed) == (2, 0), summary.reasons
+    store = TrajectoryStore.open(tmp_path / "s.zarr")
+    assert [finding for finding in check(store) if finding.severity == "error"] == []
+    certify(store)
+    assert np.isfinite(store.truth_error()).all()
+
+
+@pytest.mark.parametrize("name", ["euler2d_poseidon_rt", "cns2d_random"])
+def test_new_systems_keep_the_solvers_contract(name: str) -> None:
+    spec = load_spec(name, SMALL | {"samples.count": 4, "splits": {"test": [0, 4]}} | FLAT)
+    problem, card = solve.prepare(spec)
+    assert check_solver(card, problem, spec) == []

@@ -1,0 +1,36 @@
+"""The boards of water and gas: each task is answered by what it names, small, and ranked as it should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pdebench.evaluate import evaluate
+from pdebench.generate import generate
+from pdebench.spec import load_spec
+from pdebench.store import TrajectoryStore
+from pdebench.task import load_task
+
+
+@pytest.mark.parametrize("name", ["swe2d_radial_dam_break", "euler2d_kh_demo"])
+def test_a_board_ranks_the_classical_solver_by_its_grid(name: str, tmp_path: Path) -> None:
+    small = {"grid.shape": [64, 64], "store.shape": [32, 32], "times.frames": 4, "times.step": 0.1}
+    few = {"samples.count": 2, "samples.unit": 2, "splits": {"test": [0, 2]}}
+    task = load_task(name)
+    spec = load_spec(task.dataset, small | few)
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True)))
+    generate(spec, tmp_path / "store")
+    store = TrajectoryStore.open(tmp_path / "store")
+    asked = task.model_copy(update={"horizon": 3, "dataset": str(tmp_path / "card.yaml")})
+    assert [one.name for one in task.baselines] == ["persistence", "classical", "classical", "classical"]
+    errors = [
+        evaluate(model, store, asked, options=options).scores[task.primary]
+        for model, options in (
+            ("classical", {"shape": [32, 32]}),
+            ("classical", {"shape": [16, 16]}),
+            ("persistence", {}),
+        )
+    ]
+    assert errors[0] < errors[1] < errors[2], errors
