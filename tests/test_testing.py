@@ -173,8 +173,8 @@ def test_the_spectral_solver_is_sound() -> None:
 
 
 def test_every_registered_solver_has_its_check() -> None:
-    # Theirs are in test_elliptic.py, test_finite_volume.py and test_family.py (the propagator).
-    known = {"elliptic", "finite_volume", "propagator", "spectral"}
+    # Theirs are in test_elliptic.py, test_finite_element.py, test_finite_volume.py and test_family.py (the propagator).
+    known = {"elliptic", "finite_element", "finite_volume", "propagator", "spectral"}
     assert set(solvers) == known, "check the new solver too, on a dataset that it can solve"
 
 
