@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # All set-up: Debian packages where it may install them, then .venv. A second run does nothing, at once.
 #   ci/setup.sh          what the present code uses
-#   ci/setup.sh --all    also SLEPc and FEniCSx, for solvers to come
+#   ci/setup.sh --all    also SLEPc, for solvers to come
 #   PYTHON=/path/to/python ci/setup.sh    another interpreter (its mpi4py, if any, is used)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(g++ libopenblas0-serial openmpi-bin python3-dev python3-mpi4py python3-petsc4py python3-venv)
+packages=(g++ libopenblas0-serial openmpi-bin python3-dev python3-dolfinx python3-mpi4py python3-petsc4py python3-venv)
 extras=torch,film,test,dev
 # What only some uses and their tests need, a browser among them; CI has all of it.
 if [ -n "${CI:-}" ]; then
@@ -15,7 +15,7 @@ if [ -n "${CI:-}" ]; then
 fi
 case "${1:-}" in
     "") ;;
-    --all) packages+=(python3-dolfinx python3-slepc4py) ;;
+    --all) packages+=(python3-slepc4py) ;;
     *) sed -n '2,5s/^# *//p' "$0"; exit 2 ;;
 esac
 

@@ -6,7 +6,7 @@ from math import prod
 
 from . import solve
 from .problem import Field, inputs_of, is_steady
-from .spec import DatasetSpec, Distribution
+from .spec import Cases, DatasetSpec, Distribution
 
 PICTURE = "picture.png"
 
@@ -28,7 +28,8 @@ def facts(spec: DatasetSpec) -> dict[str, str]:
         if is_steady(problem)
         else f"{len(times)} frames from {times[0]:g} to {times[-1]:g}, every {spec.times.step:.10g}",
         **{f"`{name}`": _law(law) for name, law in spec.parameters.items()},
-        "members": f"{members}: " + ", ".join(f"{k} {a} … {b - 1}" for k, (a, b) in spec.splits.items()),
+        "members": f"{members}: " + ", ".join(f"{k} {_runs(spec, k)}" for k in spec.splits),
+        **{f"cases of {group.name}": _cases(group) for group in spec.cases},
         "size": f"{size / 1e9:.3g} GB in units of {spec.samples.unit} members{_order(spec)}",
         "solver": f"{spec.solver.name} at {_shape(spec.grid.shape)}"
         + "".join(f", {key} {value}" for key, value in spec.solver.options.items()),
@@ -70,3 +71,16 @@ def _law(law: Distribution) -> str:
         return "one of " + ", ".join(f"{value:g}" for value in law.choice)
     low, high = law.bounds
     return f"{'log-uniform' if law.log_uniform else 'uniform'} in {low:g} … {high:g}"
+
+
+def _runs(spec: DatasetSpec, split: str) -> str:
+    """The members of a split."""
+    return " and ".join(f"{low} … {high - 1}" for low, high in spec.runs(split))
+
+
+def _cases(group: Cases) -> str:
+    """What a group of cases varies, and how many there are."""
+    ranges = [
+        f"{name} {min(values):g} … {max(values):g} ({len(values)} values)" for name, values in group.values.items()
+    ]
+    return f"{len(group.rows)}, " + (" or " if group.each else " × ").join(ranges)

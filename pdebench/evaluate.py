@@ -126,7 +126,7 @@ def _members(store: TrajectoryStore, task: Task, card: DatasetSpec) -> Index:
             "lower first, history, horizon or stride"
         )
     split = store.spec.split(task.split)
-    if gone := int((store.status()[split.start : split.stop] == 0).sum()):
+    if gone := int((store.status()[list(split)] == 0).sum()):
         raise StoreError(
             f"{gone} of the {len(split)} {task.split} samples are missing from {store.path}: "
             f"`pdebench generate {task.dataset} --out {store.path}` finishes it"

@@ -45,6 +45,9 @@ def lay_out(path: Path, spec: DatasetSpec) -> None:
         _put_array(group, name, drawn[:, column], ("sample",), attrs)
     seeds = np.array([sample.seed(spec, m) for m in members], np.int64)
     _put_array(group, "seed", seeds, ("sample",), {"long_name": "seed of the member's random streams"})
+    if spec.cases:
+        cases = np.array([name for name, _ in spec.listed], object)
+        _put_array(group, "case", cases, ("sample",), {"long_name": "group and number of the case"})
     for name, values in columns_of(spec, {}).items():
         _put_array(group, name, values, ("sample",), _COLUMN_ATTRIBUTES[name])
     empty = np.full((len(members), spec.times.frames, len(problem.fields)), np.nan)

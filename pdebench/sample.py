@@ -28,7 +28,8 @@ def stream(member_seed: int, purpose: str) -> np.random.Generator:
 def parameters(spec: DatasetSpec, member: int) -> dict[str, float]:
     """The member's parameters, by name; adding one to a card leaves the others as drawn."""
     own = seed(spec, member)
-    return {name: law.draw(stream(own, f"parameter:{name}")) for name, law in spec.parameters.items()}
+    listed = spec.listed[member][1] if spec.cases else {}
+    return {name: law.draw(stream(own, f"parameter:{name}")) for name, law in spec.parameters.items()} | listed
 
 
 def initial(

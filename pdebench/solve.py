@@ -58,9 +58,9 @@ def _expect(spec: DatasetSpec, problem: Problem) -> None:
     for name, law in spec.parameters.items():
         if name not in wanted:
             raise CardError(f"{spec.name}: {spec.problem.name} has no parameter {name!r}{suggest(name, wanted)}")
-        if law.bounds[0] < wanted[name].minimum:
+        if (least := spec.reach(name)[0]) < wanted[name].minimum:
             raise CardError(
-                f"{spec.name}: parameters.{name} reaches {law.bounds[0]:g}, below its minimum {wanted[name].minimum:g}"
+                f"{spec.name}: parameters.{name} reaches {least:g}, below its minimum {wanted[name].minimum:g}"
             )
         units = "1" if spec.units == "non-dimensional" else wanted[name].units
         if law.units not in (None, units):

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
@@ -22,6 +23,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Split = Annotated[str, Field(pattern=r"^(train|valid|test)(_[a-z0-9_]+)?$")]
 
 
 class Card(BaseModel):
@@ -149,6 +151,25 @@ class Named(Card):
         return {"name": self.name, **self.options}
 
 
+class Cases(Card):
+    """Members that are listed and not drawn: one group of them, the product of values of a few parameters.
+
+    In a group the last parameter varies fastest, and the order is then shuffled by the dataset's seed, so that a range
+    of members is a fair sample of the group. The other parameters keep the `value` that the card gives.
+    """
+
+    name: Slug
+    values: dict[str, tuple[Finite, ...]] = Field(min_length=1)
+    each: bool = False  # one parameter at a time, instead of their product
+
+    @property
+    def rows(self) -> list[dict[str, float]]:
+        """What each case changes, in the order written."""
+        if self.each:
+            return [{name: value} for name, values in self.values.items() for value in values]
+        return [dict(zip(self.values, row, strict=True)) for row in product(*self.values.values())]
+
+
 class Samples(Card):
     """How many members, from which seed, and how many make one unit of work (and one shard).
 
@@ -191,8 +212,9 @@ class DatasetSpec(Card):
     solver: Named
     store: Stored
     samples: Samples
-    splits: dict[Literal["train", "valid", "test"], tuple[int, int]]
+    splits: dict[Split, tuple[int, int] | tuple[tuple[int, int], ...]]
     ranks: Count = 1
+    cases: tuple[Cases, ...] = ()
 
     @field_validator("parameters")
     @classmethod
@@ -204,15 +226,30 @@ class DatasetSpec(Card):
     def _agree(self) -> Self:
         if len(self.store.shape) != len(self.grid.shape):
             raise ValueError(f"store.shape {self.store.shape} has other axes than grid.shape {self.grid.shape}")
-        reached = 0
-        for split, (low, high) in sorted(self.splits.items(), key=lambda item: item[1]):
-            if not reached <= low < high <= self.samples.count:
+        self._splits_apart()
+        self._cases_fit()
+        return self
+
+    def _splits_apart(self) -> None:
+        """Splits of one family (train, valid, test and one ending, or none) share no member."""
+        reached: dict[str, int] = {}
+        runs = [(run, split) for split in self.splits for run in self.runs(split)]
+        for (low, high), split in sorted(runs):
+            family = split.partition("_")[2]
+            if not reached.get(family, 0) <= low < high <= self.samples.count:
                 raise ValueError(
                     f"splits.{split} [{low}, {high}] must be a range inside 0 … {self.samples.count} "
                     "that overlaps no other split"
                 )
-            reached = high
-        return self
+            reached[family] = high
+
+    def _cases_fit(self) -> None:
+        for group in self.cases:
+            for name in group.values:
+                if name not in self.parameters or self.parameters[name].value is None:
+                    raise ValueError(f"cases.{group.name} lists {name}, which needs a parameters.{name}.value")
+        if self.cases and (total := sum(len(group.rows) for group in self.cases)) != self.samples.count:
+            raise ValueError(f"samples.count is {self.samples.count}, but the card lists {total} cases")
 
     @property
     def output(self) -> Grid:
@@ -223,14 +260,37 @@ class DatasetSpec(Card):
     def digest(self) -> str:
         """Name of the content: equal on any machine for cards that decide the same bytes."""
         content = {k: v for k, v in self.model_dump(mode="json").items() if k not in _PROSE}
+        if not self.cases:  # cards without them keep the digests that they had before there were any
+            del content["cases"]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def split(self, name: str) -> range:
+    def reach(self, parameter: str) -> tuple[float, float]:
+        """Least and greatest value of a parameter over all that may be drawn and all cases."""
+        ends = list(self.parameters[parameter].bounds)
+        ends += [value for group in self.cases for value in group.values.get(parameter, ())]
+        return min(ends), max(ends)
+
+    def runs(self, split: str) -> tuple[tuple[int, int], ...]:
+        """The ranges of members that make a split."""
+        written: Any = self.splits[split]
+        return (written,) if isinstance(written[0], int) else written
+
+    def split(self, name: str) -> tuple[int, ...]:
         """Members of a split. Raises `CardError` for a split that the card does not have."""
         if name not in self.splits:
             raise CardError(f"dataset {self.name} has no split {name!r}{suggest(name, self.splits)}")
-        return range(*self.splits[name])
+        return tuple(member for low, high in self.runs(name) for member in range(low, high))
+
+    @cached_property
+    def listed(self) -> tuple[tuple[str, dict[str, float]], ...]:
+        """Of a card with cases, each member's identity, `group/number`, and the parameters that it changes."""
+        out: list[tuple[str, dict[str, float]]] = []
+        for place, group in enumerate(self.cases):
+            rows = group.rows
+            shuffled = np.random.default_rng([self.samples.seed, place]).permutation(len(rows))
+            out += [(f"{group.name}/{k:03d}", rows[k]) for k in shuffled]
+        return tuple(out)
 
 
 def load_spec(card: str | Path, changes: Mapping[str, Any] | None = None) -> DatasetSpec:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .errors import CardError, RecordError
-from .spec import Card, Count, Finite, Named, Slug, find_card, parse, read_yaml
+from .spec import Card, Count, Finite, Named, Slug, Split, find_card, parse, read_yaml
 from .timing import Calibration
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -30,7 +30,7 @@ class Task(Card):
     title: str
     description: str
     dataset: Slug
-    split: Literal["train", "valid", "test"] = "test"
+    split: Split = "test"
     first: Annotated[int, Field(ge=0)] = 0
     history: Count = 1
     horizon: Count

@@ -188,11 +188,11 @@ def info(store: StorePath) -> None:
         **({"inputs": ", ".join(data.inputs)} if data.inputs else {}),
         "times": f"{len(data.times)} frames, {data.times[0]:g} … {data.times[-1]:g}, every {card.times.step:g}",
         "parameters": ", ".join(
-            f"{name} {law.bounds[0]:g} … {law.bounds[1]:g}" for name, law in card.parameters.items()
+            f"{name} {card.reach(name)[0]:g} … {card.reach(name)[1]:g}" for name in card.parameters
         ),
         "members": f"{(status == DONE).sum()} done, {(status == FAILED).sum()} failed, "
         f"{(status == MISSING).sum()} missing",
-        "splits": ", ".join(f"{name} {low}:{high}" for name, (low, high) in card.splits.items()),
+        "splits": ", ".join(f"{name} {low}:{high}" for name in card.splits for low, high in card.runs(name)),
         "certified": f"{certified} members",
         "solver": f"{card.solver.name} at {' × '.join(map(str, card.grid.shape))}, {card.solver.options}",
         **({"settled by measurement": f"{data.settled}"} if data.settled else {}),

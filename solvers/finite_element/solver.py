@@ -1,0 +1,260 @@
+"""Finite elements as a solver: from a card's options to frames of velocity and pressure on the stored grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from pdebench.arrays import Array
+from pdebench.errors import SolverError
+from pdebench.parallel import Comm
+from pdebench.problem import BatchParams, Cost, Problem, is_steady
+from pdebench.solvers.krylov import methods
+from pdebench.spec import Card, Count, Grid, Positive
+
+from .compat import version
+from .newton import steady
+from .projection import Linear, Projection, State
+from .sampling import Sampler, onto
+from .scene import Scene, Shaped, scene_of
+from .space import Space
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+STEPS = (1, 2, 3, 4, 6, 8, 12)  # steps per interval, and these times powers of 2 beyond: few lengths, so few matrices
+SLACK = 1.1  # the Courant number may pass the card's by this before a step is halved
+FASTEST = 100.0  # times the speed of lid or inlet: beyond it, a blow-up
+
+
+class FiniteElementCard(Card):
+    """Options of the finite-element solver.
+
+    The mesh has about as many cells along each axis as the card's grid, each cut in two triangles. `cfl` bounds the
+    step: it times the greatest |u·∇λ|, λ the barycentric coordinates; a step is a whole fraction of the time between
+    frames. `grading` is how much finer cells are at walls (0: not at all). `still`: once the speed of change falls
+    below this fraction of the speed scale per frame, the later frames are the same; 0 for never. `least_quality` of a
+    mesh cell, `most_cell_reynolds` |u| h / ν of a cell: beyond them a member fails. `least_gap`: of the body's radius.
+
+    **Good values:** cfl 0.5, grading 1.3 for cavities, rtol 1e-6.
+    """
+
+    cfl: Positive = 0.5
+    grading: NonNegative = 1.3
+    form: Literal["rotational", "standard"] = "rotational"
+    velocity_solver: str = "bicgstab"
+    velocity_options: dict[str, Any] = {"pc": "jacobi"}
+    pressure_solver: str = "direct-cholesky"
+    pressure_options: dict[str, Any] = {}
+    rtol: Annotated[float, Field(gt=1e-14, lt=1)] = 1e-6
+    guess: Annotated[int, Field(ge=0)] = 2
+    still: NonNegative = 0.0
+    least_quality: NonNegative = 0.02
+    least_gap: NonNegative = 0.2
+    most_cell_reynolds: Positive = 1000.0
+    max_steps: Count = 1_000_000
+
+    def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> FiniteElementSolver:
+        if comm.size > 1:
+            raise SolverError("finite_element solves each member on one rank: set ranks to 1")
+        if not isinstance(problem, Shaped):
+            raise SolverError(f"finite_element cannot solve {type(problem).__name__}: it has no `scene`")
+        if grid.points != "centres" or len(grid.shape) != 2:
+            raise SolverError(f"finite_element needs a grid of centres in 2D, not {grid.points} in {len(grid.shape)}D")
+        if min(grid.shape) < 4:
+            raise SolverError(f"finite_element needs at least 4 cells along each axis, not {grid.shape}")
+        for which, name, options in (
+            ("velocity", self.velocity_solver, self.velocity_options),
+            ("pressure", self.pressure_solver, self.pressure_options),
+        ):
+            try:
+                methods[name](**options)
+            except (TypeError, ValueError) as error:
+                raise SolverError(f"solver.{which}_options do not fit {name}: {error}") from error
+        return FiniteElementSolver(self, problem, grid, output)
+
+    def provenance(self) -> dict[str, str]:
+        from importlib.metadata import PackageNotFoundError
+        from importlib.metadata import version as of
+
+        try:
+            algebra = f"petsc4py {of('petsc4py')}"
+        except PackageNotFoundError:
+            algebra = "no petsc4py"
+        return {"finite elements": f"{version()}, {algebra}"}
+
+    def refined(self, factor: float) -> FiniteElementCard:
+        most = int(np.ceil(self.max_steps * factor**2))
+        return self.model_copy(update={"cfl": self.cfl / factor, "max_steps": most})
+
+    @property
+    def linear(self) -> Linear:
+        return Linear(
+            (self.velocity_solver, self.velocity_options),
+            (self.pressure_solver, self.pressure_options),
+            self.rtol,
+            self.guess,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What members of one geometry share."""
+
+    space: Space
+    sampler: Sampler
+
+
+class FiniteElementSolver:
+    """Lives for one unit of work. Members of one geometry share mesh and matrices."""
+
+    batch = 1
+
+    def __init__(self, card: FiniteElementCard, problem: Shaped, grid: Grid, output: Grid) -> None:
+        self._card, self._problem, self._grid, self._output = card, problem, grid, output
+        self._fields = len(problem.fields)  # type: ignore[attr-defined]  # every problem has them
+        self._steady = is_steady(problem)  # type: ignore[arg-type]
+        self._settings: dict[tuple[object, ...], _Setting] = {}
+        self._costs: list[Cost] = []
+
+    def costs(self) -> list[Cost]:
+        return self._costs
+
+    def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
+        self._costs = [Cost() for _ in states]
+        runs = [self._member(row, state, params, times) for row, state in enumerate(states)]
+        for _ in times:
+            yield np.stack([next(run) for run in runs])
+
+    def _member(self, row: int, state: Array, params: BatchParams, times: Array) -> Iterator[Array]:
+        """The member's frames, NaN from where it fails; its cost is told when the last is taken."""
+        run = _Run(self._card)
+        given = 0
+        try:
+            if not np.isfinite(state).all():
+                raise SolverError("the initial state is not finite")
+            scene = scene_of(self._problem, params, row)
+            setting = self._setting(scene)
+            frames = (
+                run.steady(scene, setting) if self._steady else run.march(scene, setting, state[:3], self._grid, times)
+            )
+            for frame in frames:
+                given += 1
+                self._costs[row] = run.cost()
+                yield frame
+        except SolverError as error:
+            self._costs[row] = run.cost(str(error))
+            for _ in times[given:]:
+                yield np.full((self._fields, *self._output.shape), np.nan)
+
+    def _setting(self, scene: Scene) -> _Setting:
+        if defect := scene.defect(self._card.least_gap):
+            raise SolverError(defect)
+        if scene.geometry not in self._settings:
+            shape: Any = self._grid.shape
+            space = Space(scene.mesh(shape, self._card.grading).checked(self._card.least_quality))
+            out: Any = self._output.shape
+            sampler = Sampler(space, out, (scene.height, scene.width), scene.solid(self._output))
+            self._settings = {scene.geometry: _Setting(space, sampler)}  # one at a time: a unit's cases come in order
+        return self._settings[scene.geometry]
+
+
+class _Run:
+    """One member: its steps and what they cost."""
+
+    def __init__(self, card: FiniteElementCard) -> None:
+        self._card = card
+        self._steps = 0
+        self._before = 0
+        self._projection: Projection | None = None
+
+    def cost(self, reason: str = "") -> Cost:
+        iterations = self._before if self._projection is None else self._projection.iterations
+        return Cost(steps=self._steps, iterations=iterations, reason=reason)
+
+    def steady(self, scene: Scene, setting: _Setting) -> Iterator[Array]:
+        """The steady flow, by way of more viscous ones."""
+        flow = scene.flow(setting.space)
+        self._bounded(scene, setting.space, flow.held(0.0).max(initial=0.0) * np.ones((2, setting.space.size)))
+        reynolds = scene.speed * scene.height / scene.nu
+        u, p = np.zeros((2, setting.space.size)), np.zeros(setting.space.size1)
+        for target in [r for r in (100.0, 400.0, 1000.0, 2500.0, 5000.0) if r < reynolds] + [reynolds]:
+            eased = scene.speed * scene.height / target
+            u, p, count = steady(type(flow)(flow.space, eased, flow.velocity, flow.outflow, flow.outflow1), u, p)
+            self._steps += 1
+            self._before += count
+        yield self._frame(scene, setting, u, p)
+
+    def march(self, scene: Scene, setting: _Setting, start: Array, grid: Grid, times: Array) -> Iterator[Array]:
+        """Frames at `times`, from velocity and pressure on the grid, `(3, y, x)`, at t = 0."""
+        flow = scene.flow(setting.space)
+        self._projection = Projection(flow, self._card.linear, form=self._card.form)
+        lengths, fluid = (scene.height, scene.width), 1 - scene.solid(grid)
+        u = onto(setting.space.points, start[:2], lengths, np.ones_like(fluid))
+        p = onto(setting.space.points1, start[2:], lengths, fluid)[0] / scene.density
+        now, still = self._projection.start(u, p), False
+        for time in times:
+            if time > now.time and not still:
+                before = now.velocity
+                now = self._advance(scene, now, float(time))
+                still = float(np.abs(now.velocity - before).max()) < self._card.still * scene.speed
+            yield self._frame(scene, setting, now.velocity, now.pressure)
+
+    def _advance(self, scene: Scene, now: State, end: float) -> State:
+        """To `end` in equal steps, halved where the flow outruns them."""
+        assert self._projection is not None
+        space, begun, interval = self._projection.flow.space, now.time, end - now.time
+        count, done = _fraction(interval * self._rate(now) / self._card.cfl), 0
+        while done < count:
+            while interval * self._rate(now) > SLACK * self._card.cfl * count:
+                count, done = 2 * count, 2 * done
+            if now.before is None:  # a first-order step, and one to make the length whole again
+                now = self._step(scene, self._step(scene, now, interval / count / 2), interval / count / 2)
+            else:
+                now = self._step(scene, now, interval / count)
+            done += 1
+            now = replace(now, time=begun + interval * done / count)
+        self._bounded(scene, space, now.velocity)
+        return now
+
+    def _step(self, scene: Scene, now: State, dt: float) -> State:
+        assert self._projection is not None
+        self._steps += 1
+        if self._steps > self._card.max_steps:
+            raise SolverError(f"at t = {now.time:.6g} it has taken {self._card.max_steps} steps (solver.max_steps)")
+        after = self._projection.step(now, dt)
+        if not np.abs(after.velocity).max() < FASTEST * scene.speed:
+            raise SolverError(f"the flow blew up at t = {after.time:.6g}: beyond {FASTEST:g} times {scene.speed:g} m/s")
+        return after
+
+    def _rate(self, now: State) -> float:
+        """Courant numbers per second, of the flow and of what is held: from rest it speeds up to that at once."""
+        assert self._projection is not None
+        flow = self._projection.flow
+        velocity = now.velocity
+        if now.before is None:
+            velocity = velocity.copy()
+            velocity[:, flow.fixed] = flow.held(now.time)
+        return max(flow.space.courant(velocity), 1e-300)
+
+    def _bounded(self, scene: Scene, space: Space, velocity: Array) -> None:
+        if (found := space.cell_reynolds(velocity, scene.nu)) > self._card.most_cell_reynolds:
+            raise SolverError(
+                f"the cell Reynolds number is {found:.4g}, above solver.most_cell_reynolds "
+                f"{self._card.most_cell_reynolds:g}: the mesh does not resolve this flow; refine the grid"
+            )
+
+    def _frame(self, scene: Scene, setting: _Setting, velocity: Array, pressure: Array) -> Array:
+        return setting.sampler(velocity, pressure * scene.density)
+
+
+def _fraction(least: float) -> int:
+    """The smallest of 1, 2, 3, 4, 6, 8, 12, 16, 24 … that is at least this."""
+    for count in STEPS:
+        if count >= least:
+            return count
+    power = math.ceil(math.log2(least / 12))
+    return 12 * 2**power if least > 16 * 2 ** (power - 1) else 16 * 2 ** (power - 1)

@@ -1,0 +1,176 @@
+"""Taylor–Hood on one mesh: the constant matrices, assembled once by dolfinx, and values at points of quadrature."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from pdebench.arrays import Array, Index
+
+from .compat import assembled, spaces
+from .meshing import Triangulation
+
+# Degree 5 on the triangle, 7 points (Radon 1948): exact for (u·∇)u·v of quadratic u and v; weights sum to 1.
+_S = np.sqrt(15)
+_A, _B = (6 - _S) / 21, (6 + _S) / 21
+_CORNERS = np.array(
+    [[1 / 3] * 3] + [[1 - 2 * a if i == j else a for j in range(3)] for a in (_A, _B) for i in range(3)],
+)
+_WEIGHTS = np.array([9 / 40] + [(155 - _S) / 1200] * 3 + [(155 + _S) / 1200] * 3)
+
+
+def quadratic(corners: Array) -> Array:
+    """The six shape functions at barycentric places, `(q, 3)` -> `(q, 6)`: vertices, then opposite edges."""
+    l0, l1, l2 = corners.T
+    return np.stack(
+        [l0 * (2 * l0 - 1), l1 * (2 * l1 - 1), l2 * (2 * l2 - 1), 4 * l1 * l2, 4 * l0 * l2, 4 * l0 * l1], axis=1
+    )
+
+
+def quadratic_slopes(corners: Array) -> Array:
+    """Their derivatives by each barycentric coordinate, `(q, 6, 3)`."""
+    l0, l1, l2 = corners.T
+    z = np.zeros_like(l0)
+    rows = [
+        [4 * l0 - 1, z, z],
+        [z, 4 * l1 - 1, z],
+        [z, z, 4 * l2 - 1],
+        [z, 4 * l2, 4 * l1],
+        [4 * l2, z, 4 * l0],
+        [4 * l1, 4 * l0, z],
+    ]
+    return np.stack([np.stack(row, axis=1) for row in rows], axis=1)
+
+
+class Space:
+    """Quadratic velocities, `(n,)` unknowns per component, and linear pressures, `(m,)`.
+
+    Matrices are SciPy's CSR. `gradient` are ∫ q ∂v/∂x and ∫ q ∂v/∂y, `(n, m)`, v a velocity, q a pressure.
+    """
+
+    def __init__(self, mesh: Triangulation) -> None:
+        import ufl
+
+        self.triangulation = mesh
+        self._spaces = spaces(mesh.points, mesh.cells)
+        s = self._spaces
+        self.points, self.points1 = s.points2, s.points1
+        self.cells, self.cells1 = s.cells2, s.cells1
+        self.boundary, self.boundary1 = s.boundary2, s.boundary1
+        u, v = ufl.TrialFunction(s.quadratic), ufl.TestFunction(s.quadratic)
+        p, q = ufl.TrialFunction(s.linear), ufl.TestFunction(s.linear)
+        self.mass = assembled(u * v * ufl.dx)
+        self.stiffness = assembled(ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx)  # in the pattern of `mass`
+        self.mass1 = assembled(p * q * ufl.dx)
+        self.stiffness1 = assembled(ufl.inner(ufl.grad(p), ufl.grad(q)) * ufl.dx)
+        self.gradient = tuple(assembled(p * v.dx(axis) * ufl.dx) for axis in (0, 1))
+
+    @property
+    def size(self) -> int:
+        return len(self.points)
+
+    @property
+    def size1(self) -> int:
+        return len(self.points1)
+
+    @cached_property
+    def slopes(self) -> Array:
+        """Gradients of the barycentric coordinates, `(cell, 3, 2)`; constant, as cells have straight sides."""
+        p = self.points[self.cells[:, :3]]
+        area2 = self._areas2
+        turned = np.roll(p, -1, axis=1) - np.roll(p, -2, axis=1)  # p₁ − p₂ for corner 0
+        return np.asarray(np.stack([turned[..., 1], -turned[..., 0]], axis=2) / area2[:, None, None])
+
+    @cached_property
+    def _areas2(self) -> Array:
+        p = self.points[self.cells[:, :3]]
+        a, b = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
+        return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])  # negative where dolfinx turned a cell round
+
+    @cached_property
+    def weights(self) -> Array:
+        """Weights of the points of quadrature, `(cell × 7,)` [m²]."""
+        return np.asarray((np.abs(self._areas2)[:, None] / 2 * _WEIGHTS).ravel())
+
+    @cached_property
+    def quadrature(self) -> Array:
+        """Places of the points of quadrature, `(cell × 7, 2)`."""
+        p = self.points[self.cells[:, :3]]
+        return np.asarray(np.einsum("qi,cix->cqx", _CORNERS, p).reshape(-1, 2))
+
+    @cached_property
+    def at(self) -> Any:
+        """Quadratic functions at the points of quadrature, `(cell × 7, n)`."""
+        return self._operator(np.broadcast_to(quadratic(_CORNERS), (len(self.cells), 7, 6)))
+
+    @cached_property
+    def derivatives(self) -> tuple[Any, Any]:
+        """∂/∂x and ∂/∂y of quadratic functions at the points of quadrature, `(cell × 7, n)` each."""
+        x, y = (self._operator(values) for values in self._slopes_at)
+        return x, y
+
+    @cached_property
+    def at_transposed(self) -> Any:
+        """∫ f v from values f at the points of quadrature, weights included: `(n, cell × 7)`."""
+        return sparse.csr_matrix((self.at.multiply(self.weights[:, None])).T)
+
+    def _operator(self, values: Array) -> Any:
+        cells, points, _ = values.shape
+        columns = np.repeat(self.cells[:, None, :], points, axis=1)
+        starts = np.arange(0, values.size + 1, 6)
+        return sparse.csr_matrix((values.ravel(), columns.ravel(), starts), shape=(cells * points, self.size))
+
+    def divergence(self, velocity: Array) -> Array:
+        """∫ q ∇·u for each pressure's test function, `(2, n)` -> `(m,)`."""
+        return np.asarray(self.gradient[0].T @ velocity[0] + self.gradient[1].T @ velocity[1])
+
+    def convection(self, velocity: Array) -> Array:
+        """∫ (u·∇)u · v, `(2, n)` -> `(2, n)`; exact for quadratic velocities.
+
+        Without ½ (∇·u) u, the usual help against energy made by convection: here the velocity is that before its
+        projection, whose divergence is not zero enough, and that term then drives it (seen in a plane channel).
+        """
+        u, v = (self.at @ part for part in velocity)
+        dx, dy = self.derivatives
+        return np.stack([self.at_transposed @ (u * (dx @ part) + v * (dy @ part)) for part in velocity])
+
+    def transport(self, velocity: Array) -> Array:
+        """∫ (w·∇)u v as a matrix for given w, `(2, n)` -> values `(nnz,)` in the pattern of `mass`."""
+        w = [(self.at @ part).reshape(-1, len(_WEIGHTS), 1) for part in velocity]
+        weights = self.weights.reshape(-1, len(_WEIGHTS), 1)
+        along = w[0] * self._slopes_at[0] + w[1] * self._slopes_at[1]
+        local = np.matmul(quadratic(_CORNERS).T, along * weights)  # (cell, 6, 6): test, trial
+        summed: Array = np.bincount(self._places, weights=local.ravel(), minlength=self.mass.nnz)
+        return summed
+
+    @cached_property
+    def _slopes_at(self) -> tuple[Array, Array]:
+        """∂φ/∂x and ∂φ/∂y of a cell's six functions at its points of quadrature, `(cell, 7, 6)` each."""
+        by_corner = quadratic_slopes(_CORNERS)
+        x, y = (np.einsum("qai,ci->cqa", by_corner, self.slopes[:, :, k]) for k in (0, 1))
+        return x, y
+
+    @cached_property
+    def _places(self) -> Index:
+        """Where a cell's 6 × 6 entries lie among the values of `mass`, `(cell × 36,)`."""
+        rows = np.repeat(np.arange(self.size), np.diff(self.mass.indptr))
+        keys = rows * self.size + self.mass.indices
+        wanted = (self.cells[:, :, None] * self.size + self.cells[:, None, :]).ravel()
+        return np.asarray(np.searchsorted(keys, wanted))
+
+    def integral(self, values: Array) -> float:
+        """∫ f of values at the points of quadrature."""
+        return float(self.weights @ values)
+
+    def courant(self, velocity: Array) -> float:
+        """Greatest |u·∇λ| [s⁻¹]: crossings of a cell per second; times a step, the Courant number."""
+        u = velocity[:, self.cells]  # (2, cell, 6)
+        return float(np.abs(np.einsum("kca,cik->cai", u, self.slopes)).max(initial=0.0))
+
+    def cell_reynolds(self, velocity: Array, nu: float) -> float:
+        """Greatest |u| h / ν over the cells, h the side of a square of the cell's area over the order, √(2A) / 2."""
+        speed = np.hypot(*velocity)[self.cells].max(axis=1)
+        return float((speed * np.sqrt(np.abs(self._areas2)) / 2).max(initial=0.0) / nu)
