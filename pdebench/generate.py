@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -46,7 +46,7 @@ def generate(
     spec: DatasetSpec | str,
     out: str | Path,
     *,
-    members: range | None = None,
+    members: Sequence[int] | None = None,
     comm: Comm | None = None,
     progress: Progress | None = None,
 ) -> Summary:
@@ -77,7 +77,7 @@ def generate(
 
 
 def begin(
-    spec: DatasetSpec, out: str | Path, members: range | None, *, comm: Comm, group: Comm
+    spec: DatasetSpec, out: str | Path, members: Sequence[int] | None, *, comm: Comm, group: Comm
 ) -> tuple[TrajectoryStore, list[Index], dict[str, Any]]:
     """The store, the units that hold any of `members`, and the options that the solver settles on for them all.
 
@@ -175,15 +175,19 @@ def _rehearse(spec: DatasetSpec, member: int, group: Comm) -> None:
     sample.initial(spec, problem, member)
 
 
-def wanted_units(spec: DatasetSpec, members: range | None) -> list[Index]:
+def wanted_units(spec: DatasetSpec, members: Sequence[int] | None) -> list[Index]:
     """Whole units that hold any of `members`."""
     if members is None:
         return order.units(spec)
-    if not 0 <= members.start < members.stop <= spec.samples.count:
-        raise CardError(
-            f"members {members.start}:{members.stop} do not lie in 0:{spec.samples.count}, the members of {spec.name}"
-        )
+    if not members or min(members) < 0 or max(members) >= spec.samples.count:
+        raise CardError(f"members {_told(members)} do not lie in 0:{spec.samples.count}, the members of {spec.name}")
     return [unit for unit in order.units(spec) if set(unit.tolist()).intersection(members)]
+
+
+def _told(members: Sequence[int]) -> str:
+    if isinstance(members, range):
+        return f"{members.start}:{members.stop}"
+    return f"from {min(members)} to {max(members)}" if members else "(none)"
 
 
 class _Watch:

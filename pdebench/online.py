@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -63,7 +63,7 @@ class Stream:
         buffer: str = "reservoir",
         capacity: int | None = None,
         threshold: int | None = None,
-        members: range | None = None,
+        members: Sequence[int] | None = None,
         keep: str | Path | None = None,
         listen: str | None = None,
         seed: int = 0,
@@ -255,9 +255,9 @@ class Stream:
                     return
 
 
-def _shared_out(spec: DatasetSpec, members: range | None, share: tuple[int, int]) -> set[int]:
+def _shared_out(spec: DatasetSpec, members: Sequence[int] | None, share: tuple[int, int]) -> set[int]:
     """Numbers of the units that hold any of `members` and fall to one trainer of several."""
-    if members is not None and not 0 <= members.start < members.stop <= spec.samples.count:
+    if members is not None and not (members and 0 <= min(members) <= max(members) < spec.samples.count):
         raise CardError(f"members {members} do not lie in 0 … {spec.samples.count - 1}")
     rank, size = share
     if not 0 <= rank < size:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -43,7 +43,7 @@ def generate_on_cluster(
     out: str | Path,
     cluster: ClusterCard,
     *,
-    members: range | None = None,
+    members: Sequence[int] | None = None,
     progress: Progress | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> tuple[Summary, Report]:

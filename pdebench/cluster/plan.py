@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -46,7 +47,7 @@ class Plan:
         )
 
 
-def plan_of(spec: DatasetSpec, out: str | Path, members: range | None, *, workers: int) -> Plan:
+def plan_of(spec: DatasetSpec, out: str | Path, members: Sequence[int] | None, *, workers: int) -> Plan:
     """The plan of what the store at `out`, if there is one, lacks of some members."""
     todo = wanted_units(spec, members)
     if exists(out):

@@ -256,5 +256,6 @@ def _fraction(least: float) -> int:
     for count in STEPS:
         if count >= least:
             return count
-    power = math.ceil(math.log2(least / 12))
-    return 12 * 2**power if least > 16 * 2 ** (power - 1) else 16 * 2 ** (power - 1)
+    power: int = math.ceil(math.log2(least / 12))
+    below: int = 16 * 2 ** (power - 1)
+    return 12 * 2**power if least > below else below
