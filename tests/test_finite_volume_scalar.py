@@ -14,7 +14,7 @@ from pdebench import solve
 from pdebench.arrays import Array
 from pdebench.certify import certify, verify
 from pdebench.check import check
-from pdebench.errors import CardError
+from pdebench.errors import CardError, SolverError
 from pdebench.generate import generate
 from pdebench.sample import parameters
 from pdebench.solvers.finite_volume.boundary import Boundaries
@@ -23,7 +23,7 @@ from pdebench.solvers.finite_volume.reactions import FitzHughNagumo, ReactionDif
 from pdebench.solvers.finite_volume.residual import Space
 from pdebench.solvers.finite_volume.riemann import rusanov
 from pdebench.solvers.finite_volume.scalar_states import Noise, RandomSines
-from pdebench.solvers.finite_volume.split import diffused
+from pdebench.solvers.finite_volume.split import SplitEngine, diffused
 from pdebench.spec import load_spec
 from pdebench.store import TrajectoryStore
 from pdebench.testing import check_solver
@@ -133,6 +133,15 @@ def test_boxes_in_which_diffusion_is_not_known_are_refused(mixed: Any) -> None:
         ReactionDiffusion(initial_state=SINES, boundaries=mixed)
     with pytest.raises(ValueError, match="needs a periodic box"):
         ViscousBurgers(initial_state=SINES, boundaries={"x": WALLS})
+
+
+def test_a_box_that_ranks_share_is_refused() -> None:
+    class Half:
+        pass
+
+    space = Space((0.1,), Boundaries(x=RING), "muscl", "mc", rusanov, part=Half())  # type: ignore[arg-type]
+    with pytest.raises(SolverError, match="set ranks to 1"):
+        SplitEngine(lambda own: None, space, "muscl_hancock", 0.8, 10)
 
 
 # What the published sets are known to have wrong

@@ -9,8 +9,10 @@ import numpy as np
 from scipy import fft
 
 from pdebench.arrays import Array
+from pdebench.errors import SolverError
 
 from .engine import NumpyEngine
+from .part import Whole
 from .residual import Space
 
 
@@ -41,6 +43,10 @@ class SplitEngine(NumpyEngine):
     The system says `diffusivity`, `(variable, b)`. One with `reacted(q, dt)` reacts in each cell and does not flow; its
     `reaction_rate` `(b,)` is 1/Δt at Courant number one.
     """
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.space.part, Whole):
+            raise SolverError("diffusion by transforms needs the whole box on one rank: set ranks to 1")
 
     def rate(self, system: Any, q: Array) -> Array:
         found = NumpyEngine.rate(self, system, q)
