@@ -117,6 +117,8 @@ class FiniteVolumeSolver:
     def _refuse(self, system: Any) -> None:
         if self._inputs and (self._card.scheme == "muscl_hancock" or self._card.reconstruction != "muscl"):
             raise SolverError("an uneven bed takes scheme ssp_rk2 or ssp_rk3 with reconstruction muscl")
+        if hasattr(system, "diffusivity") and isinstance(self._part, Shared):
+            raise SolverError("diffusion by transforms wants the whole box on one rank: set ranks to 1")
         if self._card.scheme == "muscl_hancock" and hasattr(system, "viscous_flux"):
             raise SolverError("muscl_hancock knows no viscosity: set solver.scheme to ssp_rk2 or ssp_rk3")
 
