@@ -96,7 +96,7 @@ def living(mark):
     return {pid: command for pid, command in found.items() if command}
 
 
-def wait_for_none(mark, patience=20.0):
+def wait_for_none(mark, patience=60.0):
     """Marked processes that are still there after a while."""
     end = time.monotonic() + patience
     while (left := living(mark)) and time.monotonic() < end:

@@ -16,7 +16,6 @@ from specs import tiny_spec
 from pdebench import sample
 from pdebench.cluster.campaign import TRIES, Campaign
 from pdebench.cluster.card import load_cluster
-from pdebench.cluster.orders import Delivery
 from pdebench.cluster.plan import expected_seconds, longest_first, plan
 from pdebench.errors import CardError
 from pdebench.generate import generate
@@ -67,7 +66,7 @@ def test_a_member_alone_is_set_aside_after_three_deaths():
         assert die(at, [2]).aside == {}
     what = at.next()
     assert (what.unit, set(what.aside)) == (0, {2})
-    at.delivered(what.key, Delivery(0, "w", 1.0))
+    at.committed(what.key)
     assert (at.tally.deaths, list(at.waiting)) == (3, [1, 2])
 
 
@@ -93,7 +92,7 @@ def test_errors_are_tried_again_and_then_given_up_while_the_rest_goes_on():
     seen = []
     while (what := at.next()) is not None:
         seen.append(what.unit)
-        at.failed(what.key, "a slip") if what.unit == 0 else at.delivered(what.key, Delivery(1, "w", 1.0))
+        at.failed(what.key, "a slip") if what.unit == 0 else at.committed(what.key)
     assert seen == [0, 1, 0, 0]
     assert at.tally.given_up == {0: "a slip"}
 

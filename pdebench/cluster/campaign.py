@@ -43,12 +43,12 @@ class Campaign:
         return order
 
     def note(self, said: Mapping[str, Any]) -> None:
-        """A worker begins these members."""
-        self._met[f"unit-{said['unit']}-{said['attempt']}"] = tuple(said["members"])
-
-    def delivered(self, key: str, delivery: Delivery) -> None:
-        self._close(key)
-        self.tally.deliveries.append(delivery)
+        """A worker begins these members, or has committed the unit."""
+        if "delivery" in said:
+            delivery: Delivery = said["delivery"]
+            self.tally.deliveries.append(delivery)
+        else:
+            self._met[f"unit-{said['unit']}-{said['attempt']}"] = tuple(said["members"])
 
     def committed(self, key: str) -> None:
         """It is in the store, whatever became of its worker."""

@@ -208,7 +208,7 @@ class Drive:
         if self._futures.pop(key, None) is None:
             return
         if future.status == "finished":
-            self._campaign.delivered(key, future.result())
+            self._campaign.committed(key)
             self._barren = 0
             return
         error = future.exception() if future.status == "error" else None

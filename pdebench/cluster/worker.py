@@ -40,12 +40,12 @@ LOOK = 0.001  # [s] between two looks of an idle rank
 TAG = 86  # of orders from a group's first rank to the others
 
 
-def take(what: Order) -> Delivery:
+def take(what: Order) -> None:
     """The task that Dask runs on a worker: have the order filled by its main thread."""
     desk = get_worker().plugins["pdebench"]
     if not isinstance(desk, Desk):
         raise TypeError(f"a worker of pdebench was expected, not one with {desk}")
-    return desk.ask(what)
+    desk.ask(what)
 
 
 class Desk(WorkerPlugin):
@@ -55,7 +55,7 @@ class Desk(WorkerPlugin):
 
     def __init__(self, name: str, said: argparse.Namespace) -> None:
         self.worker_name, self._said = name, said
-        self._orders: queue.SimpleQueue[tuple[Order, Future[Delivery]] | None] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[tuple[Order, Future[None]] | None] = queue.SimpleQueue()
         self._dask: Worker | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._leaving = threading.Event()
@@ -64,22 +64,29 @@ class Desk(WorkerPlugin):
     def setup(self, worker: Worker) -> None:
         self._dask = worker
 
-    def ask(self, what: Order) -> Delivery:
+    def ask(self, what: Order) -> None:
         """Called in a task's thread; waits until the main thread has filled the order."""
-        answer: Future[Delivery] = Future()
+        answer: Future[None] = Future()
         self._orders.put((what, answer))
-        return answer.result()
+        answer.result()
 
-    def next(self) -> tuple[Order, Future[Delivery]] | None:
+    def next(self) -> tuple[Order, Future[None]] | None:
         """The next order; None when the scheduler has gone or wants no more."""
         return self._orders.get()
 
     def note(self, what: Order, members: Index) -> None:
-        """Let the driver know what is about to be solved, and wait until it is told: this process may die of it."""
+        """Let the driver know what is about to be solved: this process may die of it."""
+        self._tell({"unit": what.unit, "attempt": what.attempt, "members": [int(m) for m in members]})
+
+    def deliver(self, what: Order, delivery: Delivery) -> None:
+        """Let the driver know of a commit. A task's result stays on its worker, and would be lost with it."""
+        self._tell({"unit": what.unit, "attempt": what.attempt, "delivery": delivery})
+
+    def _tell(self, said: dict[str, Any]) -> None:
+        """Returns when the scheduler has it."""
         worker = self._dask
         if worker is None:
             raise RuntimeError("an order came before the worker")
-        said = {"unit": what.unit, "attempt": what.attempt, "members": [int(m) for m in members]}
         loop: Any = worker.loop
         told = asyncio.run_coroutine_threadsafe(worker.scheduler.log_event(topic=NOTES, msg=said), loop.asyncio_loop)
         told.result(timeout=30)
@@ -169,7 +176,8 @@ def _first(desk: Desk, group: Comm) -> None:
                 time.sleep(0.5)
                 raise
         else:
-            answer.set_result(Delivery(what.unit, desk.worker_name, time.perf_counter() - began))
+            desk.deliver(what, Delivery(what.unit, desk.worker_name, time.perf_counter() - began))
+            answer.set_result(None)
     desk.leave()
     _tell_others(None, group)
 
