@@ -256,6 +256,5 @@ def _fraction(least: float) -> int:
     for count in STEPS:
         if count >= least:
             return count
-    power: int = math.ceil(math.log2(least / 12))
-    below: int = 16 * 2 ** (power - 1)
-    return 12 * 2**power if least > below else below
+    size = 1 << math.ceil(math.log2(least / 12))
+    return 12 * size if least > 8 * size else 8 * size

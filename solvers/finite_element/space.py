@@ -143,7 +143,7 @@ class Space:
         weights = self.weights.reshape(-1, len(_WEIGHTS), 1)
         along = w[0] * self._slopes_at[0] + w[1] * self._slopes_at[1]
         local = np.matmul(quadratic(_CORNERS).T, along * weights)  # (cell, 6, 6): test, trial
-        return np.asarray(np.bincount(self._places, local.ravel(), self.mass.nnz), dtype=np.float64)
+        return np.asarray(np.bincount(self._places, weights=local.ravel(), minlength=self.mass.nnz), dtype=float)
 
     @cached_property
     def _slopes_at(self) -> tuple[Array, Array]:
