@@ -13,7 +13,7 @@ SIZE = frozenset({"shape", "cfl", "min_steps", "time_step"})  # options that set
 
 
 def classical_grids(task: Task, spec: DatasetSpec) -> dict[str, int]:
-    """Method, in words -> at how many resolutions the task asks for it. An option that the card has anyway adds none."""
+    """Method, in words -> at how many resolutions the task asks for it; what the card has anyway is no other one."""
     found: dict[str, set[str]] = {}
     for named in task.baselines:
         if named.name != "classical":

@@ -51,4 +51,4 @@ def least_p(samples: int, pairs: int) -> float:
     >>> least_p(8, 10)
     0.078125
     """
-    return min(1.0, pairs * max(2 / 2**samples, 1e-4))
+    return min(1.0, pairs * max(2 * 0.5**samples, 1e-4))
