@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from itertools import product
 from math import inf
@@ -116,10 +117,12 @@ def test_each_seed_has_a_place_and_another_model_cannot_join(root: Path, tmp_pat
 @pytest.mark.parametrize(("version", "absent"), [(1, ("seed", "verdict")), (2, ("seed",))])
 def test_records_from_before_seeds_are_still_whole(tmp_path: Path, version: int, absent: tuple[str, ...]) -> None:
     """As they lie on disk: without what came later, and with a digest of what there was."""
-    sealed = record("net", schema_version=version).sealed()
-    content = json.loads(sealed.model_dump_json())
+    content = json.loads(record("net", schema_version=version).model_dump_json(exclude={"digest", "signature"}))
     for key in absent:
         del content[key]
+    if version == 1:
+        del content["expense"]["calibration"]
+    content["digest"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     (tmp_path / "r.json").write_text(json.dumps(content))
     assert load_record(tmp_path / "r.json").seed is None
     content["seed"] = 4
