@@ -309,6 +309,7 @@ def _record(entrant: _Entrant, asked: _Question, members: Index, single: float, 
         kind=entrant.kind,
         options=entrant.options,
         weights_sha256=None if entrant.weights is None else sha256(entrant.weights.read_bytes()).hexdigest(),
+        seed=_seed(entrant),
         fields=list(store.fields),
         times=_rounded(asked.times).tolist(),
         members=[int(m) for m in members],
@@ -324,6 +325,13 @@ def _record(entrant: _Entrant, asked: _Question, members: Index, single: float, 
         commit=commit(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _seed(entrant: _Entrant) -> int | None:
+    """The seed that the weights were trained with, where their passport (or the model itself) tells it."""
+    model = entrant.model
+    seed = getattr(getattr(model, "passport", model), "seed", None)
+    return seed if entrant.kind == "neural" and isinstance(seed, int) else None
 
 
 def _expense(model: object, single: float, answers: _Answers) -> Expense:

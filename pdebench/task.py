@@ -102,7 +102,7 @@ class Record(Card):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
-    schema_version: Literal[1, 2] = 2  # 1 had no calibration, verdict or signature
+    schema_version: Literal[1, 2, 3] = 3  # 1 had no calibration, verdict or signature; 2 had no seed
     task: Slug
     task_version: Count
     dataset: Slug
@@ -113,6 +113,7 @@ class Record(Card):
     kind: Literal["neural", "classical", "reference"]  # reference: persistence and the like
     options: dict[str, Any] = {}
     weights_sha256: str | None = None
+    seed: int | None = None  # of the training; None where there was none, or none was told
     fields: list[str]
     times: list[Finite]  # of the predicted frames, from the last frame of the history
     members: list[int]
@@ -131,9 +132,17 @@ class Record(Card):
     signature: Signature | None = None
     digest: str = ""  # of everything else but the signature; filled by `sealed`
 
+    @model_validator(mode="after")
+    def _of_its_version(self) -> Self:
+        if self.schema_version < 3 and self.seed is not None:
+            raise ValueError(f"seed: records of version {self.schema_version} have none")
+        return self
+
     def fingerprint(self) -> str:
-        """SHA-256 of the record without its digest and signature; of version 1, without what came later."""
+        """SHA-256 of the record without its digest and signature; of an older version, without what came later."""
         content = self.model_dump(mode="json", exclude={"digest", "signature"})
+        if self.schema_version < 3:
+            del content["seed"]
         if self.schema_version == 1:
             del content["verdict"], content["expense"]["calibration"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -137,6 +137,32 @@ def test_plots_tell_what_is_under_the_pointer(opened: Open) -> None:
     assert "b 0.200 in 1.00 s" in page.locator("figure.precision canvas").get_attribute("aria-label")
 
 
+def test_seeds_fronts_and_ties_are_told_in_words_and_rings(root: Path, opened: Open, tmp_path: Path) -> None:
+    """In the table, in the tooltip, and as a ring around the points of the front; on a phone too."""
+    several = [record("net", error, seed=i, weights_sha256=str(i)) for i, error in enumerate((0.04, 0.05, 0.06))]
+    put(root, *several, record("k", 0.2, kind="classical"), record("poor", 0.4, seed=0))
+    write_site(root, tmp_path / "site")
+    page = opened("tasks/tiny_rollout.html", width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    heads = page.locator("#ranking-table thead th").all_inner_texts()
+    row = page.locator("#ranking-table tbody tr", has=page.locator("th", has_text="net")).locator("td, th")
+    said = dict(zip(heads, row.all_inner_texts(), strict=True))
+    assert said["training seeds"].split() == ["3", "0.0800", "to", "0.120"]
+    assert said["Pareto front"] == "on it"
+    assert "fewer than 3" in page.locator("#ranking-table tbody tr", has_text="poor").inner_text()
+    assert "not told apart from net" in page.locator("#ranking-table").inner_text()
+    page.locator("#ranking-table thead button", has_text="training seeds").click()
+    assert names(page)[0] == "p"  # one training before three; classical solvers have none and come last
+    chart = "Chart.getChart(document.querySelector('figure.precision canvas'))"
+    assert page.evaluate(f"{chart}.data.datasets.filter((set) => set.front).map((set) => set.label)") == ["net"]
+    page.locator("figure.precision canvas").scroll_into_view_if_needed()
+    x, y = page.evaluate(f"(({{x, y}}) => [x, y])({chart}.getDatasetMeta(0).data[0])")
+    page.locator("figure.precision canvas").hover(position={"x": x, "y": y})
+    told = page.evaluate(f"{chart}.tooltip.body.flatMap((part) => part.lines)")
+    assert "3 seeds: 0.08 to 0.12" in told
+    assert any(line.endswith("on the Pareto front") for line in told)
+
+
 @pytest.mark.parametrize("name", ["index.html", "tasks/tiny_rollout.html", "datasets/tiny.html"])
 def test_pages_fit_a_phone_and_links_lead_somewhere(opened: Open, tmp_path: Path, name: str) -> None:
     page = opened(name, width=390)

@@ -13,14 +13,14 @@ from ..registry import suggest
 from ..signing import check_signature
 from ..spec import DatasetSpec, load_spec
 from ..task import Record, Task, load_record, load_task
+from .runs import values_of
 from .samples import decode
-from .standing import values_of
 
 DIGITS = 1e-4  # records keep six significant digits of each value
 
 
 def submit(record_path: Path, root: Path) -> Path:
-    """Put a record in place: `leaderboards/<task>/records/<label>.json` under `root`.
+    """Put a record in place: `leaderboards/<task>/records/<label>.json` under `root`, `<label>.seed<n>.json` if seeded.
 
     Raises `RecordError` for one that was changed, does not answer the task, or would replace another model's.
     """
@@ -31,21 +31,29 @@ def submit(record_path: Path, root: Path) -> Path:
     for path in sorted((root / "leaderboards" / task.name / "records").glob("*.json")):
         other = load_record(path)
         same_kind = (other.verdict is None) == (record.verdict is None)
+        if other.label == record.label and (other.model, other.options) != (record.model, record.options):
+            raise _taken(path, other, record)
         if same_kind and other.dataset_digest == record.dataset_digest and other.failed != record.failed:
             raise RecordError(
                 f"the record leaves out members {record.failed} as failed, {path.name} leaves out {other.failed}: "
                 "the same dataset has the same failures; evaluate both on it again"
             )
     slug = re.sub(r"[^a-z0-9]+", "_", record.label.lower()).strip("_") or record.digest[:12]
-    place = root / "leaderboards" / task.name / "records" / f"{slug}{'' if record.verdict is None else '.judged'}.json"
+    seed = "" if record.seed is None else f".seed{record.seed}"
+    judged = "" if record.verdict is None else ".judged"
+    place = root / "leaderboards" / task.name / "records" / f"{slug}{seed}{judged}.json"
     if place.exists():
         other = load_record(place)
         if (other.model, other.options, other.label) != (record.model, record.options, record.label):
-            raise RecordError(
-                f"{place} holds {other.label!r} ({other.model}, options {other.options}), another model than "
-                f"{record.label!r} ({record.model}, options {record.options}): evaluate yours with another --label"
-            )
+            raise _taken(place, other, record)
     return record.save(place)
+
+
+def _taken(place: Path, other: Record, record: Record) -> RecordError:
+    return RecordError(
+        f"{place} holds {other.label!r} ({other.model}, options {other.options}), another model than "
+        f"{record.label!r} ({record.model}, options {record.options}): evaluate yours with another --label"
+    )
 
 
 def check_verdict(record: Record, root: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, floor, inf, isfinite, log
 from typing import Literal
@@ -76,6 +76,17 @@ def break_even(fixed: float, seconds: float, classical: Bound) -> Bound | None:
         return None if classical.relation == "≥" else Bound(inf)
     turned: dict[Relation, Relation] = {"=": "=", "≤": "≥", "≥": "≤"}
     return Bound(floor(fixed / saving) + 1, turned[classical.relation])
+
+
+def pareto(price: Sequence[float], rivals: Iterable[Sequence[float]]) -> bool:
+    """Whether no rival is as good in every price and better in one (Pareto 1906); less is better.
+
+    >>> pareto((1.0, 2.0), [(1.0, 2.0), (0.5, 3.0)]), pareto((1.0, 2.0), [(1.0, 1.0)])
+    (True, False)
+    """
+    return not any(
+        all(r <= p for r, p in zip(rival, price, strict=True)) and tuple(rival) != tuple(price) for rival in rivals
+    )
 
 
 def normalised(expense: Expense) -> float | None:

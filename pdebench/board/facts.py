@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .neighbours import LEVEL
 from .standing import Standing, rises
 from .tables import number
 
@@ -59,6 +60,15 @@ def notes(standing: Standing) -> list[str]:
     else:
         said.append("The error of the truth itself is not known in this metric: no tie with it can be shown.")
     said += [
+        "Training seeds: one row is one model, however often it was trained; its score is the mean over trainings, the "
+        "range below the number of seeds is their least and greatest score. The bracketed interval is over samples "
+        "and says nothing of seeds.",
+        "Against the place above: p of a two-sided paired permutation test (signs of the differences per sample "
+        "exchanged; Good 2005, §3.6), with Holm’s correction (1979) over all neighbours of the table. Above "
+        f"{LEVEL:g} the two are not told apart: another set of samples may turn their order.",
+        "Pareto front: no model timed on the same hardware is at least as good in error, seconds and trained "
+        "parameters and better in one of them. Errors below the truth’s own count as equal; classical solvers and "
+        "references have no parameters.",
         "Seconds per trajectory: wall clock, at the better of one trajectory at a time and batches, on the hardware "
         "that the record names. Models are compared only with classical solvers timed on the same hardware.",
         "Speed-up: the classical solvers’ seconds at equal error over the model’s. Equal error is read off the "
@@ -68,7 +78,8 @@ def notes(standing: Standing) -> list[str]:
         "≥ where the model is more accurate than the dearest. An error below the truth’s own counts "
         "as the truth’s own.",
         "Break-even N*: the least number of solves N with C_data + C_train + N·C_infer < N·C_classical, all in "
-        "seconds; C_data is the generation of the training split, C_classical the classical solver of equal error. "
+        "seconds; C_data is the generation of the training split, C_train one training, C_classical the classical "
+        "solver of equal error. "
         "∞ where the model never wins.",
         "Diverged: the score is not finite. Such models come last.",
     ]

@@ -71,6 +71,7 @@ def provenance(record: Record) -> str:
     facts = {
         "model": record.model,
         "options": ", ".join(f"{key} = {value}" for key, value in sorted(record.options.items())) or "none",
+        "seed": "none" if record.seed is None else str(record.seed),
         "weights": record.weights_sha256 or "none",
         "one at a time": f"{duration(cost.inference_seconds)} per trajectory",
         "in batches": f"{duration(cost.inference_seconds_batched)} per trajectory, {cost.batch} together",
@@ -82,4 +83,5 @@ def provenance(record: Record) -> str:
         "created": record.created,
         "record": record.digest,
     }
-    return f'<details><summary>{escape(record.label)}</summary><dl class="facts">{terms(facts)}</dl></details>'
+    seed = "" if record.seed is None else f", seed {record.seed}"
+    return f'<details><summary>{escape(record.label)}{seed}</summary><dl class="facts">{terms(facts)}</dl></details>'

@@ -52,7 +52,7 @@ def page_html(standing: Standing, dress: Dress | None = None) -> str:
         notes="\n".join(f"<p>{escape(note)}</p>" for note in notes(standing)),
         dataset=terms(dataset_facts(standing)),
         commands=escape("\n".join(commands(standing))),
-        provenance="\n".join(provenance(entry.record) for entry in standing.entries),
+        provenance="\n".join(provenance(record) for entry in standing.entries for record in entry.records),
     )
 
 
@@ -107,7 +107,8 @@ def _drawings(standing: Standing, look: Mapping[str, Style]) -> list[tuple[str, 
         (
             "precision",
             precision_plot(standing, look, f"Scatter chart of {metric} against seconds per trajectory: {spoken}"),
-            f"Work and precision: {metric} against seconds per trajectory. The line joins the classical solvers."
+            f"Work and precision: {metric} against seconds per trajectory. Each line joins a classical solver’s grids. "
+            f"A ring: on the Pareto front of error, time and parameters."
             f"{dashed} Towards the {better} left is better.",
         ),
     ]

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from ..arrays import Array
-from .standing import Entry, Standing, rises, roll_out
+from .runs import method, roll_out
+from .standing import Entry, Standing, rises
 
 # CSS variables of page.css -> a colour that matplotlib writes and nothing else uses.
 INKS = {
@@ -63,7 +64,7 @@ def styles(standing: Standing) -> dict[str, Style]:
 def rollout_plot(standing: Standing, look: Mapping[str, Style], caption: str) -> str | None:
     """Primary metric over roll-out time, `caption` for who cannot see it; None where it has no curve."""
     task = standing.task
-    curves = [(e.record, roll_out(task, e.record)) for e in standing.entries]
+    curves = [(e.record, roll_out(task, e.records)) for e in standing.entries]
     with _figure() as (figure, axes):
         ends: list[tuple[float, str, str]] = []
         right = 0.0
@@ -102,6 +103,8 @@ def precision_plot(standing: Standing, look: Mapping[str, Style], caption: str) 
         for e in shown:
             style = look[e.record.digest]
             axes.plot(e.seconds, e.score, style.mark, color=INKS[style.ink], ms=7, zorder=3, ls="none")
+            if e.front:
+                axes.plot(e.seconds, e.score, "o", mec=INKS[style.ink], mfc="none", ms=13, mew=1, zorder=3, ls="none")
         axes.set_xscale("log")
         _plain_ticks(axes, "x")
         axes.set_xlabel("seconds per trajectory")
@@ -124,11 +127,11 @@ def precision_plot(standing: Standing, look: Mapping[str, Style], caption: str) 
 
 
 def _classical_lines(entries: Sequence[Entry]) -> list[Array]:
-    """Seconds and scores `(2, point)` of each classical solver on each machine, cheapest point first."""
+    """Seconds and scores `(2, point)` of each classical method on each machine, cheapest point first."""
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for e in entries:
         if e.record.kind == "classical":
-            found.setdefault((e.record.hardware, e.record.model), []).append((e.seconds, e.score))
+            found.setdefault((e.record.hardware, method(e.record)), []).append((e.seconds, e.score))
     return [np.array(sorted(points)).T for _, points in sorted(found.items())]
 
 

@@ -9,10 +9,14 @@ from math import inf, isfinite, log, nan
 import numpy as np
 
 from ..arrays import Array
-from ..metrics import bootstrap_interval, difference_interval, mean_score, metrics, per_sample, step_curve
+from ..metrics import bootstrap_interval, difference_interval, metrics, per_sample, step_curve
 from ..spec import DatasetSpec
 from ..task import Record, Task
-from .cost import Bound, Point, break_even, classical_seconds, frontier, speed_up
+from .cost import Bound, Point, break_even, classical_seconds, frontier, pareto, speed_up
+from .neighbours import Above, compare
+from .runs import mean_values, parameters, primary, seconds, spread, training_seconds, trainings
+
+Records = tuple[Record, ...]
 
 # The truth's own error is a relative L² norm: it bounds from below what these can tell apart (vrmse ≥ nrmse).
 COMPARABLE = frozenset({"nrmse", "vrmse"})
@@ -37,7 +41,7 @@ class Hidden:
 class Entry:
     """One model's place. `place` is None where it diverged; `tied` where its error is below the truth's own."""
 
-    record: Record
+    records: Records  # one of each training, by seed
     place: int | None
     tied: bool
     score: float
@@ -45,7 +49,15 @@ class Entry:
     seconds: float
     speed_up: Bound | None
     break_even: Bound | None
+    spread: tuple[float, float] | None = None  # least and greatest score over the trainings
+    front: bool = False  # no model on this machine is better in error, seconds or parameters and no worse in any
+    above: Above | None = None  # beside the model one place higher
     hidden: Hidden | None = None
+
+    @property
+    def record(self) -> Record:
+        """That of the first training, which speaks for all in what they share."""
+        return self.records[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +82,64 @@ def stand(task: Task, spec: DatasetSpec, records: Iterable[Record], aside: Mappi
     Records of a judge, on hidden data, stand apart from those that authors report themselves.
     """
     everything = list(records)
-    judged = {record.label: record for record in everything if record.verdict is not None}
-    entries, floor = _ranked(task, spec, [record for record in everything if record.verdict is None])
-    entries = [replace(entry, hidden=_hidden(task, entry.record, judged)) for entry in entries]
+    judged = {runs[0].label: runs for runs in trainings(r for r in everything if r.verdict is not None)}
+    entries, floor = _ranked(task, spec, trainings(r for r in everything if r.verdict is None))
+    entries = [replace(entry, hidden=_hidden(task, entry, judged)) for entry in entries]
     verified, _ = _ranked(task, spec, list(judged.values()))
     return Standing(task, spec, tuple(entries), floor, dict(aside or {}), tuple(verified))
 
 
-def _ranked(task: Task, spec: DatasetSpec, pool: list[Record]) -> tuple[list[Entry], Array | None]:
-    """Records of one set of data in order, and the truth's own error there."""
-    floor = _floor(task, pool)
+def _ranked(task: Task, spec: DatasetSpec, pool: list[Records]) -> tuple[list[Entry], Array | None]:
+    """Models on one set of data in order, and the truth's own error there."""
+    floor = _floor(task, [record for runs in pool for record in runs])
     limit = None if floor is None else float(floor.mean())
-    curves = {record.hardware: _classical_curve(task, pool, record.hardware, limit) for record in pool}
+    curves = {runs[0].hardware: _classical_curve(task, pool, runs[0].hardware, limit) for runs in pool}
     entries: list[Entry] = []
-    for record in sorted(pool, key=lambda r: _key(task, r, limit)):
-        score = primary(task, record)
+    for runs in sorted(pool, key=lambda r: _key(task, r, limit)):
+        score = primary(task, runs)
         tied = limit is not None and score < limit
         place = None if not isfinite(score) else 1 if tied else len(entries) + 1
-        gain, worth = _costs(task, spec, record, limit, curves[record.hardware])
-        interval = bootstrap_interval(per_sample(values_of(record, task.primary)))
-        entries.append(Entry(record, place, tied, score, interval, seconds(record), gain, worth))
-    return entries, floor
+        gain, worth = _costs(task, spec, runs, limit, curves[runs[0].hardware])
+        interval = bootstrap_interval(per_sample(mean_values(runs, task.primary)))
+        spent = seconds(runs)
+        entries.append(Entry(runs, place, tied, score, interval, spent, gain, worth, spread(task, runs)))
+    return _beside(task, entries, limit), floor
 
 
-def _hidden(task: Task, record: Record, judged: Mapping[str, Record]) -> Hidden | None:
-    found = judged.get(record.label)
+def _beside(task: Task, entries: list[Entry], limit: float | None) -> list[Entry]:
+    """The entries, each with what it is beside the others: on the front or not, told apart from the one above or not.
+
+    Of those below the truth's own error the last takes part in the tests: nothing tells them apart.
+    """
+    tied = [i for i, entry in enumerate(entries) if entry.tied]
+    kept = [entry.place is not None and i not in tied[:-1] for i, entry in enumerate(entries)]
+    rows = [
+        (entry.record.label, per_sample(mean_values(entry.records, task.primary))) if keep else None
+        for entry, keep in zip(entries, kept, strict=True)
+    ]
+    fronts = [_front(task, entry, entries, limit) for entry in entries]
+    return [
+        replace(entry, above=above, front=front)
+        for entry, above, front in zip(entries, compare(rows), fronts, strict=True)
+    ]
+
+
+def _front(task: Task, entry: Entry, entries: list[Entry], limit: float | None) -> bool:
+    """Whether no model timed on the same machine beats it; errors below the truth's own count as equal."""
+
+    def price(e: Entry) -> tuple[float, ...]:
+        error = -e.score if rises(task.primary) else max(e.score, limit or 0.0)
+        return error, e.seconds, parameters(e.records)
+
+    rivals = [e for e in entries if e.place is not None and e.record.hardware == entry.record.hardware]
+    return entry.place is not None and pareto(price(entry), [price(e) for e in rivals])
+
+
+def _hidden(task: Task, entry: Entry, judged: Mapping[str, Records]) -> Hidden | None:
+    found = judged.get(entry.record.label)
     if found is None:
         return None
-    public, hidden = (per_sample(values_of(r, task.primary)) for r in (record, found))
+    public, hidden = (per_sample(mean_values(runs, task.primary)) for runs in (entry.records, found))
     gap = difference_interval(hidden, public)
     return Hidden(primary(task, found), bootstrap_interval(hidden), gap)
 
@@ -105,27 +147,6 @@ def _hidden(task: Task, record: Record, judged: Mapping[str, Record]) -> Hidden 
 def rises(metric: str) -> bool:
     """True where more is better."""
     return metrics[metric].better == "higher"
-
-
-def values_of(record: Record, metric: str) -> Array:
-    """`(sample, time, field)`."""
-    return np.asarray(record.values[metric], dtype=np.float64)
-
-
-def primary(task: Task, record: Record) -> float:
-    return mean_score(values_of(record, task.primary))
-
-
-def roll_out(task: Task, record: Record) -> Array | None:
-    """The primary metric at each predicted frame, `(time,)`; None for one that has one value per trajectory."""
-    curve = step_curve(values_of(record, task.primary))
-    return curve if len(curve) == len(record.times) else None
-
-
-def seconds(record: Record) -> float:
-    """Per trajectory, at the better of the two batch sizes measured."""
-    measured = min(record.expense.inference_seconds, record.expense.inference_seconds_batched)
-    return max(measured, 1e-9)  # a clock that saw nothing
 
 
 def badness(task: Task, score: float, limit: float | None) -> float:
@@ -136,12 +157,12 @@ def badness(task: Task, score: float, limit: float | None) -> float:
     return log(error) if 0 < error < inf else nan  # no logarithmic axis holds a perfect score
 
 
-def _key(task: Task, record: Record, limit: float | None) -> tuple[bool, float, str, str]:
-    score = primary(task, record)
+def _key(task: Task, runs: Records, limit: float | None) -> tuple[bool, float, str, str]:
+    score, label, digest = primary(task, runs), runs[0].label, runs[0].digest
     lost = not isfinite(score)
     if lost or (limit is not None and score < limit):
-        return lost, -np.inf, record.label, record.digest
-    return lost, -score if rises(task.primary) else score, record.label, record.digest
+        return lost, -np.inf, label, digest
+    return lost, -score if rises(task.primary) else score, label, digest
 
 
 def _floor(task: Task, pool: list[Record]) -> Array | None:
@@ -153,26 +174,26 @@ def _floor(task: Task, pool: list[Record]) -> Array | None:
     return min(known, key=lambda curve: (float(curve.mean()), curve.tolist())) if known else None
 
 
-def _classical_curve(task: Task, pool: list[Record], hardware: str, limit: float | None) -> tuple[Point, ...]:
-    """The best that classical solvers do on the machine a model was timed on."""
+def _classical_curve(task: Task, pool: list[Records], hardware: str, limit: float | None) -> tuple[Point, ...]:
+    """The best that classical solvers, all methods together, do on the machine a model was timed on."""
     return frontier(
-        Point(seconds(record), badness(task, primary(task, record), limit))
-        for record in pool
-        if record.kind == "classical" and record.hardware == hardware
+        Point(seconds(runs), badness(task, primary(task, runs), limit))
+        for runs in pool
+        if runs[0].kind == "classical" and runs[0].hardware == hardware
     )
 
 
 def _costs(
-    task: Task, spec: DatasetSpec, record: Record, limit: float | None, curve: tuple[Point, ...]
+    task: Task, spec: DatasetSpec, runs: Records, limit: float | None, curve: tuple[Point, ...]
 ) -> tuple[Bound | None, Bound | None]:
     """Speed-up and break-even of a neural model; None for others and where there is nothing to compare with."""
-    if record.kind != "neural":
+    if runs[0].kind != "neural":
         return None, None
-    classical = classical_seconds(badness(task, primary(task, record), limit), curve)
+    classical = classical_seconds(badness(task, primary(task, runs), limit), curve)
     if classical is None:
         return None, None
-    gain = speed_up(seconds(record), classical)
-    if record.generation_seconds is None or "train" not in spec.splits:
+    gain = speed_up(seconds(runs), classical)
+    if runs[0].generation_seconds is None or "train" not in spec.splits:
         return gain, None
-    fixed = len(spec.split("train")) * record.generation_seconds + record.expense.training_seconds
-    return gain, break_even(fixed, seconds(record), classical)
+    fixed = len(spec.split("train")) * runs[0].generation_seconds + training_seconds(runs)
+    return gain, break_even(fixed, seconds(runs), classical)

@@ -8,7 +8,10 @@ from math import isfinite, isinf
 
 from ..metrics import mean_score
 from .cost import Bound
-from .standing import Entry, Standing, rises, values_of
+from .demands import unanswered, wanting
+from .neighbours import LEVEL, least_p
+from .runs import SEEDS, mean_values, parameters, training_seconds
+from .standing import Entry, Standing, rises
 
 ABSENT = "–"
 
@@ -43,15 +46,16 @@ def columns(standing: Standing) -> list[Column]:
             _primary,
             rises(task.primary),
         ),
+        Column("training seeds", "trainings of other seeds; the score is their mean, below it their range", _seeds),
+        Column("against the place above", "paired test over the samples, corrected for all neighbours", _above),
         Column("time / trajectory", "to predict one trajectory, at the better batch size", _seconds),
         Column("speed-up", "against classical solvers at equal error on the same machine", _speed_up, True),
         Column("break-even N*", "solves after which data, training and inference have paid off", _break_even),
+        Column("Pareto front", "no model here is as good in error, time and parameters and better in one", _front),
         *([_judged_column()] if standing.verified else []),
         *(Column(name, _direction(name), _metric(name), rises(name)) for name in others),
-        Column("parameters", "trained numbers", lambda e: _amount(e.record.expense.parameters, count)),
-        Column(
-            "training", "wall-clock time of training", lambda e: _amount(e.record.expense.training_seconds, duration)
-        ),
+        Column("parameters", "trained numbers", lambda e: _amount(parameters(e.records), count)),
+        Column("training", "wall-clock time of one training", lambda e: _amount(training_seconds(e.records), duration)),
     ]
 
 
@@ -83,9 +87,30 @@ def headlines(standing: Standing) -> list[str]:
             f"At equal error, {len(wins)} of {len(judged)} neural {'model' if len(judged) == 1 else 'models'} beat the "
             f"classical solvers in seconds per trajectory and {len(losses)} lose."
         )
+    if front := [e.record.label for e in ranked if e.front and e.record.kind == "neural"]:
+        said.append(f"Neural on the Pareto front of error, time and parameters: {', '.join(front)}.")
+    elif any(e.record.kind == "neural" for e in ranked):
+        said.append("No neural model is on the Pareto front of error, time and parameters.")
+    said += _neighbours(standing)
+    if few := [e.record.label for e in entries if e.record.kind == "neural" and len(e.records) < SEEDS]:
+        said.append(f"Trained from fewer than {SEEDS} seeds: {', '.join(few)}.")
     if lost := len(entries) - len(ranked):
         said.append(f"{lost} {'model' if lost == 1 else 'models'} diverged.")
-    return said
+    missing = unanswered(task, (record for e in entries for record in e.records))
+    return said + [sentence for sentence in (wanting(task, standing.spec), missing) if sentence]
+
+
+def _neighbours(standing: Standing) -> list[str]:
+    """How many neighbours cannot be told apart, and whether the samples could have told any."""
+    tested = [e.above for e in standing.entries if e.above is not None]
+    same = sum(not above.told_apart for above in tested)
+    if not same:
+        return []
+    said = f"{same} of {len(tested)} pairs of neighbours cannot be told apart"
+    samples = len(standing.entries[0].record.members)
+    if least_p(samples, len(tested)) > LEVEL:
+        said += f": {samples} samples are too few for a test of {len(tested)} pairs to tell any"
+    return [said + "."]
 
 
 def number(value: float) -> str:
@@ -139,6 +164,29 @@ def _primary(entry: Entry) -> Cell:
     return Cell(number(entry.score), entry.score, note)
 
 
+def _seeds(entry: Entry) -> Cell:
+    """How many trainings, and how far apart they are; a warning below three."""
+    if entry.record.kind != "neural":
+        return Cell(ABSENT)
+    many = len(entry.records)
+    said = [] if entry.spread is None else [f"{number(entry.spread[0])} to {number(entry.spread[1])}"]
+    if many < SEEDS:
+        said.append(f"fewer than {SEEDS}")
+    return Cell(str(many), many, ", ".join(said))
+
+
+def _above(entry: Entry) -> Cell:
+    if entry.above is None:
+        return Cell(ABSENT)
+    p = entry.above.p
+    words = "" if entry.above.told_apart else f"not told apart from {entry.above.label}"
+    return Cell("p < 0.001" if p < 1e-3 else f"p = {number(p)}", p, words)
+
+
+def _front(entry: Entry) -> Cell:
+    return Cell("on it", 0.0) if entry.front else Cell(ABSENT)
+
+
 def _judged_column() -> Column:
     meaning = "score on hidden data, made and signed by a judge; flagged where it differs from the public one"
     return Column("verified", meaning, _judged)
@@ -154,7 +202,7 @@ def _judged(entry: Entry) -> Cell:
 
 def _metric(name: str) -> Callable[[Entry], Cell]:
     def cell(entry: Entry) -> Cell:
-        value = mean_score(values_of(entry.record, name))
+        value = mean_score(mean_values(entry.records, name))
         return Cell(number(value), value if isfinite(value) else None)
 
     return cell

@@ -166,7 +166,8 @@ def evaluate(
 
     card = load_task(task)
     record = _score(model, card, store, options=changes_of(options), weights=weights, label=label, batch=batch)
-    _tell(record, record.save(out or Path(f"{card.name}-{_slug(record.label)}.json")))
+    seed = f"-seed{record.seed}" if record.seed else ""
+    _tell(record, record.save(out or Path(f"{card.name}-{_slug(record.label)}{seed}.json")))
 
 
 @app.command()
@@ -176,9 +177,13 @@ def baselines(
     out: Annotated[Path, typer.Option(help="The folder for the records.")] = Path("."),
 ) -> None:
     """Score the models that every board of this task must show: persistence and the classical solvers."""
+    from ..board.demands import wanting
+    from ..spec import load_spec
     from ..task import load_task
 
     card = load_task(task)
+    if weak := wanting(card, load_spec(card.dataset)):
+        console.print(weak, style="yellow", markup=False)
     for named in card.baselines:
         record = _score(named.name, card, store, options=named.options)
         _tell(record, record.save(out / f"{card.name}-{_slug(record.label)}.json"))
@@ -228,13 +233,17 @@ def board(
     """Write every leaderboard from its records: README.md and a page that opens from disk; or a whole site of them."""
     from ..board import board as run
     from ..board import task_standing
+    from ..board.demands import wanting
 
     if serve and site is None:
         raise typer.BadParameter("--serve shows the folder that --site names: give both")
     pages = run(root)
     for page in pages:
         if page.suffix == ".html":
-            console.print(_ranking(task_standing(page.parent.name, root)))
+            standing = task_standing(page.parent.name, root)
+            console.print(_ranking(standing))
+            if weak := wanting(standing.task, standing.spec):
+                console.print(weak, style="yellow", markup=False)
         console.print(f"wrote {page}")
     if not pages:
         console.print(f"no records under {root / 'leaderboards'}: make some with `pdebench evaluate` and `submit`")

@@ -23,6 +23,7 @@ from .base import Metric, metric, metrics, score
 from .compat import compat
 from .out_of_core import score_chunks
 from .pair import Context, Pair
+from .paired import holm, sign_flip_test
 
 __all__ = [
     "Context",
@@ -33,6 +34,7 @@ __all__ = [
     "difference_interval",
     "ensemble",
     "geometric_mean",
+    "holm",
     "mean_score",
     "metric",
     "metrics",
@@ -40,6 +42,7 @@ __all__ = [
     "pointwise",
     "score",
     "score_chunks",
+    "sign_flip_test",
     "spectral",
     "step_curve",
     "trajectory",

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..arrays import Array
 from ..board.plots import Style
-from ..board.standing import Entry, Standing, rises, roll_out
+from ..board.runs import method, roll_out
+from ..board.standing import Entry, Standing, rises
 
 
 def block(standing: Standing, look: Mapping[str, Style]) -> str:
@@ -30,11 +31,11 @@ def block(standing: Standing, look: Mapping[str, Style]) -> str:
 
 
 def _entry(standing: Standing, entry: Entry, style: Style) -> dict[str, Any]:
-    curve = roll_out(standing.task, entry.record)
+    curve = roll_out(standing.task, entry.records)
     return {
         "label": entry.record.label,
         "kind": entry.record.kind,
-        "solver": f"{entry.record.model} on {entry.record.hardware}",  # points of one are joined
+        "solver": f"{method(entry.record)} on {entry.record.hardware}",  # points of one are joined
         "ink": style.ink,
         "mark": style.mark,
         "dash": [] if style.dash[0] is None else list(style.dash),
@@ -42,6 +43,9 @@ def _entry(standing: Standing, entry: Entry, style: Style) -> dict[str, Any]:
         "curve": [] if curve is None else _numbers(curve),
         "score": _number(entry.score),
         "interval": [_number(end) for end in entry.interval],
+        "spread": None if entry.spread is None else [_number(end) for end in entry.spread],
+        "seeds": len(entry.records),
+        "front": entry.front,
         "seconds": _number(entry.seconds),
     }
 

@@ -29,6 +29,25 @@ const axis = (title, kind, words = digits) => ({
   border: { color: ink("rule") },
 });
 
+// A ring around each point of the Pareto front.
+const rings = {
+  id: "rings",
+  afterDatasetsDraw(chart) {
+    const { ctx } = chart;
+    chart.data.datasets.forEach((set, i) => {
+      const meta = chart.getDatasetMeta(i);
+      if (!set.front || meta.hidden) return;
+      ctx.save();
+      ctx.strokeStyle = set.borderColor;
+      ctx.lineWidth = 1.2;
+      ctx.beginPath();
+      ctx.arc(meta.data[0].x, meta.data[0].y, 10, 0, 2 * Math.PI);
+      ctx.stroke();
+      ctx.restore();
+    });
+  },
+};
+
 // Vertical lines from the lower to the upper end of each point's interval.
 const intervals = {
   id: "intervals",
@@ -86,7 +105,7 @@ const precision = (data) => {
   const sets = shown.map((e) => ({
     label: e.label, data: [{ x: e.seconds, y: e.score }], interval: e.interval.includes(null) ? null : e.interval,
     borderColor: ink(e.ink), backgroundColor: ink(e.ink), pointStyle: MARKS[e.mark], rotation: e.mark === "v" ? 180 : 0,
-    pointRadius: 6, pointHoverRadius: 8, quiet: e.kind === "classical",
+    pointRadius: 6, pointHoverRadius: 8, front: e.front, spread: e.spread, seeds: e.seeds, quiet: e.kind === "classical",
   }));
   const solvers = new Map();
   for (const e of shown.filter((e) => e.kind === "classical")) {
@@ -106,7 +125,7 @@ const precision = (data) => {
   return {
     type: "scatter",
     data: { datasets: sets },
-    plugins: [intervals],
+    plugins: [intervals, rings],
     options: {
       interaction: { mode: "nearest", intersect: true },
       scales: {
@@ -119,7 +138,8 @@ const precision = (data) => {
             label: ({ dataset, parsed }) => [
               dataset.label + ": " + data.metric + " " + digits(parsed.y) +
                 (dataset.interval ? " [" + dataset.interval.map(digits).join(", ") + "]" : ""),
-              duration(parsed.x) + " per trajectory",
+              ...(dataset.spread ? [dataset.seeds + " seeds: " + dataset.spread.map((v) => (v === null ? "diverged" : digits(v))).join(" to ")] : []),
+              duration(parsed.x) + " per trajectory" + (dataset.front ? ", on the Pareto front" : ""),
             ],
           },
         },

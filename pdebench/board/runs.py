@@ -1,0 +1,88 @@
+"""One model that was trained several times: its records, one of each training, read as one row of the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+import numpy as np
+
+from ..arrays import Array
+from ..metrics import mean_score, step_curve
+from ..task import Record, Task
+
+SEEDS = 3  # trainings below which nothing is known of how much the seed matters
+
+
+def trainings(records: Iterable[Record]) -> list[tuple[Record, ...]]:
+    """Records of the same model, options and label on the same machine, by seed; one that tells no seed stands alone.
+
+    Of two records of the same seed the later one counts, and one of the same weights as a record with a seed does not.
+    """
+    found: dict[tuple[str, ...], dict[int, Record]] = {}
+    alone: list[Record] = []
+    for record in sorted(records, key=lambda r: (r.created, r.digest)):
+        if record.kind != "neural" or record.seed is None:
+            alone.append(record)
+        else:
+            found.setdefault(_identity(record), {})[record.seed] = record
+    told = {(key, r.weights_sha256) for key, group in found.items() for r in group.values() if r.weights_sha256}
+    rows = [(record,) for record in alone if (_identity(record), record.weights_sha256) not in told]
+    return [*rows, *(tuple(group[seed] for seed in sorted(group)) for group in found.values())]
+
+
+def _identity(record: Record) -> tuple[str, ...]:
+    options = json.dumps(record.options, sort_keys=True)
+    return record.label, record.kind, record.model, options, record.hardware
+
+
+def values_of(record: Record, metric: str) -> Array:
+    """`(sample, time, field)`."""
+    return np.asarray(record.values[metric], dtype=np.float64)
+
+
+def mean_values(records: Sequence[Record], metric: str) -> Array:
+    """`(sample, time, field)`: the mean over trainings. Infinite where one of them diverged."""
+    total = values_of(records[0], metric)
+    for record in records[1:]:
+        total = total + values_of(record, metric)
+    return total / len(records)
+
+
+def primary(task: Task, records: Sequence[Record]) -> float:
+    """Mean over trainings of the score, which is that over samples, times and fields."""
+    return float(np.mean([mean_score(values_of(record, task.primary)) for record in records]))
+
+
+def spread(task: Task, records: Sequence[Record]) -> tuple[float, float] | None:
+    """Least and greatest score over the trainings; None for fewer than two."""
+    scores = [primary(task, [record]) for record in records]
+    return (min(scores), max(scores)) if len(scores) > 1 else None
+
+
+def roll_out(task: Task, records: Sequence[Record]) -> Array | None:
+    """The primary metric at each predicted frame, `(time,)`; None for one that has one value per trajectory."""
+    curve = step_curve(mean_values(records, task.primary))
+    return curve if len(curve) == len(records[0].times) else None
+
+
+def seconds(records: Sequence[Record]) -> float:
+    """Per trajectory, at the better of the two batch sizes measured; median over trainings."""
+    measured = [min(r.expense.inference_seconds, r.expense.inference_seconds_batched) for r in records]
+    return max(median(measured), 1e-9)  # a clock that saw nothing
+
+
+def parameters(records: Sequence[Record]) -> int:
+    return max(record.expense.parameters for record in records)
+
+
+def training_seconds(records: Sequence[Record]) -> float:
+    """Of one training: the mean over them."""
+    return float(np.mean([record.expense.training_seconds for record in records]))
+
+
+def method(record: Record) -> str:
+    """What a classical solver does, whatever its grid: model and options but `shape`."""
+    said = [f"{key} {value}" for key, value in sorted(record.options.items()) if key != "shape"]
+    return ", ".join([record.model, *said])

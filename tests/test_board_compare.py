@@ -1,0 +1,283 @@
+"""Honest comparison: seeds, paired tests, the Pareto front, and what a task must name; by hand and exact."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import product
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from boards import TASK, change_task, page_of, put, record, tree
+from specs import tiny_spec
+
+from pdebench.board import submit, task_standing
+from pdebench.board.cost import pareto
+from pdebench.board.demands import unanswered, wanting
+from pdebench.board.neighbours import compare, least_p
+from pdebench.board.runs import trainings
+from pdebench.errors import RecordError
+from pdebench.metrics import holm, sign_flip_test
+from pdebench.model import build_model
+from pdebench.spec import load_spec
+from pdebench.task import Expense, Record, Task, load_record, load_task
+
+TASKS = sorted(Path(__file__).parents[1].glob("leaderboards/*/task.yaml"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tree(tmp_path)
+
+
+# Seeds
+
+
+def seeds(label: str, errors: dict[int, float], **changes: Any) -> list[Record]:
+    """Trainings of one model: seed -> error."""
+    return [
+        record(label, error, seed=seed, weights_sha256=f"{label}{seed}", **changes) for seed, error in errors.items()
+    ]
+
+
+def test_trainings_of_one_model_are_one_row_with_their_mean_and_range(root: Path) -> None:
+    put(root, *seeds("net", {0: 0.1, 1: 0.2, 7: 0.3}), record("other", 0.25))
+    net, other = task_standing("tiny_rollout", root).entries
+    assert (net.record.label, [r.seed for r in net.records]) == ("net", [0, 1, 7])
+    assert net.score == pytest.approx(0.4)  # records score twice their error
+    assert net.spread == pytest.approx((0.2, 0.6))
+    assert net.interval == pytest.approx((0.2, 0.6))  # of the members' means, 1 and 3 times 0.2: not of the seeds
+    assert other.spread is None
+
+
+def test_spread_over_seeds_is_not_the_interval_over_samples(root: Path) -> None:
+    put(root, *seeds("net", {0: 0.2, 1: 0.2, 2: 0.2}))
+    (entry,) = task_standing("tiny_rollout", root).entries
+    assert entry.spread == pytest.approx((0.4, 0.4))
+    assert entry.interval == pytest.approx((0.2, 0.6))
+
+
+def test_fewer_than_three_seeds_are_said_in_the_row_and_above_it(root: Path) -> None:
+    page = page_of(
+        root, *seeds("two", {0: 0.1, 1: 0.2}), *seeds("three", {0: 0.3, 1: 0.3, 2: 0.4}), record("k", kind="classical")
+    )
+    readme = (root / "leaderboards" / "tiny_rollout" / "README.md").read_text()
+    rows = {line.split(" | ")[1]: line for line in readme.splitlines() if line.startswith("| ")}
+    assert "| 2 0.200 to 0.400, fewer than 3 |" in rows["two neural"]
+    assert "| 3 0.600 to 0.800 |" in rows["three neural"]
+    assert "Trained from fewer than 3 seeds: two." in page
+
+
+def test_one_training_that_diverged_is_not_hidden_by_the_others(root: Path) -> None:
+    lost = record("x").values | {"nrmse": [[[inf]] * 4] * 2}
+    bad = record("net", seed=1, values=lost, scores=record("x").scores | {"nrmse": inf})
+    put(root, *seeds("net", {0: 0.1}), bad)
+    (entry,) = task_standing("tiny_rollout", root).entries
+    assert entry.place is None
+    assert entry.spread == (pytest.approx(0.2), inf)
+
+
+@pytest.mark.parametrize("changes", [{"options": {"width": 9}}, {"hardware": "cray"}, {"label": "other"}])
+def test_what_differs_in_more_than_the_seed_is_another_row(changes: dict[str, Any]) -> None:
+    assert len(trainings([record("net", seed=0), record(**{"label": "net", "seed": 1} | changes)])) == 2
+
+
+def test_the_same_weights_count_once_and_so_does_the_same_seed() -> None:
+    old = record("net", weights_sha256="a")
+    new = record("net", weights_sha256="a", seed=0)
+    again = record("net", weights_sha256="b", seed=0, created="2026-02-01T00:00:00+00:00")
+    assert trainings([old, new]) == [(new,)]
+    assert trainings([again, new]) == [(again,)]
+    assert len(trainings([record("net"), record("net", created="2026")])) == 2  # no seed told: each alone
+
+
+def test_costs_are_of_one_training(root: Path) -> None:
+    """C_data 3 × 2 s, C_train (50 + 94 + 138)/3 = 94 s, median inference 0.5 s: N* as of one record."""
+    coarse, fine = (record(n, e, seconds=s, kind="classical") for n, e, s in (("k", 0.1, 1.0), ("l", 0.01, 10.0)))
+    several = [
+        record("net", 0.1 / 10**0.5, seconds=s, seed=i, training_seconds=t)
+        for i, (s, t) in enumerate([(0.5, 50.0), (9.0, 94.0), (0.5, 138.0)])
+    ]
+    put(root, coarse, fine, *several)
+    (net,) = (e for e in task_standing("tiny_rollout", root).entries if e.record.label == "net")
+    assert net.break_even is not None
+    assert net.break_even.value == 38  # 100 / (3.1623 − 0.5) = 37.56
+
+
+def test_each_seed_has_a_place_and_another_model_cannot_join(root: Path, tmp_path: Path) -> None:
+    places = [submit(each.save(tmp_path / "r.json"), root).name for each in seeds("net", {0: 0.1, 1: 0.2})]
+    assert places == ["net.seed0.json", "net.seed1.json"]
+    with pytest.raises(RecordError, match="another model.*--label"):
+        submit(record("net", seed=2, options={"width": 9}).save(tmp_path / "r.json"), root)
+
+
+@pytest.mark.parametrize(("version", "absent"), [(1, ("seed", "verdict")), (2, ("seed",))])
+def test_records_from_before_seeds_are_still_whole(tmp_path: Path, version: int, absent: tuple[str, ...]) -> None:
+    """As they lie on disk: without what came later, and with a digest of what there was."""
+    content = json.loads(record("net", schema_version=version).model_dump_json(exclude={"digest", "signature"}))
+    for key in absent:
+        del content[key]
+    if version == 1:
+        del content["expense"]["calibration"]
+    content["digest"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    (tmp_path / "r.json").write_text(json.dumps(content))
+    assert load_record(tmp_path / "r.json").seed is None
+    content["seed"] = 4
+    (tmp_path / "r.json").write_text(json.dumps(content))
+    with pytest.raises(RecordError, match="version"):
+        load_record(tmp_path / "r.json")
+
+
+# Paired tests
+
+
+def test_p_is_the_share_of_signs_that_reach_as_far() -> None:
+    """Against every pattern written out; and its least value, where all differences have one sign."""
+    gaps = np.array([0.3, -0.1, 0.7, 0.2, 0.2])
+    sums = [abs(sum(s * g for s, g in zip(signs, gaps, strict=True))) for signs in product((1, -1), repeat=5)]
+    expected = sum(value >= gaps.sum() - 1e-9 for value in sums) / 32
+    other = np.arange(5.0)
+    assert sign_flip_test(other + gaps, other) == pytest.approx(expected)
+    assert sign_flip_test(other, other + gaps) == pytest.approx(expected)
+    assert sign_flip_test(other + 1, other) == 2 / 32
+    assert sign_flip_test(other, other) == 1.0
+
+
+def test_drawn_signs_agree_with_the_normal_limit() -> None:
+    """With n = 400 differences the sum is nearly normal: P(|Z| ≥ 2) = 0.0455, within 4 deviations of 10 000 draws."""
+    gaps = np.tile([1.0, -1.0], 200) + 2 / 399**0.5  # sum = 2·√n·rms of the differences
+    p = sign_flip_test(gaps, np.zeros(400))
+    assert p == pytest.approx(0.0455, abs=4 * (0.0455 / 1e4) ** 0.5 + 0.004)  # and the lattice of sums, φ(2)·spacing/2
+    assert sign_flip_test(gaps, np.zeros(400)) == p
+
+
+def test_what_is_not_finite_is_no_evidence() -> None:
+    one = np.array([1.0, 2.0, np.nan, inf])
+    assert sign_flip_test(one, np.zeros(4)) == 0.5
+    assert np.isnan(sign_flip_test(np.full(3, inf), np.full(3, inf)))
+
+
+def test_holm_by_hand_never_below_the_value_nor_above_bonferroni() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])  # Holm's steps: 4, 3, 2, 1 times
+    values = list(np.random.default_rng(0).random(9) ** 3)
+    for raw, found in zip(values, holm(values), strict=True):
+        assert raw <= found <= min(1.0, 9 * raw)
+    assert holm([]) == []
+
+
+def test_neighbours_are_compared_over_what_takes_no_part() -> None:
+    rows = [("a", np.arange(10.0)), None, ("b", np.arange(10.0) + 1), ("c", np.arange(10.0) + 1)]
+    first, absent, second, third = compare(rows)
+    assert first is None
+    assert absent is None
+    assert second is not None
+    assert third is not None
+    assert (second.label, second.p, second.told_apart) == ("a", pytest.approx(2 * 2 / 2**10), True)
+    assert (third.label, third.p, third.told_apart) == ("b", 1.0, False)
+
+
+def test_least_p_is_reached_by_the_clearest_pairs() -> None:
+    rows = [(str(i), np.full(8, float(i))) for i in range(11)]
+    found = [above.p for above in compare(rows) if above]
+    assert min(found) == pytest.approx(least_p(8, 10)) == pytest.approx(10 * 2 / 256)
+
+
+def test_the_page_says_that_two_samples_tell_nothing(root: Path) -> None:
+    page = page_of(root, record("a", 0.1), record("b", 0.2), record("c", 0.3))
+    assert "2 of 2 pairs of neighbours cannot be told apart: 2 samples are too few for a test of 2 pairs" in page
+    assert "not told apart from a" in page
+
+
+def test_models_at_the_truths_error_are_not_tested_against_each_other(root: Path) -> None:
+    truth = [[0.5]] * 4
+    put(root, *(record(n, e, truth_error=truth) for n, e in (("a", 0.1), ("b", 0.2), ("c", 0.4))))
+    a, b, c = task_standing("tiny_rollout", root).entries
+    assert (a.tied, b.tied, c.tied) == (True, True, False)
+    assert b.above is None
+    assert c.above is not None
+    assert c.above.label == "b"
+
+
+# Pareto front
+
+
+def test_front_by_hand() -> None:
+    points = [(1.0, 3.0, 5.0), (2.0, 2.0, 5.0), (2.0, 2.0, 5.0), (2.0, 3.0, 5.0), (3.0, 3.0, 0.0)]
+    assert [pareto(point, points) for point in points] == [True, True, True, False, True]
+
+
+def test_front_of_error_time_and_parameters(root: Path) -> None:
+    def net(label: str, error: float, seconds: float, size: int, **more: Any) -> Record:
+        cost = Expense(inference_seconds=seconds, inference_seconds_batched=seconds, batch=1, parameters=size)
+        return record(label, error, expense=cost, **more)
+
+    put(
+        root,
+        net("good", 0.1, 1.0, 100),
+        net("small", 0.2, 1.0, 10),
+        net("beaten", 0.3, 1.0, 10),
+        net("elsewhere", 0.3, 1.0, 10, hardware="cray"),
+        net("classic", 0.25, 9.0, 0, kind="classical"),
+    )
+    front = {e.record.label: e.front for e in task_standing("tiny_rollout", root).entries}
+    assert front == {"good": True, "small": True, "beaten": False, "elsewhere": True, "classic": True}
+
+
+def test_below_the_truths_error_the_cheaper_is_on_the_front(root: Path) -> None:
+    truth = [[0.5]] * 4
+    put(root, record("better", 0.1, seconds=2.0, truth_error=truth), record("cheaper", 0.2, truth_error=truth))
+    front = {e.record.label: e.front for e in task_standing("tiny_rollout", root).entries}
+    assert front == {"better": False, "cheaper": True}
+
+
+# What a task must name
+
+
+def task(*baselines: dict[str, Any]) -> Task:
+    return Task.model_validate(TASK | {"baselines": list(baselines)})
+
+
+GRIDS = [{"name": "classical", "shape": [n, n]} for n in (8, 12, 16, 24)]
+
+
+def spread_out(**options: Any) -> list[dict[str, Any]]:
+    return [named | options for named in GRIDS]
+
+
+@pytest.mark.parametrize(
+    ("baselines", "enough"),
+    [
+        ([], False),
+        (GRIDS, False),
+        ([*GRIDS, *spread_out(scheme="etdrk4")], True),
+        ([*GRIDS, *spread_out(scheme="etdrk4")[:3]], False),
+        ([*GRIDS, *spread_out(scheme="etdrk4")[:3], *spread_out(scheme="etdrk4")[:1]], False),  # the same twice
+        ([*GRIDS, *spread_out(scheme="ifrk4")], False),  # what the card does anyway
+        ([*GRIDS, *spread_out(cfl=0.2)], False),  # a step, not a method
+    ],
+)
+def test_two_methods_at_four_resolutions(baselines: list[dict[str, Any]], enough: bool) -> None:
+    found = wanting(task(*baselines), tiny_spec(solver__scheme="ifrk4"))
+    assert (found is None) == enough
+    assert enough or "Weak baselines" in str(found)
+
+
+def test_the_board_says_what_is_lacking(root: Path) -> None:
+    change_task(root, baselines=GRIDS)
+    page = page_of(root, record("k", kind="classical", model="classical", options={"shape": [8, 8]}))
+    assert "it names the card’s own: 4" in page
+    assert "3 of the 4 baselines that the task names have no record here" in page
+    answered = [record("k", model="classical", options={"shape": g["shape"]}) for g in GRIDS]
+    assert unanswered(task(*GRIDS), answered) is None
+
+
+@pytest.mark.parametrize("path", TASKS, ids=lambda path: path.parent.name)
+def test_tasks_here_name_enough_and_all_can_be_built(path: Path) -> None:
+    card = load_task(path)
+    spec = load_spec(card.dataset)
+    assert wanting(card, spec) is None
+    for named in card.baselines:
+        build_model(named.name, spec, None, **named.options)
