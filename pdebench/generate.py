@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import order, sample, solve
-from .arrays import Index
+from .arrays import Array, Index
 from .bucket import Bucket
 from .errors import CardError
 from .layout import DONE, FAILED, MISSING
@@ -24,6 +24,7 @@ from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
 
 log = logging.getLogger(__name__)
+_LOOK = 1 << 22  # bytes of frames that are looked at together
 
 
 # Called with members done and members to do; fractions count the unit in flight on rank 0.
@@ -128,11 +129,11 @@ def _measured(spec: DatasetSpec, told: list[float], events: Iterator[Event]) -> 
     looks = {0, last // 4, last // 2, 3 * last // 4, last} if isinstance(problem, Scaled) else set()
     for event in events:
         if isinstance(event, Frame) and event.index in looks and isinstance(problem, Scaled):
-            for member, values in zip(event.members, event.values, strict=True):
-                own = parameters(int(member))
-                value = float(resolved(problem, values, spec.output, own, solved=spec.grid))
-                if value < worst:
-                    worst, at = value, (int(member), float(spec.times.values()[event.index]))
+            own = solve.stacked([parameters(int(member)) for member in event.members])
+            values = _resolved(problem, event.values, spec, own)
+            least = int(np.argmin(values))
+            if values[least] < worst:
+                worst, at = values[least], (int(event.members[least]), float(spec.times.values()[event.index]))
         yield event
     if worst < 1:
         log.log(
@@ -145,6 +146,17 @@ def _measured(spec: DatasetSpec, told: list[float], events: Iterator[Event]) -> 
         told.append(worst)
     elif np.isfinite(worst):
         log.info("k_max η is at least %.2g (member %d, t = %g)", worst, *at)
+
+
+def _resolved(problem: Scaled, states: Array, spec: DatasetSpec, params: Mapping[str, Array]) -> Array:
+    """k_max η of each of a batch of output frames, infinite for those that are lost; a few MiB of them at a time."""
+    count = -(-states.nbytes // _LOOK)
+    found = [
+        resolved(problem, states[some], spec.output, {k: v[some] for k, v in params.items()}, solved=spec.grid)
+        for some in np.array_split(np.arange(len(states)), min(len(states), max(1, count)))
+    ]
+    values = np.concatenate(found)
+    return np.where(np.isnan(values), np.inf, values)
 
 
 def _settled(spec: DatasetSpec, store: TrajectoryStore, comm: Comm, group: Comm) -> dict[str, Any]:

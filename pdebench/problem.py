@@ -67,12 +67,15 @@ class Problem(Protocol):
 class Scaled(Protocol):
     """A problem that knows how small its smallest structures are. Optional for a problem."""
 
-    def smallest_scale(self, states: Array, grid: Grid, params: Params) -> Array:
-        """The length η below which dissipation leaves nothing, `(..., field, *space)` -> `(...)`; 0 without any."""
+    def smallest_scale(self, states: Array, grid: Grid, params: Params | BatchParams) -> Array:
+        """The length η below which dissipation leaves nothing, `(..., field, *space)` -> `(...)`; 0 without any.
+
+        A parameter is one number for all states, or one for each, `(...)`.
+        """
         ...
 
 
-def resolved(problem: Scaled, states: Array, grid: Grid, params: Params, *, solved: Grid) -> Array:
+def resolved(problem: Scaled, states: Array, grid: Grid, params: Params | BatchParams, *, solved: Grid) -> Array:
     """k_max η of states on `grid`, `(..., field, *space)` -> `(...)`: below 1 the `solved` grid is too coarse.
 
     k_max is the largest wavenumber that the 2/3 rule keeps on the grid that the equations were solved on.

@@ -355,6 +355,8 @@ def test_a_held_batch_works_in_six_copies_of_its_blocks_and_large_ones_are_not_h
     k = largest_mode(64)
     copies = held.memory / (32 * (2 * k + 1) * (k + 1) * some.state.itemsize)
     assert 1 < copies < 6
-    large = case(1024, 512, count=2, precision=precision)
-    large.advance(held=held)
-    assert held.memory == 0
+    few = case(128, 128, count=16, precision=precision)
+    many = few.of(np.arange(160) % 16)  # the same blocks, more than 16 MiB of them
+    for batch, is_held in ((few, True), (many, False)):
+        replace(batch, steps=np.ones(len(batch.state), int)).advance(held=held)
+        assert (held.memory > 0) == is_held

@@ -196,6 +196,9 @@ def test_the_smallest_scale_is_that_of_a_beltrami_flow() -> None:
     grid = cube(16)
     found = flow(BELTRAMI).smallest_scale(start(flow(BELTRAMI), grid), grid, {"viscosity": 0.1})
     assert found == pytest.approx((0.1**2 / (1 + 0.49 + 0.43**2)) ** 0.25)
+    two = np.stack([start(flow(BELTRAMI), grid)] * 2)
+    each = flow(BELTRAMI).smallest_scale(two, grid, {"viscosity": np.array([0.1, 0.2])})
+    assert each == pytest.approx(found * np.array([1, 2**0.5]))
 
 
 # Bad input

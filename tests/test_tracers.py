@@ -176,6 +176,9 @@ def test_the_smallest_scale_is_that_of_the_enstrophy_that_is_lost() -> None:
         largest = 5  # (16 − 1) // 3
         found = resolved(flow, states, grid, params, solved=grid)
         np.testing.assert_allclose(found, largest * expected, rtol=1e-12)
+        batch = {name: np.array([value, value / 8]) for name, value in params.items()}
+        each = [float(flow.smallest_scale(states[i], grid, {k: v[i] for k, v in batch.items()})) for i in range(2)]
+        np.testing.assert_allclose(flow.smallest_scale(states, grid, batch), each, rtol=1e-12)
     still, ideal = problem(), {**params, "viscosity": 0.0}
     assert still.smallest_scale(np.zeros((1, 16, 16)), grid, params) > 1e6
     assert still.smallest_scale(states[:, :1], grid, ideal).max() == 0

@@ -165,7 +165,7 @@ class NavierStokes2D(Card):
             **{f"{t.name}_variance": np.var(states[..., 1 + j, :, :], axis=(-2, -1)) for j, t in self._ungraded()},
         }
 
-    def smallest_scale(self, states: Array, grid: Grid, params: Params) -> Array:
+    def smallest_scale(self, states: Array, grid: Grid, params: Params | BatchParams) -> Array:
         """η = (ν³/χ)^(1/6), χ being the rate at which dissipation takes enstrophy, `(..., field, *space)` -> `(...)`.
 
         Kraichnan (1967, Phys. Fluids 10, 1417). With hyperviscosity (νₕ³/χ)^(1/6p) where that is larger; of a tracer
@@ -174,9 +174,9 @@ class NavierStokes2D(Card):
         modes, p = Modes(grid), self.hyperviscosity_power
         coefficients = {1: params["viscosity"]} | ({p: params["hyperviscosity"]} if p > 1 else {})
         power = modes.weight * np.abs(modes.forward(states[..., 0, :, :].astype(float))) ** 2
-        lost = sum((power * value * modes.squared**q).sum(axis=(-2, -1)) for q, value in coefficients.items())
+        lost = sum(value * (power * modes.squared**q).sum(axis=(-2, -1)) for q, value in coefficients.items())
 
-        def scale(value: float, q: int = 1) -> Array:
+        def scale(value: Array | float, q: int = 1) -> Array:
             return np.asarray((value**3 / np.maximum(lost, 1e-200)) ** (1 / (6 * q)))
 
         eddies = np.maximum.reduce([scale(value, q) for q, value in coefficients.items()])

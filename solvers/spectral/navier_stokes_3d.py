@@ -83,7 +83,7 @@ class NavierStokes3D(Card):
             **{f"momentum_{axis}": mean[..., i] for i, axis in enumerate("xyz")},
         }
 
-    def smallest_scale(self, states: Array, grid: Grid, params: Params) -> Array:
+    def smallest_scale(self, states: Array, grid: Grid, params: Params | BatchParams) -> Array:
         """η = (ν³/ε)^¼ (Kolmogorov 1941), `(..., field, *space)` -> `(...)`."""
         modes = Modes(grid)
         lost = dissipation(modes, modes.forward(states.astype(float)), params["viscosity"])
@@ -94,7 +94,7 @@ class NavierStokes3D(Card):
         return {"energy": "falling"} | {f"momentum_{axis}": "constant" for axis in "xyz"}
 
 
-def dissipation(modes: Modes, velocity: Complex, viscosity: float) -> Array:
+def dissipation(modes: Modes, velocity: Complex, viscosity: Array | float) -> Array:
     """ε = 2νΩ = ν⟨|∇u|²⟩, `(..., 3, *k)` -> `(...)`: what the energy ½⟨|u|²⟩ loses per time."""
     return viscosity * mean_square(modes, velocity, modes.squared)
 

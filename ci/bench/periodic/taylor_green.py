@@ -5,7 +5,8 @@
 
 A grid is entered on coarser ones: each is left as soon as the outermost modes that it keeps hold 1e-9 of the energy.
 The published peak is that of the 512³ pseudo-spectral solution of van Rees, Leonard, Pullin & Koumoutsakos (2011,
-J. Comput. Phys. 230, 2794) as tabulated for case C3.5 of the workshops on high-order CFD methods: 0.01286 at t = 8.97.
+J. Comput. Phys. 230, 2794), used for case C3.5 of the workshops on high-order CFD methods: 0.01286 at t = 8.97, which
+another open project's note credits to it; we have not read the number in the paper itself.
 Brachet et al. (1983, J. Fluid Mech. 130, 411) found it at t ≈ 9.
 """
 
