@@ -179,7 +179,7 @@ def _above(entry: Entry) -> Cell:
     if entry.above is None:
         return Cell(ABSENT)
     p = entry.above.p
-    words = "" if entry.above.told_apart else f"not told apart from {entry.above.label}"
+    words = "" if entry.above.told_apart else "not told apart"
     return Cell("p < 0.001" if p < 1e-3 else f"p = {number(p)}", p, words)
 
 
