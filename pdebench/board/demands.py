@@ -46,7 +46,7 @@ def unanswered(task: Task, records: Iterable[Record]) -> str | None:
         return None
     return (
         f"{len(lacking)} of the {len(task.baselines)} baselines that the task names have no record here: "
-        f"`pdebench baselines {task.name}` makes them."
+        f"pdebench baselines {task.name} makes them."
     )
 
 
