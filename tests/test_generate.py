@@ -14,9 +14,9 @@ import pytest
 import yaml
 from specs import tiny_card, tiny_spec
 
-from pdebench import solve
+from pdebench import sample, solve
 from pdebench.errors import CardError
-from pdebench.generate import generate
+from pdebench.generate import _resolved, generate
 from pdebench.problem import Frame, Outcome
 from pdebench.solvers.spectral.navier_stokes import NavierStokes2D
 from pdebench.store import TrajectoryStore
@@ -169,3 +169,13 @@ def test_a_viscosity_that_the_grid_cannot_resolve_is_told(tmp_path, caplog, visc
         generate(tiny_spec(parameters__viscosity__value=viscosity), tmp_path / "data.zarr")
     levels = [record.levelname for record in caplog.records if record.getMessage().startswith(said)]
     assert levels == ["WARNING" if viscosity < 0.01 else "INFO", "INFO", "INFO"]  # one of each unit
+
+
+def test_a_lost_member_does_not_hide_how_others_are_resolved():
+    spec = tiny_spec(parameters__viscosity__value=0.01)
+    problem, _ = solve.prepare(spec)
+    states = np.stack([sample.initial(spec, problem, m, spec.output) for m in range(3)])
+    params = solve.stacked([sample.parameters(spec, m) for m in range(3)])
+    healthy = _resolved(problem, states, spec, params)
+    states[1] = np.nan
+    np.testing.assert_array_equal(_resolved(problem, states, spec, params), [healthy[0], np.inf, healthy[2]])
