@@ -45,8 +45,7 @@ class Campaign:
     def note(self, said: Mapping[str, Any]) -> None:
         """A worker begins these members, or has committed the unit."""
         if "delivery" in said:
-            delivery: Delivery = said["delivery"]
-            self.tally.deliveries.append(delivery)
+            self.tally.deliveries.append(Delivery(**said["delivery"]))
         else:
             self._met[f"unit-{said['unit']}-{said['attempt']}"] = tuple(said["members"])
 

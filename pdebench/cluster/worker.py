@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -80,7 +81,7 @@ class Desk(WorkerPlugin):
 
     def deliver(self, what: Order, delivery: Delivery) -> None:
         """Let the driver know of a commit. A task's result stays on its worker, and would be lost with it."""
-        self._tell({"unit": what.unit, "attempt": what.attempt, "delivery": delivery})
+        self._tell({"unit": what.unit, "attempt": what.attempt, "delivery": asdict(delivery)})
 
     def _tell(self, said: dict[str, Any]) -> None:
         """Returns when the scheduler has it."""
