@@ -30,7 +30,8 @@ wanted = {
     for path in tree.glob(pattern)
 } | {"pdebench/py.typed"}
 wanted |= {str(path.relative_to(tree)) for path in (tree / "pdebench").glob("**/*.py")}
-wanted |= {str(path.relative_to(tree)) for path in (tree / "pdebench/board").glob("page.*")}
+for pattern in ("board/page.*", "site/frame.html", "site/assets/*", "stream/*.h"):
+    wanted |= {str(path.relative_to(tree)) for path in (tree / "pdebench").glob(pattern)}
 wanted |= {"pdebench/solvers/kernels/_compiled.pyi"}
 held -= {name for name in held if name.endswith((".so", ".pyd"))}  # compiled where a compiler is
 if lacking := wanted - held:
