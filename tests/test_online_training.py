@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -143,7 +146,9 @@ def one_of_two(rank: int, folder: str) -> None:
 
 
 def test_two_trainers_share_a_stream_without_overlap(tmp_path):
-    torch.multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
+    own = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    trainers = [subprocess.Popen([sys.executable, __file__, str(rank), str(tmp_path)], env=own) for rank in range(2)]
+    assert [trainer.wait(100) for trainer in trainers] == [0, 0]
     one, two = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
     windows = Counter(map(tuple, one["seen"] + two["seen"]))
     assert windows == Counter({(m, s): 1 for m in range(32) for s in range(8)})
@@ -168,3 +173,7 @@ def test_checkpoints_of_another_share_are_refused(tmp_path):
     assert sum(np.asarray(part).nbytes for part in state.values()) < 1_000_000
     with pytest.raises(PdebenchError, match="another campaign"):
         pdebench.stream(tiny_spec(), workers=0, share=(1, 2), resume=state)
+
+
+if __name__ == "__main__":
+    one_of_two(int(sys.argv[1]), sys.argv[2])

@@ -18,6 +18,7 @@ import pdebench
 from pdebench.store import TrajectoryStore
 
 KILLS = [4, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])]
+CAPACITY = 64  # windows: solvers that are far ahead have ended before anybody can kill them
 PACE = 0.05  # [s] between two batches: what a step of training takes, and time for a kill to fall into
 
 
@@ -38,7 +39,7 @@ def trainer(folder, kills):
             state = {name: file[name] for name in file.files}
         used = state.pop("used").tolist()
     with pdebench.stream(
-        campaign(kills), workers=2, batch_size=8, buffer="firo", capacity=200, keep=folder / "kept", resume=state
+        campaign(kills), workers=2, batch_size=8, buffer="firo", capacity=CAPACITY, keep=folder / "kept", resume=state
     ) as stream:
         for batch in stream:
             time.sleep(PACE)
@@ -84,7 +85,7 @@ def test_whoever_is_killed_nothing_is_lost_or_doubled(tmp_path, kills):
         if sum(victims.values()) < kills and moved:
             told = state.stat().st_mtime
             crew = children(process.pid)
-            if crew and rng.random() < 0.6:
+            if crew and (not victims["solver"] or rng.random() < 0.6):
                 os.kill(int(rng.choice(crew)), signal.SIGKILL)
                 victims["solver"] += 1
             else:
