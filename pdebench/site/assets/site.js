@@ -111,9 +111,9 @@ const precision = (data) => {
   for (const e of shown.filter((e) => e.kind === "classical")) {
     solvers.set(e.solver, [...(solvers.get(e.solver) ?? []), { x: e.seconds, y: e.score }]);
   }
-  for (const points of solvers.values()) {
+  for (const [i, points] of [...solvers.values()].entries()) {
     sets.push({
-      label: "classical solvers", pointStyle: "line", data: points.sort((a, b) => a.x - b.x), showLine: true, borderColor: ink("ink"),
+      quiet: i > 0, label: "classical solvers", pointStyle: "line", data: points.sort((a, b) => a.x - b.x), showLine: true, borderColor: ink("ink"),
       borderWidth: 1.2, pointRadius: 0, pointHitRadius: 0,
     });
   }
@@ -163,7 +163,11 @@ const draw = (figure, config) => {
     options.options.animation = false;
     options.options.plugins.legend = {
       position: "bottom",
-      labels: { color: ink("ink"), usePointStyle: true, boxHeight: 7, pointStyleWidth: 22, filter: (item, all) => !all.datasets[item.datasetIndex].quiet },
+      labels: {
+        color: ink("ink"), usePointStyle: true, boxHeight: 7,
+        pointStyleWidth: figure.className === "rollout" ? 22 : undefined, // wide enough for dashes
+        filter: (item, all) => !all.datasets[item.datasetIndex].quiet,
+      },
     };
     return new Chart(canvas, options);
   };
