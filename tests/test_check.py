@@ -189,6 +189,15 @@ def test_a_decay_to_rest_is_not_frozen(tmp_path: Path) -> None:
     assert errors(store, "frozen") == []
 
 
+def test_a_field_that_has_become_uniform_may_rest(tmp_path: Path) -> None:
+    store = sound(tmp_path)
+    values = exposed(store, 2)
+    values[3:] = np.float32(0.75)
+    assert errors(store, "frozen") == []
+    values[3:] += np.float32(1e-3) * values[0]  # no longer uniform, and all the same
+    assert "frame 4" in errors(store, "frozen")[0].message
+
+
 @pytest.mark.parametrize(("source", "target"), [((1, 2), (1, 4)), ((0, 3), (5, 1))], ids=["one member", "two"])
 def test_a_duplicate_frame_is_found(tmp_path: Path, source: tuple[int, int], target: tuple[int, int]) -> None:
     store = sound(tmp_path)

@@ -14,6 +14,7 @@ from pdebench import sample
 from .finding import Evidence, Finding, Remark, Trajectory, listed, remedy
 
 STILL = 1e-6  # a change this small beside its neighbours is none
+UNIFORM = 1e-5  # a spread over space this small beside the greatest is that of a float32 constant
 BURST = 10.0  # growth of the maximum from one frame to the next
 OUTLIER = 100.0  # times the median member
 
@@ -27,13 +28,15 @@ def finite(trajectory: Trajectory) -> Iterator[Remark]:
 
 
 def frozen(trajectory: Trajectory) -> Iterator[Remark]:
-    """No frame repeats the one before while the frames around them move."""
+    """No frame repeats the one before while the frames around them move. A field that has become uniform may rest."""
     for name, values in trajectory.fields():
         change = np.array([_rms(new - old) for old, new in pairwise(values)])
         if len(change) < 2:
             continue
         around = np.maximum(np.r_[0.0, change[:-1]], np.r_[change[1:], 0.0])
-        still = np.flatnonzero(change < STILL * around)
+        spread = np.array([float(np.std(frame, dtype=float)) for frame in values])
+        level = spread[1:] < UNIFORM * spread.max()
+        still = np.flatnonzero((change < STILL * around) & ~level)
         if len(still):
             where = trajectory.at(int(still[0]) + 1)
             yield "error", f"{name} stands still at {where} while the frames around it move{trajectory.again}"
