@@ -12,8 +12,7 @@ from pdebench.errors import ModelError, RecordError
 from pdebench.task import Record, load_record
 from pdebench.timing import Calibration, best_batch, calibrate
 
-HERE = Path(__file__).parent.parent
-OLD = HERE / "leaderboards" / "ns2d_decaying_demo" / "records" / "classical_shape_32_32.json"
+OLD = Path(__file__).parent / "records" / "version_1.json"  # written by the code of its time
 
 
 def clock(cost, *, memory=10**9):
