@@ -224,7 +224,7 @@ def test_an_error_in_a_worker_ends_as_one_clear_line(tmp_path, mark):
 
 
 def test_an_interrupted_driver_takes_its_workers_with_it(tmp_path, mark):
-    spec = by_rows(pause=0.03, ranks=1)
+    spec = by_rows(pause=0.03, ranks=1, count=60)
     card, out = card_file(tmp_path, spec), tmp_path / "s.zarr"
     run = start(mark, "generate", card, "--out", out, "--cluster", "local", "--workers", "2")
     while run.poll() is None and not list(out.glob("*/*.partial")):

@@ -119,9 +119,16 @@ def test_a_slow_rival_is_stopped_after_as_many_iterations_as_the_best_would_pay_
     _, log, rows = contest({"good": (1, 0.1, 20, {}, {}), "bad": (1, 0.1, 100, {}, {})})
     assert solved(log, "bad") == [PROBE, 29]
     assert "29 iterations" in rows["bad"]["dropped"]
-    _, log, rows = contest({"good": (1, 0.1, 20, {}, {}), "hopeless": (1, 0.1, 5000, {}, {})})
-    assert solved(log, "hopeless") == [PROBE]  # 10 of 5000: nobody waits for the 29
-    assert "5e+03 are in sight" in rows["hopeless"]["dropped"]
+    _, log, rows = contest({"good": (1, 0.1, 20, {}, {}), "gmres": (1, 0.1, 5000, {}, {})})
+    assert solved(log, "gmres") == [PROBE]  # 10 of 5000: nobody waits for the 29
+    assert "5e+03 are in sight" in rows["gmres"]["dropped"]
+
+
+def test_a_residual_that_may_rise_at_first_promises_nothing(contest):
+    """Conjugate gradients gain late: they get all the iterations that are paid for."""
+    _, log, rows = contest({"good": (1, 0.1, 20, {}, {}), "late": (1, 0.1, 5000, {}, {})})
+    assert solved(log, "late")[-1] > PROBE
+    assert "do not suffice" in rows["late"]["dropped"]
     _, log, rows = contest({"good": (1, 0.1, 20, {}, {}), "worse": (1, 1.0, 5000, {}, {})})
     assert solved(log, "worse") == [PROBE]
 

@@ -22,8 +22,9 @@ class Shares:
         """This rank's rows of a system that every rank has assembled; the system itself on one rank."""
         if self._comm.size == 1:
             return system
-        from pdebench.solvers.krylov.petsc import rows_of, spread
+        from pdebench.solvers.krylov.petsc import collect_garbage, rows_of, spread
 
+        collect_garbage(self._comm)
         if self._last is None or self._last[0] != system.fingerprint:
             self._last = system.fingerprint, spread(system, self._comm)
         kept = self._last[1]

@@ -109,7 +109,7 @@ class EllipticCard(Card):
         return {"linear algebra": f"multigrid on {own}, {petsc}"}
 
     def refined(self, factor: float) -> EllipticCard:
-        finer = self.tolerance if isinstance(self.tolerance, str) else max(self.tolerance / factor**2, TIGHT)
+        finer = self.tolerance if isinstance(self.tolerance, str) else max(self.tolerance / factor**self.order, TIGHT)
         step = None if self.time_step is None else self.time_step / factor
         return self.model_copy(update={"time_step": step, "tolerance": finer})
 
@@ -143,7 +143,7 @@ class EllipticCard(Card):
         sound: list[tuple[Array, Params]] = [
             (s, own) for s, own in zip(states, rows, strict=True) if not problem.unsound(s)
         ]
-        verdict = self._settled_tolerance(problem, grid, sound)
+        verdict: Verdict = comm.bcast(self._settled_tolerance(problem, grid, sound))  # the last bits may differ
         if self.linear_solver != "auto" or not sound:
             return verdict
         shares = Shares(comm)
@@ -193,10 +193,11 @@ class EllipticCard(Card):
         coarse = rough.expanded(self._solution(rough.system, TIGHT))
         error = _relative(coarse, resample(true, grid, half)) / (2**self.order - 1)
         row: dict[str, Any] = {"discretisation_error": error}
-        direct = self.sequence(system.system).method.direct  # solves to round-off, whatever is asked of it
-        worst = self._amplification(system.system, tight) if direct else 0.0
+        # A direct method solves to round-off, whatever is asked of it; and which one `auto` takes is not known yet.
+        bounded = self.linear_solver == "auto" or self.sequence(system.system).method.direct
+        worst = self._amplification(system.system, tight) if bounded else 0.0
         for power in range(2, 11):
-            off = worst * 10.0**-power if direct else _relative(self._solution(system.system, 10.0**-power), tight)
+            off = worst * 10.0**-power if bounded else _relative(self._solution(system.system, 10.0**-power), tight)
             if off <= self.share * error:
                 break
         return row | {"tolerance": 10.0**-power, "algebraic_error": off}
@@ -208,7 +209,7 @@ class EllipticCard(Card):
         for _ in range(INVERSE):
             y = y / np.linalg.norm(y)
             y, _ = sequence.solve(replace(system, rhs=y))
-        return float(np.linalg.norm(y) * np.linalg.norm(system.rhs) / np.linalg.norm(x))
+        return float(np.linalg.norm(y) * np.linalg.norm(system.rhs) / max(np.linalg.norm(x), np.finfo(float).tiny))
 
     def _solution(self, system: System, tolerance: float) -> Array:
         return self.sequence(system, tolerance).solve(system)[0]

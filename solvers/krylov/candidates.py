@@ -19,6 +19,9 @@ SMALL = 4000  # unknowns: below it, a sweep of ILU costs less than a transform
 RECYCLED = 5  # systems that a space needs to show what it saves
 
 
+STEADY = frozenset({"gmres"})
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A method of the table with its options (JSON values), and how it is to be tried."""
@@ -30,6 +33,11 @@ class Candidate:
     least: int = 1  # systems that it must have solved before it is judged
     factor: float = 0.0  # of `elimination`'s estimate, for methods that factorise: 1 for LU, ½ for Cholesky
     floor: tuple[float, float] = (0.0, 0.0)  # seconds, and seconds per unknown, that a new matrix costs at least
+
+    @property
+    def steady(self) -> bool:
+        """Whether its residual never rises, so that what the first iterations promise can be believed."""
+        return self.name in STEADY
 
     @property
     def recycles(self) -> bool:

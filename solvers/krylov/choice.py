@@ -105,7 +105,7 @@ class _Contest:
             return
         best = self._best()
         self._trials.append(trial)
-        trial.method.steady = best is not None and not candidate.recycles
+        trial.method.steady = best is not None and candidate.steady
         for _ in range(min(candidate.least, len(self._systems))):
             allowed, setup = self._allowance(candidate, best)
             trial.step(allowed=allowed, allowed_setup=setup)

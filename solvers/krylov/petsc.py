@@ -98,6 +98,16 @@ def spread(system: System, comm: Comm) -> System:
     return replace(system, operator=mat, rhs=system.rhs[rows_of(mat)].copy(), comm=comm)
 
 
+def collect_garbage(comm: Comm) -> None:
+    """Free the PETSc objects that all ranks of `comm` have dropped; every rank calls it.
+
+    An object on several ranks cannot be freed when one of them drops it, so petsc4py ≥ 3.18 keeps it until then.
+    """
+    clean = getattr(petsc(), "garbage_cleanup", None)
+    if clean is not None:
+        clean(comm)
+
+
 def rows_of(mat: Any) -> slice:
     """The rows of a Mat that this rank holds."""
     return slice(*mat.getOwnershipRange())

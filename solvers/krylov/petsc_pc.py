@@ -60,13 +60,14 @@ class PetscPreconditioner:
         self.mat = mat
         if fresh:
             self.pc = petsc().PC().create(comm=mat.getComm())
-            self._configure(self.pc, system)
         constant = system.nullspace == "constant"
         if constant or (self._marked and not fresh):  # an empty null space takes the one before back
             mat.setNullSpace(petsc().NullSpace().create(constant=constant, comm=mat.getComm()))
         self._marked = constant
         self.pc.setOperators(mat)
         try:
+            if fresh:
+                self._configure(self.pc, system)  # a kind that this PETSc was built without shows here
             self.pc.setUp()
         except petsc().Error as error:
             self.pc = None
