@@ -11,12 +11,19 @@ from torch import Tensor, nn
 from pdebench.errors import ModelError
 from pdebench.spec import DatasetSpec
 
+from .torch_model import columns, field_names
+
 Padding = Literal["circular", "replicate", "zeros"]
 
 
 def padding_of(spec: DatasetSpec) -> Padding:
     """What lies beyond the border: the other side of a periodic box (a grid of `nodes`), else the border's value."""
     return "circular" if spec.grid.points == "nodes" else "replicate"
+
+
+def channels(spec: DatasetSpec, history: int) -> tuple[int, int]:
+    """How many channels `frames_and_constants` makes, and how many fields the answer has."""
+    return history * columns(spec) + len(spec.parameters), len(field_names(spec))
 
 
 def frames_and_constants(history: Tensor, params: Tensor) -> Tensor:

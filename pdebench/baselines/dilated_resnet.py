@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from pdebench.errors import ModelError
 from pdebench.spec import DatasetSpec
 
-from .blocks import Padding, conv, frames_and_constants, padding_of
-from .torch_model import TorchModel, columns, field_names
+from .blocks import Padding, channels, conv, frames_and_constants, padding_of
+from .torch_model import TorchModel
 
 
 class DilatedResNet(nn.Module):
@@ -72,8 +72,7 @@ class DilatedResNetModel(TorchModel):
             raise ModelError(f"dilations {list(dilations)} reach across the whole grid {spec.store.shape}: take less")
         return DilatedResNet(
             len(spec.store.shape),
-            history * columns(spec) + len(spec.parameters),
-            len(field_names(spec)),
+            *channels(spec, history),
             width=width,
             blocks=blocks,
             dilations=tuple(dilations),

@@ -15,8 +15,8 @@ from torch.nn import functional
 from pdebench.errors import ModelError
 from pdebench.spec import DatasetSpec
 
-from .blocks import frames_and_constants
-from .torch_model import TorchModel, columns, field_names
+from .blocks import channels, frames_and_constants
+from .torch_model import TorchModel
 
 
 class SpectralConv(nn.Module):
@@ -157,11 +157,11 @@ class FNOModel(TorchModel):
         kernel: int = 1,
         coordinates: bool = True,
     ) -> FNO:
-        space, outputs = spec.store.shape, len(field_names(spec))
+        space = spec.store.shape
         per_axis = (modes,) * len(space) if isinstance(modes, int) else tuple(modes)
         if len(per_axis) != len(space) or any(not 1 <= m <= n // 2 for m, n in zip(per_axis, space, strict=True)):
             raise ModelError(f"modes {modes} do not fit the grid {space}: at most half its points along each axis")
         if kernel % 2 == 0 or kernel < 1:
             raise ModelError(f"kernel {kernel} has no middle: choose 1, 3, 5 …")
-        inputs = history * columns(spec) + len(spec.parameters)
+        inputs, outputs = channels(spec, history)
         return FNO(inputs, outputs, modes=per_axis, width=width, layers=layers, kernel=kernel, coordinates=coordinates)

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from pdebench.spec import DatasetSpec
 
-from .blocks import Padding, conv, expect_divisible, frames_and_constants, padding_of
-from .torch_model import TorchModel, columns, field_names
+from .blocks import Padding, channels, conv, expect_divisible, frames_and_constants, padding_of
+from .torch_model import TorchModel
 
 
 class VCycle(nn.Module):
@@ -73,8 +73,7 @@ class MgNOModel(TorchModel):
         expect_divisible(spec.store.shape, 2 ** (levels - 1), f"an MgNO of {levels} levels")
         return MgNO(
             len(spec.store.shape),
-            history * columns(spec) + len(spec.parameters),
-            len(field_names(spec)),
+            *channels(spec, history),
             width=width,
             layers=layers,
             levels=levels,

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from pdebench.errors import ModelError
 from pdebench.spec import DatasetSpec
 
-from .blocks import frames_and_constants
-from .torch_model import TorchModel, columns, field_names
+from .blocks import channels, frames_and_constants
+from .torch_model import TorchModel
 from .unet import UNet, body
 
 EMBEDDED = 16  # numbers that tell a block which step of the refinement it is in
@@ -87,8 +87,10 @@ class RefinerModel(TorchModel):
     ) -> Refiner:
         if steps < 1 or not 0 < sigma_min < 1:
             raise ModelError(f"a refinement has at least 1 step and 0 < sigma_min < 1, not {steps} and {sigma_min:g}")
-        outputs = len(field_names(spec))
-        inputs = history * columns(spec) + len(spec.parameters) + outputs
+        inputs, outputs = channels(spec, history)
         return Refiner(
-            body(spec, inputs, width, multipliers, condition=EMBEDDED), outputs, steps=steps, sigma_min=sigma_min
+            body(spec, inputs + outputs, width, multipliers, condition=EMBEDDED),
+            outputs,
+            steps=steps,
+            sigma_min=sigma_min,
         )

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from pdebench.spec import DatasetSpec
 
-from .blocks import Padding, conv, expect_divisible, frames_and_constants, padding_of
-from .torch_model import TorchModel, columns, field_names
+from .blocks import Padding, channels, conv, expect_divisible, frames_and_constants, padding_of
+from .torch_model import TorchModel
 from .unet import UNet
 
 
@@ -64,8 +64,7 @@ class SineNetModel(TorchModel):
         expect_divisible(spec.store.shape, 2 ** (len(multipliers) - 1), f"a SineNet of {len(multipliers)} levels")
         return SineNet(
             len(spec.store.shape),
-            history * columns(spec) + len(spec.parameters),
-            len(field_names(spec)),
+            *channels(spec, history),
             width=width,
             waves=waves,
             multipliers=tuple(multipliers),

@@ -85,9 +85,7 @@ class Stepper(nn.Module):
 
     def forward(self, history: Tensor, params: Tensor) -> Tensor:
         """`(b, h, field + input, *space)`, or `(b, 1, input, *space)` if steady; `(b, p)` -> `(b, field, *space)`."""
-        logs = torch.where(self.param_log > 0, params.clamp_min(1e-30).log(), params)
-        mean, std = self._scales()
-        out = self.network((history - mean) / std, (logs - self.param_mean) / self.param_std)
+        out = self.network(*self._normalised(history, params))
         found: Tensor = self.mean + self.std * out if self.steady else history[:, -1, : self.fields] + self.change * out
         return found
 
@@ -111,10 +109,8 @@ class Stepper(nn.Module):
             return None
         if self.steady or future.shape[1] != 1:
             raise ModelError("a network with a loss of its own learns one step of a problem in time: unroll must be 1")
-        mean, std = self._scales()
-        logs = torch.where(self.param_log > 0, params.clamp_min(1e-30).log(), params)
         change = (future[:, 0] - history[:, -1, : self.fields]) / self.change
-        return own((history - mean) / std, (logs - self.param_mean) / self.param_std, change)
+        return own(*self._normalised(history, params), change)
 
     def disturbed(self, history: Tensor, noise: float) -> Tensor:
         """The history with `noise`, in units of the fields' std, on the fields; the inputs are known and stay."""
@@ -124,11 +120,13 @@ class Stepper(nn.Module):
         shaken = fields + noise * self.std * torch.randn_like(fields)
         return torch.cat([shaken, history[:, :, self.fields :]], dim=2) if self.inputs else shaken
 
-    def _scales(self) -> tuple[Tensor, Tensor]:
-        """Mean and std of the columns of a history."""
-        if self.steady:
-            return self.input_mean, self.input_std
-        return torch.cat([self.mean, self.input_mean]), torch.cat([self.std, self.input_std])
+    def _normalised(self, history: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network sees of a history, whose columns are fields and inputs (inputs alone if steady)."""
+        mean, std = self.input_mean, self.input_std
+        if not self.steady:
+            mean, std = torch.cat([self.mean, mean]), torch.cat([self.std, std])
+        logs = torch.where(self.param_log > 0, params.clamp_min(1e-30).log(), params)
+        return (history - mean) / std, (logs - self.param_mean) / self.param_std
 
 
 class TorchModel:

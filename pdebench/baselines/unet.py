@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from pdebench.spec import DatasetSpec
 
-from .blocks import Padding, Residual, conv, expect_divisible, frames_and_constants, padding_of
-from .torch_model import TorchModel, columns, field_names
+from .blocks import Padding, Residual, channels, conv, expect_divisible, frames_and_constants, padding_of
+from .torch_model import TorchModel, field_names
 
 
 class UNet(nn.Module):
@@ -88,7 +88,7 @@ class UNetModel(TorchModel):
     def network(
         spec: DatasetSpec, *, history: int = 1, width: int = 16, multipliers: Sequence[int] = (1, 2, 4)
     ) -> UNetStep:
-        return UNetStep(body(spec, history * columns(spec) + len(spec.parameters), width, multipliers))
+        return UNetStep(body(spec, channels(spec, history)[0], width, multipliers))
 
 
 def body(spec: DatasetSpec, inputs: int, width: int, multipliers: Sequence[int], *, condition: int = 0) -> UNet:

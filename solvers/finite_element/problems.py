@@ -40,7 +40,8 @@ class _Shape(Card):
     steady: bool = False  # the one frame is the steady flow, where there is one
 
     def scene(self, params: Params) -> Scene:
-        raise NotImplementedError
+        """The box, its sides, the fluid and the body of a member; each flow has its own."""
+        raise NotImplementedError(f"{type(self).__name__} says nothing of its scene")
 
     def initial(self, grid: Grid, params: Params, rng: np.random.Generator) -> Array:
         """At rest; lid or inlet start at once. Needs a grid of centres."""
