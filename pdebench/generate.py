@@ -15,7 +15,6 @@ import numpy as np
 
 from . import order, sample, solve
 from .arrays import Array, Index
-from .bucket import Bucket
 from .errors import CardError
 from .layout import DONE, FAILED, MISSING
 from .parallel import Comm, Serial, together
@@ -35,7 +34,7 @@ Progress = Callable[[float, float], None]
 class Summary:
     """What a call of `generate` left in the store, of the members it was asked for."""
 
-    store: Path | Bucket
+    store: Path | str
     done: int
     failed: int
     missing: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import warnings
 from datetime import UTC, datetime
@@ -18,7 +17,6 @@ from . import sample
 from .journal import Entry
 from .problem import Arranged, Field, Outcome, Parameter, Problem, inputs_of, is_steady, problem_of, solvers
 from .provenance import commit
-from .shard import sync_folder
 from .spec import DatasetSpec
 
 SCHEMA_VERSION = 1
@@ -66,14 +64,10 @@ def redescribe(place: Any, spec: DatasetSpec) -> None:
 
 
 def record_verdict(place: Any, verdict: dict[str, Any]) -> None:
-    """Write what a solver settled on into an existing store, durably: units made by it come after."""
+    """Write what a solver settled on into an existing store."""
     group = zarr.open_group(place, mode="r+", use_consolidated=False)
     group.attrs["settled"] = verdict
     _consolidate(place)
-    if isinstance(place, Path):
-        with (place / "zarr.json").open("rb") as file:
-            os.fsync(file.fileno())
-        sync_folder(place)
 
 
 def _consolidate(place: Any) -> None:

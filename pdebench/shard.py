@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from dataclasses import dataclass
 from itertools import count
+from math import prod
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import google_crc32c
 import numpy as np
-from numpy.typing import DTypeLike
 
 from .arrays import Array
 from .errors import StoreError
@@ -27,38 +28,66 @@ _BLOCK = 1 << 24  # bytes per step when a whole file is read
 _COUNT = count()
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a shard looks like: `slots × frames` chunks, of which the first `samples` rows are there."""
+
+    slots: int
+    samples: int
+    frames: int
+    space: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the frames that are there, `(sample, frame, *space)`."""
+        return (self.samples, self.frames, *self.space)
+
+    @property
+    def frame_bytes(self) -> int:
+        return prod(self.space) * self.dtype.itemsize
+
+    @property
+    def data_bytes(self) -> int:
+        """Of the frames alone."""
+        return self.samples * self.frames * self.frame_bytes
+
+    @property
+    def nbytes(self) -> int:
+        """Of the file: the frames that are there, 16 bytes of index per slot, and a checksum."""
+        return self.data_bytes + 16 * self.slots * self.frames + 4
+
+
 class ShardWriter:
-    """A shard of `slots × frames` chunks of which the first `samples` rows are written.
+    """A shard that is written frame by frame.
 
     All its bytes are reserved at the start, so a full disk is met before the solve and not after it.
     """
 
-    def __init__(self, path: Path, *, slots: int, samples: int, frames: int, frame_bytes: int) -> None:
-        self._path, self._shape, self._frame_bytes = path, (slots, samples, frames), frame_bytes
-        self._written = np.zeros((samples, frames), bool)
+    def __init__(self, path: Path, form: Form) -> None:
+        self._path, self._form = path, form
+        self._written = np.zeros((form.samples, form.frames), bool)
         self._partial = partial_name(path)
         self._file = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
-            os.posix_fallocate(self._file, 0, shard_bytes(slots, samples, frames, frame_bytes))
+            os.posix_fallocate(self._file, 0, form.nbytes)
         except OSError as error:
             self.abort()
             raise StoreError(f"no room for {path}: {error.strerror}; free some and repeat the command") from error
 
     def put(self, sample: int, frame: int, values: Array) -> None:
         """Write one frame; `values` must already have the store's dtype and be contiguous."""
-        _, _, frames = self._shape
-        if values.nbytes != self._frame_bytes:
-            raise StoreError(f"a frame of {self._path} has {self._frame_bytes} bytes, got {values.nbytes}")
-        self._write(values.data.cast("B"), (sample * frames + frame) * self._frame_bytes)
+        form = self._form
+        if values.nbytes != form.frame_bytes:
+            raise StoreError(f"a frame of {self._path} has {form.frame_bytes} bytes, got {values.nbytes}")
+        self._write(values.data.cast("B"), (sample * form.frames + frame) * form.frame_bytes)
         self._written[sample, frame] = True
 
     def commit(self) -> int:
         """Make the shard appear, durably; its CRC-32C. Raises `StoreError` while a frame is missing."""
-        slots, samples, frames = self._shape
         if not self._written.all():
-            raise StoreError(f"{(~self._written).sum()} of the {samples * frames} frames of {self._path} never came")
-        index = _index(slots, samples, frames, self._frame_bytes)
-        self._write(memoryview(index), samples * frames * self._frame_bytes)
+            raise StoreError(f"{(~self._written).sum()} of the {self._written.size} frames of {self._path} never came")
+        self._write(memoryview(_index(self._form)), self._form.data_bytes)
         os.fsync(self._file)
         self._close()
         checksum = checksum_of(self._partial)
@@ -91,25 +120,23 @@ class ShardWriter:
         self.abort()
 
 
-def shard_bytes(slots: int, samples: int, frames: int, frame_bytes: int) -> int:
-    """Size of the file: the frames that are there, 16 bytes of index per slot, and a checksum."""
-    return samples * frames * frame_bytes + 16 * slots * frames + 4
-
-
-def map_shard(path: Path, *, slots: int, samples: int, frames: int, space: tuple[int, ...], dtype: DTypeLike) -> Array:
+def map_shard(path: Path, form: Form) -> Array:
     """The frames of a shard, `(sample, frame, *space)`, read-only and not yet read. Raises `StoreError` if torn."""
-    frame_bytes = int(np.prod(space)) * np.dtype(dtype).itemsize
-    expected = shard_bytes(slots, samples, frames, frame_bytes)
     try:
         size = path.stat().st_size
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}; `pdebench check --repair` sets it right") from error
-    if size != expected:
+    expect_size(str(path), size, form)
+    return np.memmap(path, dtype=form.dtype, mode="r", shape=form.shape)
+
+
+def expect_size(shard: str, size: int | None, form: Form) -> None:
+    """Raise `StoreError` unless a shard, if it is there, has the bytes that it should have."""
+    if size != form.nbytes:
         raise StoreError(
-            f"{path} has {size} bytes and should have {expected}: it was truncated or replaced; "
+            f"{shard} has {size or 0} bytes and should have {form.nbytes}: it was truncated or replaced; "
             "`pdebench check --repair` drops it, then repeat `pdebench generate`"
         )
-    return np.memmap(path, dtype=dtype, mode="r", shape=(samples, frames, *space))
 
 
 def checksum_of(path: Path) -> int:
@@ -143,10 +170,10 @@ def _alive(process: int) -> bool:
     return True
 
 
-def _index(slots: int, samples: int, frames: int, frame_bytes: int) -> bytes:
-    pairs = np.full((slots * frames, 2), _ABSENT, "<u8")
-    there = np.arange(samples * frames, dtype="<u8")
-    pairs[: len(there), 0], pairs[: len(there), 1] = there * frame_bytes, frame_bytes
+def _index(form: Form) -> bytes:
+    pairs = np.full((form.slots * form.frames, 2), _ABSENT, "<u8")
+    there = np.arange(form.samples * form.frames, dtype="<u8")
+    pairs[: len(there), 0], pairs[: len(there), 1] = there * form.frame_bytes, form.frame_bytes
     raw = pairs.tobytes()
     checksum: int = google_crc32c.value(raw)
     return raw + checksum.to_bytes(4, "little")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import product
 from math import prod
@@ -376,3 +376,20 @@ def _siblings(kind: Any, place: Iterable[Any]) -> list[str]:
         else:  # a tagged union: the key is the tag of one of its members
             kind = next((m for m in get_args(kind) if key in get_args(m.model_fields["kind"].annotation)), None)
     return list(getattr(kind, "model_fields", {}))
+
+
+def differences(old: DatasetSpec, new: DatasetSpec) -> Iterator[str]:
+    """`key: old → new` for every leaf in which two cards differ."""
+    before, after = _leaves(old.model_dump(mode="json")), _leaves(new.model_dump(mode="json"))
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            yield f"{key}: {before.get(key)} → {after.get(key)}"
+
+
+def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {prefix.rstrip("."): tree}
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        found |= _leaves(value, f"{prefix}{key}.")
+    return found

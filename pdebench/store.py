@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import os
-import shutil
-import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import google_crc32c
 import numpy as np
 import zarr
 import zarr.errors
@@ -23,14 +18,13 @@ from numpy.typing import NDArray
 
 from . import order, sample
 from .arrays import Array, Index
-from .bucket import Bucket, ObjectShard, ObjectShardWriter, located, sweep_spool
-from .bucket_journal import BucketJournal
 from .errors import StoreError
-from .journal import Entry, Journal
-from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, lay_out, record_verdict, redescribe, versions
+from .journal import Entry
+from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, record_verdict, redescribe, versions
+from .place import Place, Writer, place_of
 from .problem import Arranged, Cost, Event, Frame, Given, Outcome, Verdict
-from .shard import ShardWriter, checksum_of, map_shard, partial_name, shard_bytes, sweep
-from .spec import DatasetSpec, Grid, parse
+from .shard import Form
+from .spec import DatasetSpec, Grid, differences, parse
 
 if TYPE_CHECKING:
     import xarray
@@ -43,16 +37,16 @@ OPEN_SHARDS = 256  # kept mapped; each holds a file descriptor, of which a proce
 class TrajectoryStore:
     """The trajectories of one card. One shard per field and unit of work, so two writers never share a file."""
 
-    def __init__(self, path: Path | Bucket, group: zarr.Group) -> None:
-        self.path, self._group = path, group
-        self.spec = parse(DatasetSpec, _mapping(group.attrs["card"]), where=f"{path} (its card)")
+    def __init__(self, place: Place, group: zarr.Group) -> None:
+        self.place, self._group = place, group
+        self.spec = parse(DatasetSpec, _mapping(group.attrs["card"]), where=f"{place} (its card)")
         self.grid: Grid = self.spec.output
         self.times: Array = self.spec.times.values()
         self.fields: tuple[str, ...] = tuple(str(name) for name in _listed(group.attrs["fields"]))
         self.inputs: tuple[str, ...] = tuple(str(name) for name in _listed(group.attrs.get("inputs", [])))
         self.steady: bool = bool(group.attrs.get("steady", False))
         self.parameter_names: tuple[str, ...] = tuple(self.spec.parameters)
-        self._journal = BucketJournal(path) if isinstance(path, Bucket) else Journal(path / "journal")
+        self._journal = place.journal
         self._shards: dict[tuple[str, int], Any] = {}
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -62,39 +56,23 @@ class TrajectoryStore:
         """The store of `spec` at `path`, a folder or a URL, new or begun before. Raises `StoreError` where something
         else is.
         """
-        place = located(path)
-        if isinstance(place, Bucket):
-            _create_in(place, spec)
-        elif not place.exists():
-            begun = partial_name(place)
-            try:
-                lay_out(begun, spec)
-                begun.rename(place)
-            except OSError as error:
-                if not place.exists():  # else another process was first, and its store is as good
-                    raise StoreError(f"cannot create {place}: {error.strerror or error}") from error
-            finally:
-                shutil.rmtree(begun, ignore_errors=True)
+        place_of(path).create(spec)
         store = cls.open(path)
         store._expect(spec)
         if store.spec != spec:  # the words or the splits have changed, not the content
             with store._journal.lock():
-                redescribe(store.place(), spec)
+                redescribe(store.place.storage(), spec)
             store = cls.open(path)
         return store
 
     @classmethod
     def open(cls, path: str | Path) -> TrajectoryStore:
         """An existing store in a folder or under a URL. Raises `StoreError` if `path` is none."""
-        place = located(path)
-        if not exists(path):
+        place = place_of(path)
+        if not place.exists():
             raise StoreError(f"no store at {place}: `pdebench generate CARD --out {place}` makes one")
         try:
-            if isinstance(place, Bucket):
-                mode: Any = "r+" if place.listable else "r"
-                group = zarr.open_group(place.zarr(read_only=mode == "r"), mode=mode)
-            else:
-                group = zarr.open_group(place, mode="r+" if os.access(place, os.W_OK) else "r", use_consolidated=False)
+            group = place.group()
             schema = group.attrs["schema_version"]
         except (zarr.errors.GroupNotFoundError, zarr.errors.ContainsArrayError, KeyError, ValueError, OSError) as error:
             raise StoreError(f"{place} is there, but it is not a pdebench store: choose another path") from error
@@ -102,20 +80,14 @@ class TrajectoryStore:
             raise StoreError(f"{place} has schema {schema}; this pdebench reads schema {SCHEMA_VERSION}: update it")
         return cls(place, group)
 
-    def place(self, *, read_only: bool = False) -> Any:
-        """What zarr and xarray open: a folder's path, or the objects under a URL."""
-        if isinstance(self.path, Bucket):
-            return self.path.zarr(read_only=read_only)
-        return self.path
+    @property
+    def path(self) -> Path | str:
+        """The folder, or the URL."""
+        return self.place.path
 
     def sweep(self) -> None:
         """Remove the temporary files of writers that were killed on this host."""
-        sweep_spool()
-        if isinstance(self.path, Bucket):
-            return
-        sweep(self.path.parent, names=self.path.name)
-        for folder in ("journal", *self._stored):
-            sweep(self.path / folder)
+        self.place.sweep(("journal", *self._stored))
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_shards": {}}  # a map is cheap to open again and costly to send
@@ -140,10 +112,11 @@ class TrajectoryStore:
         arranged: Arranged | None = None
         finite = np.ones(count, bool)
         with ExitStack() as stack:
-            writers: dict[str, ShardWriter | ObjectShardWriter] = {}
+            writers: dict[str, Writer] = {}
             for name in self._stored:
-                writers[name] = self._writer(name, unit, count)
-                stack.push(writers[name])
+                writers[name] = stack.enter_context(
+                    self.place.writer(self._shard_name(name, unit), self._form(name, unit))
+                )
             for event in events:
                 if isinstance(event, Outcome):
                     outcomes[event.member] = event
@@ -154,30 +127,20 @@ class TrajectoryStore:
                     finite[rows] &= self._put(writers, event, rows)
             if set(outcomes) != {int(m) for m in members}:
                 raise StoreError(f"unit {unit} ended with outcomes of {len(outcomes)} of its {count} members")
-            if isinstance(self.path, Bucket) and self.holds(unit):
+            if self.holds(unit):
                 return  # another writer was first, and its shards must stay as they are
             checksums = {name: writer.commit() for name, writer in writers.items()}
         told = [_honest(outcomes[first + row], bool(finite[row])) for row in range(count)]
         self._journal.commit(unit, entry_of(told, checksums, arranged))
 
-    def _writer(self, name: str, unit: int, count: int) -> ShardWriter | ObjectShardWriter:
-        size, frames = self.spec.samples.unit, self._frames_of(name)
-        nbytes = int(np.prod(self.grid.shape)) * np.dtype(self.spec.store.dtype).itemsize
-        more: dict[str, Any] = {"slots": size, "samples": count, "frames": frames, "frame_bytes": nbytes}
-        if isinstance(self.path, Bucket):
-            return ObjectShardWriter(self.path, self._shard_name(name, unit), **more)
-        return ShardWriter(self.path / self._shard_name(name, unit), **more)
-
-    def _put(
-        self, writers: Mapping[str, ShardWriter | ObjectShardWriter], event: Frame | Given, rows: Index
-    ) -> NDArray[np.bool_]:
+    def _put(self, writers: Mapping[str, Writer], event: Frame | Given, rows: Index) -> NDArray[np.bool_]:
         """Write the frame or the inputs of some rows of the unit; which of them are finite, `(b,)`."""
         names, index = (self.fields, event.index) if isinstance(event, Frame) else (self.inputs, 0)
         expected = (len(rows), len(names), *self.grid.shape)
         if event.values.shape != expected or not 0 <= index < len(self.times):
             what = f"frame {index}" if isinstance(event, Frame) else "input"
             raise StoreError(
-                f"{what} of shape {event.values.shape} does not fit {self.path}: expected {expected} and "
+                f"{what} of shape {event.values.shape} does not fit {self.place}: expected {expected} and "
                 f"{len(self.times)} frames; the solver must yield one state per output time, on the output grid"
             )
         values = np.ascontiguousarray(event.values, dtype=np.dtype(self.spec.store.dtype).newbyteorder("<"))
@@ -189,17 +152,11 @@ class TrajectoryStore:
     def settle(self, verdict: Verdict) -> None:
         """Make a solver's choice binding for this store; one that is there already stays."""
         with self._journal.lock():
-            self._group = zarr.open_group(self.place(), mode="r+", use_consolidated=False)
+            self._group = self.place.group()
             if "settled" not in self._group.attrs:
-                record_verdict(self.place(), self._first(asdict(verdict)))
-                self._group = zarr.open_group(self.place(), mode="r+", use_consolidated=False)
-
-    def _first(self, verdict: dict[str, Any]) -> dict[str, Any]:
-        """This verdict, or one that another process put into the same bucket before."""
-        name = "journal/settled"
-        if not isinstance(self.path, Bucket) or self.path.create(name, json.dumps(verdict).encode()):
-            return verdict
-        return _mapping(json.loads(self.path.read(name) or b"null"))
+                record_verdict(self.place.storage(), self.place.settle(asdict(verdict)))
+                self.place.flush()
+                self._group = self.place.group()
 
     def publish(self) -> None:
         """Bring `status` and the costs that xarray users see up to date with the commits."""
@@ -209,10 +166,10 @@ class TrajectoryStore:
     def publish_news(self) -> None:
         """`publish` where there is anything new and the store can be written; a reader goes on without."""
         try:
-            if self._journal.loose() and (isinstance(self.path, Bucket) or os.access(self.path, os.W_OK)):
+            if self.place.writable and self._journal.loose():
                 self.publish()
         except (StoreError, OSError) as error:
-            log.warning("%s: status and costs are not up to date: %s", self.path, error)
+            log.warning("%s: status and costs are not up to date: %s", self.place, error)
 
     def forget(self, units: Iterable[int]) -> None:
         """Drop units, shards and commits, so that the next `generate` makes them again."""
@@ -222,10 +179,7 @@ class TrajectoryStore:
             for unit in gone:
                 for name in self._stored:
                     self._shards.pop((name, unit), None)
-                    if isinstance(self.path, Bucket):
-                        self.path.delete([self._shard_name(name, unit)])
-                    else:
-                        (self.path / self._shard_name(name, unit)).unlink(missing_ok=True)
+                    self.place.drop(self._shard_name(name, unit))
             self._publish(self._journal.entries())
 
     def _publish(self, entries: dict[int, Entry]) -> None:
@@ -271,7 +225,7 @@ class TrajectoryStore:
     def _place(self, member: int) -> tuple[int, int]:
         """The unit of a member, and its row in it."""
         if not 0 <= member < self.spec.samples.count:
-            raise StoreError(f"{self.path} has members 0 … {self.spec.samples.count - 1}, and no {member}")
+            raise StoreError(f"{self.place} has members 0 … {self.spec.samples.count - 1}, and no {member}")
         unit, row = divmod(int(member), self.spec.samples.unit)
         return unit, row
 
@@ -312,20 +266,15 @@ class TrajectoryStore:
             for name in self._stored:
                 try:
                     self._map(name, unit)
-                    checksum = self._checksum(self._shard_name(name, unit))
+                    checksum = self.place.checksum(self._shard_name(name, unit))
                 except StoreError as error:
                     found.append((unit, str(error)))
                     continue
                 if checksum != entry["crc32c"][name]:
                     found.append(
-                        (unit, f"{self.path}/{self._shard_name(name, unit)} has other bytes than were committed")
+                        (unit, f"{self.place}/{self._shard_name(name, unit)} has other bytes than were committed")
                     )
         return found
-
-    def _checksum(self, shard: str) -> int:
-        if isinstance(self.path, Bucket):
-            return int(google_crc32c.value(self.path.read(shard) or b""))
-        return checksum_of(self.path / shard)
 
     def _shard(self, name: str, unit: int) -> Any:
         if (name, unit) in self._shards:
@@ -334,7 +283,7 @@ class TrajectoryStore:
             if unit not in self._journal.entries():
                 size = self.spec.samples.unit
                 raise StoreError(
-                    f"members {unit * size} … {(unit + 1) * size - 1} of {self.path} are not there yet: "
+                    f"members {unit * size} … {(unit + 1) * size - 1} of {self.place} are not there yet: "
                     "repeat `pdebench generate` to finish the store"
                 )
             self._shards[name, unit] = self._map(name, unit)
@@ -344,23 +293,14 @@ class TrajectoryStore:
 
     def _map(self, name: str, unit: int) -> Any:
         """The frames of a shard, `(sample, frame, *space)`, not yet read."""
-        size, count = self.spec.samples.unit, self.spec.samples.count
-        present = min(size, count - unit * size)
-        shard, dtype = self._shard_name(name, unit), np.dtype(self.spec.store.dtype).newbyteorder("<")
-        frames, space = self._frames_of(name), self.grid.shape
-        if isinstance(self.path, Bucket):
-            expected = shard_bytes(size, present, frames, int(np.prod(space)) * dtype.itemsize)
-            if (there := self.path.size(shard)) != expected:
-                raise StoreError(
-                    f"{self.path}/{shard} has {there} bytes and should have {expected}; `pdebench check --repair` "
-                    "drops it, then repeat `pdebench generate`"
-                )
-            return ObjectShard(self.path, shard, (present, frames, *space), dtype)
-        return map_shard(self.path / shard, slots=size, samples=present, frames=frames, space=space, dtype=dtype)
+        return self.place.frames(self._shard_name(name, unit), self._form(name, unit))
 
-    def _frames_of(self, name: str) -> int:
-        """Chunks per member of a variable; an input's one is no frame, but lies like one in the shard."""
-        return 1 if name in self.inputs else len(self.times)
+    def _form(self, name: str, unit: int) -> Form:
+        """Of one shard; an input's one chunk per member is no frame, but lies like one."""
+        size, count = self.spec.samples.unit, self.spec.samples.count
+        frames = 1 if name in self.inputs else len(self.times)
+        dtype = np.dtype(self.spec.store.dtype).newbyteorder("<")
+        return Form(size, min(size, count - unit * size), frames, self.grid.shape, dtype)
 
     @property
     def _stored(self) -> tuple[str, ...]:
@@ -374,13 +314,13 @@ class TrajectoryStore:
     def _expect(self, spec: DatasetSpec) -> None:
         if spec.digest != self.spec.digest:
             raise StoreError(
-                f"{self.path} holds {self.spec.name} with digest {self.spec.digest}, but this card has digest "
-                f"{spec.digest} ({'; '.join(_differences(self.spec, spec))}): choose another --out, or remove the store"
+                f"{self.place} holds {self.spec.name} with digest {self.spec.digest}, but this card has digest "
+                f"{spec.digest} ({'; '.join(differences(self.spec, spec))}): choose another --out, or remove the store"
             )
         made_by = _mapping(self._group.attrs["versions"])
         if (now := versions(self.spec)) != made_by:
             changed = ", ".join(f"{k} {made_by.get(k)} → {now[k]}" for k in now if now[k] != made_by.get(k))
-            log.warning("%s was begun with other versions (%s): new units may differ in round-off", self.path, changed)
+            log.warning("%s was begun with other versions (%s): new units may differ in round-off", self.place, changed)
 
 
 def _honest(outcome: Outcome, finite: bool) -> Outcome:
@@ -403,29 +343,8 @@ def open_store(path: str | Path) -> xarray.Dataset:
     whole = {"sample": store.spec.samples.unit, "time": -1}  # a shard at a time, not a frame
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The specified chunks separate")  # in `truth_error`, which is small
-        dataset: xarray.Dataset = xarray.open_zarr(store.place(read_only=True), chunks=whole)
+        dataset: xarray.Dataset = xarray.open_zarr(store.place.storage(read_only=True), chunks=whole)
     return dataset
-
-
-def exists(path: str | Path) -> bool:
-    """Whether anything is there; of a URL, a store."""
-    place = located(path)
-    return place.exists() if isinstance(place, Path) else place.size("zarr.json") is not None
-
-
-def _create_in(bucket: Bucket, spec: DatasetSpec) -> None:
-    """An empty store under a URL, if there is none: it is there with its last object, `zarr.json`."""
-    if not bucket.listable:
-        raise StoreError(f"{bucket} can be read, but not written: --out takes a folder, s3://, gs:// or az://")
-    if bucket.size("zarr.json") is not None:
-        return
-    with tempfile.TemporaryDirectory(prefix="pdebench-") as folder:
-        begun = Path(folder) / "store"
-        lay_out(begun, spec)
-        files = sorted(path for path in begun.rglob("*") if path.is_file() and path != begun / "zarr.json")
-        for path in files:
-            bucket.put(str(path.relative_to(begun)), path.read_bytes())
-        bucket.create("zarr.json", (begun / "zarr.json").read_bytes())  # False: another process was first
 
 
 def _array(group: zarr.Group, name: str) -> Any:
@@ -442,20 +361,3 @@ def _listed(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise StoreError("the store's attributes are damaged: remove it and generate it again")
     return value
-
-
-def _differences(old: DatasetSpec, new: DatasetSpec) -> Iterator[str]:
-    """`key: old → new` for every leaf in which two cards differ."""
-    before, after = _leaves(old.model_dump(mode="json")), _leaves(new.model_dump(mode="json"))
-    for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key):
-            yield f"{key}: {before.get(key)} → {after.get(key)}"
-
-
-def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict):
-        return {prefix.rstrip("."): tree}
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        found |= _leaves(value, f"{prefix}{key}.")
-    return found

@@ -19,12 +19,14 @@ from perilous import card_file
 from specs import tiny_spec
 
 from pdebench import solve
-from pdebench.bucket import Bucket, located
+from pdebench.bucket import Bucket
 from pdebench.bucket_journal import BucketJournal
 from pdebench.check import check
 from pdebench.data import Windows
 from pdebench.errors import StoreError
 from pdebench.generate import generate
+from pdebench.objects import Objects
+from pdebench.place import place_of
 from pdebench.problem import Frame
 from pdebench.store import TrajectoryStore, open_store
 
@@ -66,7 +68,7 @@ def test_a_bucket_holds_what_a_folder_holds(s3, whole):
     np.testing.assert_array_equal(batch.history, other.history)
     np.testing.assert_array_equal(batch.future, other.future)
     np.testing.assert_array_equal(open_store(URL).vorticity[4].values, here.frames(4)[:, 0])
-    assert xarray.open_zarr(there.place(read_only=True)).status.values.tolist() == [1] * 6
+    assert xarray.open_zarr(there.place.storage(read_only=True)).status.values.tolist() == [1] * 6
     assert not [f for f in check(there) if f.severity == "error" and "shard" in f.message]
     keys = {key.removeprefix("some/where/tiny.zarr/") for key in s3.objects["data"]}
     files = {str(path.relative_to(whole)) for path in whole.rglob("*") if path.is_file()}
@@ -96,7 +98,7 @@ def test_of_two_writers_of_a_unit_the_first_commits(s3):
         other(e, values=e.values * (1 + 1e-6)) if isinstance(e, Frame) else e for e in solve.trajectories(spec, members)
     )
     two.write(members, events)
-    BucketJournal(located(URL)).commit(0, {"members": [0, 1]})  # and one that did not look
+    BucketJournal(Bucket(URL)).commit(0, {"members": [0, 1]})  # and one that did not look
     assert s3.objects["data"][name] == first
     assert {key: raw for key, raw in s3.objects["data"].items() if "/c." in key} == shards
     assert not one.damaged()
@@ -192,9 +194,9 @@ def test_a_finished_store_is_read_over_http(whole):
 
 
 def test_a_url_survives_being_taken_for_a_path():
-    place = located(Path("s3://data/a.zarr"))
-    assert isinstance(place, Bucket)
+    place = place_of(Path("s3://data/a.zarr"))
+    assert isinstance(place, Objects)
     assert str(place) == "s3://data/a.zarr"
-    assert located("here/a.zarr") == Path("here/a.zarr")
+    assert place_of("here/a.zarr").path == Path("here/a.zarr")
     with pytest.raises(StoreError, match="no place for a store"):
         TrajectoryStore.open("gopher://a/b")

@@ -39,7 +39,7 @@ def shards(evidence: Evidence) -> Iterator[Finding]:
 def labels(evidence: Evidence) -> Iterator[Finding]:
     """Coordinates, seeds and the card's digest in the store are those of its card."""
     spec = evidence.store.spec
-    group = zarr.open_group(evidence.store.place(read_only=True), mode="r", use_consolidated=False)
+    group = zarr.open_group(evidence.store.place.storage(read_only=True), mode="r", use_consolidated=False)
     if (stored := group.attrs["digest"]) != spec.digest:
         line = f"the store's digest is {stored}, but its card has {spec.digest}: the card in it was changed by hand"
         yield Finding("labels", "error", (), line)
@@ -58,7 +58,7 @@ def labels(evidence: Evidence) -> Iterator[Finding]:
 def parameters(evidence: Evidence) -> Iterator[Finding]:
     """The parameters that a reader finds are those that the card draws for each seed."""
     store = evidence.store
-    group = zarr.open_group(store.place(read_only=True), mode="r", use_consolidated=False)
+    group = zarr.open_group(store.place.storage(read_only=True), mode="r", use_consolidated=False)
     drawn = store.params(range(store.spec.samples.count))
     for column, name in enumerate(store.parameter_names):
         found, expected = _read(group, name), drawn[:, column]

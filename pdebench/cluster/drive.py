@@ -57,7 +57,7 @@ def generate_on_cluster(
     store, wanted, settled = begin(spec, out, members, comm=Serial(), group=Serial())
     todo = lacking(spec, wanted, store.missing())
     hands = min(cluster.hands(spec.ranks), len(todo))
-    path = str(store.path.resolve()) if isinstance(store.path, Path) else str(store.path)
+    path = str(store.path.resolve()) if isinstance(store.path, Path) else store.path
     campaign = Campaign(spec, path, settled, longest_first(spec, todo, store.wall_seconds()))
     before = len(store.missing())
     try:

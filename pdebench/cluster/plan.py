@@ -12,10 +12,11 @@ import numpy as np
 from .. import order, sample, solve
 from ..arrays import Array, Index
 from ..generate import wanted_units
+from ..place import exists
 from ..problem import Frame, inputs_of, problem_of
-from ..shard import shard_bytes
+from ..shard import Form
 from ..spec import DatasetSpec
-from ..store import TrajectoryStore, exists
+from ..store import TrajectoryStore
 
 PILOT = 20.0  # [s] after which a pilot has seen enough
 NEAREST = 3  # finished members from which the cost of another is guessed
@@ -58,9 +59,10 @@ def plan_of(spec: DatasetSpec, out: str | Path, members: Sequence[int] | None, *
 def plan(spec: DatasetSpec, todo: list[Index], *, workers: int) -> Plan:
     """The plan of some units; solves a few members for at most `PILOT` seconds, and writes nothing."""
     problem = problem_of(spec)
-    frame = int(np.prod(spec.store.shape)) * np.dtype(spec.store.dtype).itemsize
+    samples, dtype = spec.samples.unit, np.dtype(spec.store.dtype)
     per_name = [spec.times.frames] * len(problem.fields) + [1] * len(inputs_of(problem))
-    size = sum(shard_bytes(spec.samples.unit, len(unit), frames, frame) for unit in todo for frames in per_name)
+    shards = (Form(samples, len(unit), frames, spec.store.shape, dtype) for unit in todo for frames in per_name)
+    size = sum(shard.nbytes for shard in shards)
     members = sum(len(unit) for unit in todo)
     seconds = pilot(spec, todo[0]) if todo else 0.0
     return Plan(len(todo), members, len(todo) * len(per_name), size, seconds, workers, spec.ranks)

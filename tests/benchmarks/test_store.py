@@ -8,11 +8,10 @@ import os
 import numpy as np
 import zarr
 
-from pdebench.shard import ShardWriter
+from pdebench.shard import Form, ShardWriter
 
 SAMPLES, FRAMES, SPACE = 16, 100, (64, 64)
 VALUES = np.random.default_rng(0).standard_normal((SAMPLES, FRAMES, *SPACE)).astype("<f4")
-NBYTES = VALUES[0, 0].nbytes
 
 
 def test_write_shard(benchmark, tmp_path):
@@ -20,8 +19,7 @@ def test_write_shard(benchmark, tmp_path):
     names = map(str, itertools.count())
 
     def write():
-        shape = {"slots": SAMPLES, "samples": SAMPLES, "frames": FRAMES, "frame_bytes": NBYTES}
-        with ShardWriter(tmp_path / next(names), **shape) as writer:
+        with ShardWriter(tmp_path / next(names), Form(SAMPLES, SAMPLES, FRAMES, SPACE, VALUES.dtype)) as writer:
             for frame in range(FRAMES):  # as a solver yields them: all samples, time by time
                 for sample in range(SAMPLES):
                     writer.put(sample, frame, VALUES[sample, frame])
