@@ -35,10 +35,7 @@ def page_html(standing: Standing, dress: Dress | None = None) -> str:
     look = styles(standing)
     dress = dress or _alone(standing, look)
     heads, rows = table(standing, look)
-    return Template(asset("page.html")).substitute(
-        policy=dress.policy,
-        styles=dress.styles,
-        scripts=dress.scripts,
+    content = Template(asset("page.html")).substitute(
         home=dress.home,
         plots=dress.plots,
         samples=dress.samples,
@@ -53,6 +50,14 @@ def page_html(standing: Standing, dress: Dress | None = None) -> str:
         dataset=terms(dataset_facts(standing)),
         commands=escape("\n".join(commands(standing))),
         provenance="\n".join(provenance(record) for entry in standing.entries for record in entry.records),
+    )
+    return framed(standing.task.title, content, policy=dress.policy, styles=dress.styles, scripts=dress.scripts)
+
+
+def framed(title: str, content: str, *, policy: str, styles: str, scripts: str) -> str:
+    """A whole page: what every one has around its content. All but `title` is HTML."""
+    return Template(asset("frame.html")).substitute(
+        title=escape(title), content=content.rstrip("\n"), policy=policy, styles=styles, scripts=scripts
     )
 
 

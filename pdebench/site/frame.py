@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from html import escape
-from importlib.resources import files
-from string import Template
+
+from ..board.page import framed
 
 # On a disk, where a page has no origin, `file:` stands for what `'self'` is on a server.
 POLICY = (
@@ -25,10 +25,7 @@ def scripts(up: str, *, charts: bool = False) -> str:
 
 def page(title: str, content: str, up: str = "") -> str:
     """A page of the site. `content` is HTML; `title` is text."""
-    frame = files(__package__).joinpath("frame.html").read_text(encoding="utf-8")
-    return Template(frame).substitute(
-        policy=POLICY, title=escape(title), styles=styles(up), scripts=scripts(up), content=content
-    )
+    return framed(title, content, policy=POLICY, styles=styles(up), scripts=scripts(up))
 
 
 def home(up: str, here: str) -> str:
