@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -324,3 +325,76 @@ def test_a_frame_costs_one_message_and_warm_slots(alone, monkeypatch):
     assert len(said) == 3 * (1 + 1 + 5 + 2 + 1)
     assert len(taken) <= 2 * (5 + 4)  # of 1024: a unit's frames, and those that were promised
     link.close()
+
+
+def test_a_solver_that_hangs_is_ended_and_another_does_its_work():
+    """Stopped, it keeps its connection, and says nothing."""
+    spec = tiny_spec(times__frames=40, samples__count=16, splits={"train": [0, 16]})
+    with pdebench.stream(spec, workers=1, batch_size=8, buffer="fifo", capacity=40, patience=4) as stream:
+        batches = iter(stream)
+        drawn = [(int(m), int(s)) for m, s in zip(*next(batches)[4:], strict=True)]
+        hung = stream._crew[0]
+        os.kill(hung.pid, signal.SIGSTOP)
+        for batch in batches:
+            drawn += zip(batch.member.tolist(), batch.start.tolist(), strict=True)
+        assert hung.wait(5) == -signal.SIGKILL
+        assert stream.report().failed == ()
+    assert sorted(drawn) == [(m, s) for m in range(16) for s in range(39)]
+
+
+def test_a_solver_that_waits_for_room_does_not_hang(monkeypatch):
+    with pdebench.stream(tiny_spec(), workers=0, batch_size=2, buffer="fifo", capacity=8) as stream:
+        at = stream._receiver._all
+        solver = threading.Thread(target=online.produce, args=(stream._receiver.address, Serial()))
+        solver.start()
+        assert within(60, lambda: at.blocked)
+        monkeypatch.setattr(at.pulse, "_given", 0.2)
+        time.sleep(1)
+        assert at.wires
+        monkeypatch.setattr(at.pulse, "_given", None)
+        assert sum(len(batch.member) for batch in stream) == 24
+        solver.join(10)
+
+
+def test_a_solver_of_another_host_that_hangs_is_hung_up_on(alone, monkeypatch):
+    monkeypatch.setattr(alone._receiver._all.pulse, "_given", 0.3)
+    link = StreamSink(alone._receiver.address)
+    unit = link.next_unit()
+    assert within(10, lambda: not alone._receiver._all.wires)
+    with pytest.raises(PdebenchError, match="has gone"):
+        list(link.passing(iter([Frame(unit, 0, np.ones((2, 1, 16, 16)))])))
+
+
+def test_a_solver_is_told_when_its_trainer_has_gone(alone):
+    """Even in the middle of a long step."""
+    told = threading.Event()
+    link, other = StreamSink(alone._receiver.address), StreamSink(alone._receiver.address)
+    link.next_unit()
+    link.when_left(told.set)
+    other.when_left(lambda: pytest.fail("it left by itself"))
+    other.close()
+    assert not told.wait(0.2)
+    alone.close()
+    assert told.wait(5)
+
+
+def test_a_proposal_that_fails_ends_the_stream_and_says_so():
+    class Wrong:
+        def draw(self, rng, count, told):
+            raise ZeroDivisionError("nothing to go by")
+
+    spec = tiny_spec(parameters__viscosity={"uniform": [0.01, 0.02]})
+    with pdebench.stream(spec, workers=0, batch_size=4, proposal=Wrong()) as stream:
+        link = StreamSink(stream._receiver.address)
+        assert link.next_unit() is None
+        with pytest.raises(PdebenchError, match="the proposal failed.*nothing to go by"):
+            next(iter(stream))
+
+
+def test_a_port_that_is_taken_leaves_nothing_open():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with pytest.raises(PdebenchError, match="cannot listen"):
+                pdebench.stream(tiny_spec(), workers=0, listen=f"127.0.0.1:{taken.getsockname()[1]}")
+        assert len(os.listdir("/proc/self/fd")) == before

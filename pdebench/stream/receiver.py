@@ -107,6 +107,7 @@ class Receiver:
                 windows=self._tally.windows + len(picked),
                 unique=self._tally.unique + len(picked) - (self._pool.repeats - before),
                 idle_seconds=self._tally.idle_seconds + waited,
+                start_seconds=self._tally.start_seconds if self._tally.windows else self._tally.idle_seconds + waited,
             )
             return picked
 
