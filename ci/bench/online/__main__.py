@@ -142,10 +142,10 @@ def page(
         "validation error is the mean relative L² of one step, the best along the run, over "
         f"{VALID} members that no run trained on; mean and range over the seeds. Offline reads a store that is there",
         "already (making it is not counted); online has one solver beside it and stores nothing. Fields: 32 × 32.",
-        "Idle: the share of the time that the trainer waited, and how much of it before the first batch, while the solver",
-        "starts: that is one time, however long the training.",
+        "Idle: the share of the time that the trainer waited, and how much of it before the first batch, while the",
+        "solver starts: that is one time, however long the training.",
         "",
-        "| dataset | way | validation error | range | of offline, 16 | unique windows | repeats each | idle, all (start) |",
+        "| dataset | way | validation error | range | of offline, 16 | unique windows | repeats each | idle (start) |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, ways in cases.items():
