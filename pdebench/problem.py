@@ -101,11 +101,15 @@ def starts_with(problem: Problem) -> tuple[Field, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one trajectory took, and why it failed (an empty reason: it did not)."""
+    """What one trajectory took, and why it failed (an empty reason: it did not).
+
+    `limited`: how often a cell was kept physical (a density, a pressure, a depth above zero) by force, in all steps.
+    """
 
     steps: int = 0
     iterations: int = 0
     reason: str = ""
+    limited: int = 0
 
 
 class Solver(Protocol):
