@@ -84,6 +84,23 @@ class Boundaries(Card):
                 f"{len(grid.shape)} axes {grid.shape}"
             )
 
+    def expect_states(self, system: System) -> None:
+        """Raises `CardError` where a side says what the system has no use for, or what cannot be."""
+        for name, pair in (("x", self.x), ("y", self.y), ("z", self.z)):
+            for side in pair or ():
+                if isinstance(side, MovingWall) and system.normal(0) is None:
+                    raise CardError(f"{name}: a wall that moves holds gas or water, not {system.variables[0]} alone")
+                if not isinstance(side, Inflow):
+                    continue
+                if len(side.inflow) != len(system.variables):
+                    wanted = ", ".join(system.variables)
+                    raise CardError(
+                        f"{name}: the inflow {side.inflow} must give {wanted}, {len(system.variables)} numbers"
+                    )
+                for what, value in ((system.variables[v], side.inflow[v]) for v in system.positive):
+                    if value <= 0:
+                        raise CardError(f"{name}: {what} of the inflow is {value:g}: it must be positive")
+
 
 def padded(q: Array, ghosts: int) -> Array:
     """A block with room for `ghosts` cells beyond each side; the room is not filled."""

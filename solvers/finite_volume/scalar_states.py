@@ -57,3 +57,13 @@ class Noise(Card):
         for axis, (n, squares) in enumerate(zip(grid.shape, self.shape, strict=True)):
             out = np.take(out, (2 * np.arange(n) + 1) * squares // (2 * n), axis=axis)
         return np.asarray(out)
+
+
+class RandomLevel(Card):
+    """One value throughout the box, uniform in `between`."""
+
+    kind: Literal["random_level"]
+    between: tuple[Finite, Finite]
+
+    def values(self, grid: Grid, rng: np.random.Generator) -> Array:
+        return np.full(grid.shape, rng.uniform(*self.between))

@@ -115,6 +115,7 @@ class FiniteVolumeSolver:
         self.limited: Index = np.zeros(0, int)  # how often positivity had to be helped, per member
 
     def _refuse(self, system: Any) -> None:
+        self._problem.boundaries.expect_states(system)
         if self._inputs and (self._card.scheme == "muscl_hancock" or self._card.reconstruction != "muscl"):
             raise SolverError("an uneven bed takes scheme ssp_rk2 or ssp_rk3 with reconstruction muscl")
         if hasattr(system, "diffusivity") and isinstance(self._part, Shared):
@@ -126,7 +127,9 @@ class FiniteVolumeSolver:
         return self._problem.system(params, self._dtype)
 
     def costs(self) -> list[Cost]:
-        return [Cost(int(n), 0, why) for n, why in zip(self._steps, self._reasons, strict=True)]
+        return [
+            Cost(int(n), 0, why, int(k)) for n, why, k in zip(self._steps, self._reasons, self.limited, strict=True)
+        ]
 
     def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
         count, names = len(states), [one.name for one in (*self._problem.fields, *inputs_of(self._problem))]
