@@ -109,7 +109,11 @@ class Cost:
 
 
 class Solver(Protocol):
-    """Numerics. One object lives for one unit of work and may learn along it."""
+    """Numerics. One object lives for one unit of work and may learn along it.
+
+    Optional, of one whose card is `Meshed`: `on_mesh() -> list[Array | None]`, of each member the fields of the frame
+    yielded last at the mesh's nodes, `(field, node)`; None where the member has failed.
+    """
 
     @property
     def batch(self) -> int:
@@ -143,6 +147,23 @@ class SolverCard(Protocol):
 
     def refined(self, factor: float) -> SolverCard:
         """The same solver with time steps (or tolerances) finer by `factor`: the certifier's twin."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """Triangles `faces` `(face, 3)`, corners counter-clockwise, of `nodes` `(node, 2)` in the card's unit of length."""
+
+    nodes: Array
+    faces: Index
+
+
+@runtime_checkable
+class Meshed(Protocol):
+    """A solver card whose solver has its fields on a mesh, too, at whose nodes `Solver.on_mesh` gives them."""
+
+    def mesh(self, problem: Problem, grid: Grid, params: Params) -> Mesh | None:
+        """The mesh of one member, the same whoever asks; None where there can be none."""
         ...
 
 
@@ -216,6 +237,15 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class OnMesh:
+    """One frame of one member on its mesh: values `(field, node)`; `index` counts the frames that are kept there."""
+
+    member: int
+    index: int
+    values: Array
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The end of one trajectory. It follows the member's last frame."""
 
@@ -224,7 +254,7 @@ class Outcome:
     wall_seconds: float
 
 
-Event = Arranged | Given | Frame | Outcome
+Event = Arranged | Given | Frame | OnMesh | Outcome
 
 
 class Sink(Protocol):
