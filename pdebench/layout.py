@@ -54,8 +54,7 @@ def lay_out(path: Path, spec: DatasetSpec) -> None:
     empty = np.full((len(members), spec.times.frames, len(problem.fields)), np.nan)
     about_error = {"long_name": "relative L2 difference to a finer solution", "units": "1"}
     _put_array(group, "truth_error", empty, ("sample", "time", "field"), about_error)
-    for place in _meshes(group, spec, problem):
-        _consolidate(path, place)  # a group of its own, where nothing can be listed
+    _meshes(group, spec, problem)
     _consolidate(path)
     (path / "journal").mkdir()
 
@@ -75,10 +74,10 @@ def record_verdict(place: Any, verdict: dict[str, Any]) -> None:
     _consolidate(place)
 
 
-def _consolidate(place: Any, group: str | None = None) -> None:
+def _consolidate(place: Any) -> None:
     with warnings.catch_warnings():  # consolidated metadata is not in the v3 specification yet, but xarray wants it
         warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
-        zarr.consolidate_metadata(place, path=group)
+        zarr.consolidate_metadata(place)
 
 
 def _declare_field(group: zarr.Group, spec: DatasetSpec, field: Field, frames: int | None = None) -> None:
@@ -115,16 +114,14 @@ def _declare(
     )
 
 
-def _meshes(group: zarr.Group, spec: DatasetSpec, problem: Problem) -> list[str]:
-    """The paths of the groups made, one per mesh; none where the card keeps no frames there."""
-    kept, meshes = meshes_of(spec, problem)
+def _meshes(group: zarr.Group, spec: DatasetSpec, problem: Problem) -> None:
+    """Groups, one per mesh; none where the card keeps no frames there."""
     if not spec.store.mesh:
-        return []
+        return
+    kept, meshes = meshes_of(spec, problem)
     _put_array(group, NUMBER, kept.number, ("sample",), {"long_name": f"number of the group in {MESHES}, -1: none"})
-    paths = [f"{MESHES}/{number}" for number in range(len(meshes))]
-    for number, (path, mesh) in enumerate(zip(paths, meshes, strict=True)):
-        _mesh(group.create_group(path), spec, problem, mesh, kept.members(number))
-    return paths
+    for number, mesh in enumerate(meshes):
+        _mesh(group.create_group(f"{MESHES}/{number}"), spec, problem, mesh, kept.members(number))
 
 
 def _mesh(group: zarr.Group, spec: DatasetSpec, problem: Problem, mesh: Mesh, members: Index) -> None:

@@ -46,7 +46,8 @@ class Problem(Protocol):
     Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of
     `(..., field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options,
     "constant" or "falling" (never growing); `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of
-    `Field`s that are given and do not change in time (a coefficient, a source, a bed, a mask); `steady`, true where
+    `Field`s that are given and do not change in time (a coefficient, a source, a bed, a mask); `mask`, the name of the
+    one among them that is 0 in solid bodies, whose points take no part in any metric; `steady`, true where
     there is no time: the solution follows from the inputs alone, and is the one frame that the card's `times` must
     have.
     """
@@ -87,6 +88,12 @@ def resolved(problem: Scaled, states: Array, grid: Grid, params: Params | BatchP
 def inputs_of(problem: Problem) -> tuple[Field, ...]:
     """The fields that are given with a problem; most have none."""
     return tuple(getattr(problem, "inputs", ()))
+
+
+def mask_of(problem: Problem) -> str | None:
+    """The input that is 0 where there is no fluid but a body; None where there are no bodies."""
+    name: str | None = getattr(problem, "mask", None)
+    return name
 
 
 def is_steady(problem: Problem) -> bool:
