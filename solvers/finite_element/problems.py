@@ -37,6 +37,7 @@ class _Shape(Card):
         Field("pressure", "Pa", "pressure; of an enclosed flow that of zero mean"),
     )
     inputs: ClassVar[tuple[Field, ...]] = (Field("fluid", "1", "1 in the fluid, 0 in a body"),)
+    mask: ClassVar[str] = "fluid"
     steady: bool = False  # the one frame is the steady flow, where there is one
 
     def scene(self, params: Params) -> Scene:

@@ -123,6 +123,14 @@ class Space:
         starts = np.arange(0, values.size + 1, 6)
         return sparse.csr_matrix((values.ravel(), columns.ravel(), starts), shape=(cells * points, self.size))
 
+    def raised(self, pressure: Array) -> Array:
+        """A linear function at the places of the quadratic unknowns, `(m,)` -> `(n,)`."""
+        out = np.empty(self.size)
+        corners = pressure[self.cells1]
+        out[self.cells[:, :3]] = corners
+        out[self.cells[:, 3:]] = (np.roll(corners, 1, axis=1) + np.roll(corners, 2, axis=1)) / 2
+        return out
+
     def divergence(self, velocity: Array) -> Array:
         """∫ q ∇·u for each pressure's test function, `(2, n)` -> `(m,)`."""
         return np.asarray(self.gradient[0].T @ velocity[0] + self.gradient[1].T @ velocity[1])
