@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Member = Annotated[int, typer.Option(help="Number of the member.")]
 
+GRACE = 5.0  # [s] for a solver whose trainer has gone
 FAILED_MEMBERS = 3  # exit status of a run that ended in order, but in which some members failed
 
 
@@ -140,13 +142,20 @@ def stream(
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with abort_together(comm):
         try:
-            units = produce(to, comm, token=os.environ.get(TOKEN, ""))
+            units = produce(to, comm, token=os.environ.get(TOKEN, ""), orphaned=_leave)
         except TrainerGone:
             if not hired or comm.size > 1:  # other ranks would wait for this one
                 raise
             return
     if comm.rank == 0 and not hired:
         console.print(f"{units} units of work sent to {to}")
+
+
+def _leave() -> None:
+    """A solver without a trainer ends at its next frame; one that takes long for it, or hangs, ends here."""
+    time.sleep(GRACE)
+    console.print("the trainer has gone", style="red")
+    os._exit(1)
 
 
 @app.command()
