@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy.linalg import eig
-from volumes import AIR, OPEN, RING, RK2, WATER, WENO, cells, march, order, sound
+from volumes import AIR, OPEN, RING, RK2, WATER, WENO, cells, double_mach, march, order, sound
 
 from pdebench import solve
 from pdebench.arrays import Array
 from pdebench.certify import certify
 from pdebench.check import check
+from pdebench.errors import CardError
 from pdebench.generate import generate
 from pdebench.parallel import Serial
 from pdebench.solvers.finite_volume.boundary import Boundaries
@@ -22,6 +23,7 @@ from pdebench.solvers.finite_volume.gas import CompressibleEuler, CompressibleNa
 from pdebench.solvers.finite_volume.gravity import GravitySystem
 from pdebench.solvers.finite_volume.residual import Space
 from pdebench.solvers.finite_volume.riemann import flux_called
+from pdebench.solvers.finite_volume.solver import FiniteVolumeCard
 from pdebench.solvers.finite_volume.water import ShallowWater
 from pdebench.solvers.spectral.navier_stokes_3d import NavierStokes3D
 from pdebench.solvers.spectral.solver import SpectralCard
@@ -136,6 +138,79 @@ def test_waves_in_a_gas_that_a_shock_has_crossed() -> None:
         assert errors[name][1] < errors[name][0]
     assert errors["weno"][1] < errors["muscl"][1] < errors["minmod"][1], errors
     assert order(errors["weno"]) > 1, errors  # what the shock allows; others do not resolve the waves yet
+
+
+def test_an_oblique_shock_crosses_the_box_unhindered_by_sides_that_it_moves_along() -> None:
+    """Between two sides along which the jump moves: it stays a straight front, where it must be, to first order."""
+    errors = []
+    for n in (15, 30):
+        (found,) = double_mach.density(n, (0.1,), wall=False)
+        y, x = cells(8 * n, 32 * n).coordinates()  # subcells of a box of 4 by 1
+        true = np.where(4 * x < 1 / 6 + (y + 2.0) / np.sqrt(3), 8.0, 1.4)
+        errors.append(float(np.abs(found - true.reshape(n, 8, 4 * n, 8).mean(axis=(1, 3))).mean()))
+        assert found.min() > 1.4 - 1e-9
+    assert order(errors) > 0.85, errors
+
+
+def test_double_mach_reflection_grows_in_proportion_to_time() -> None:
+    """Woodward & Colella's wedge has no length of its own: the stem's foot runs from its edge at one speed.
+
+    Their figures show it at x = 2.8 ± 0.05 at t = 0.2; the front of an unreflected shock would be at 2.48.
+    """
+    n = 30
+    frames = double_mach.density(n, (0.1, 0.2))
+    foot = [(np.flatnonzero(rho[0] > 5).max() + 1) / n for rho in frames]
+    assert foot[1] - double_mach.EDGE == pytest.approx(2 * (foot[0] - double_mach.EDGE), abs=2 / n)
+    assert foot[1] == pytest.approx(2.8, abs=0.05 + 1 / n)
+    top = [(np.flatnonzero(rho[-1] > 5).max() + 1) / n for rho in frames]  # the incident shock, undisturbed
+    assert top == pytest.approx([1 / 6 + (1 + 20 * t) / np.sqrt(3) for t in (0.1, 0.2)], abs=1.5 / n)
+
+
+def test_sides_in_parts_are_what_their_parts_are() -> None:
+    """Two parts of one kind are that kind, to the bit; parts that differ act where they are."""
+    gas = {"kind": "random_gas", "density": (1, 1), "pressure": (1, 1), "variation": 0.2, "mach": 0.5, "modes": 2}
+    whole, parts, half = (
+        CompressibleEuler(initial_state=gas, boundaries={"x": OPEN, "y": (low, "reflecting")})
+        for low in (
+            "reflecting",
+            {"parts": [[0.4, "reflecting"], [1.0, "reflecting"]]},
+            {"parts": [[0.5, "reflecting"], [1.0, "outflow"]]},
+        )
+    )
+    grid = cells(16, 16)
+    start = whole.initial(grid, AIR, np.random.default_rng(0))[None]
+    one, two, three = (sound(march(p, grid, AIR, [0.02], states=start, engine="numpy")) for p in (whole, parts, half))
+    np.testing.assert_array_equal(one, two)
+    changed = np.abs(three - one)[0, 0].max(axis=0) > 1e-12
+    assert changed[0, 8:].all()
+    assert not changed[:, :4].any()  # two cells a step, two steps: news has not come so far
+    assert not changed[8:].any()
+
+
+@pytest.mark.parametrize(
+    ("low", "message"),
+    [
+        ({"parts": [[1.0, "outflow"]]}, "has two at least"),
+        ({"parts": [[0.5, "outflow"], [0.4, "reflecting"]]}, "each ending beyond the one before"),
+        ({"parts": [[0.5, "periodic"], [1.0, "reflecting"]]}, "a part of a side cannot be periodic"),
+    ],
+)
+def test_parts_that_contradict_are_refused(low: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Boundaries(x=RING, y=(low, "outflow"))
+
+
+def test_uneven_sides_that_do_not_fit_are_refused() -> None:
+    jump = {"behind": (1, 0, 1), "ahead": (1, 0, 1), "at": 0, "speed": 1}
+    with pytest.raises(ValidationError, match="needs a 2D box, not 1D"):
+        Boundaries(x=(jump, "outflow"))
+    parts = {"parts": [[0.5, "outflow"], [2.0, "reflecting"]]}
+    problem = CompressibleEuler(initial_state=STILL, boundaries={"x": OPEN, "y": (parts, "outflow")})
+    with pytest.raises(CardError, match="the parts of a side of length 1 end at 2"):
+        FiniteVolumeCard().build(problem, cells(8, 8), cells(8, 8), Serial())
+    problem = CompressibleEuler(initial_state=STILL, boundaries={"x": OPEN, "y": (jump, "outflow")})
+    with pytest.raises(CardError, match="must give density, velocity_x, velocity_y, pressure, 4 numbers"):
+        FiniteVolumeCard().build(problem, cells(8, 8), cells(8, 8), Serial())
 
 
 # Water, smooth
