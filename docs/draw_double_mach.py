@@ -1,4 +1,4 @@
-"""Double Mach reflection (Woodward & Colella 1984, J. Comput. Phys. 54, 115): `python docs/draw_double_mach.py [CELLS]`.
+"""Double Mach reflection (Woodward & Colella 1984, J. Comput. Phys. 54, 115): `python docs/draw_double_mach.py CELLS`.
 
 A shock of Mach 10 in still air, at 60° to a wall that begins at x = 1/6. `CELLS` per unit of length: 120 takes minutes.
 """
@@ -22,7 +22,7 @@ EDGE = 1 / 6
 
 
 def set_up(wall: bool = True) -> CompressibleEuler:
-    """The gas and its sides: what the shock has passed at the left and before the wall, and where it runs on at the top.
+    """The gas and its sides: what the shock has passed at the left and before the wall, and where it runs at the top.
 
     Without `wall` the shock goes on undisturbed.
     """
