@@ -59,26 +59,26 @@ def fastest_growth(mach: float, k: float, modes: int = 16) -> tuple[complex, Arr
 
 
 def test_a_shear_layer_grows_as_linear_theory_has_it() -> None:
-    """Kelvin–Helmholtz at Mach 0.4 in a ring twice as long as it is high: growth of the eigenmode between two times."""
+    """Kelvin–Helmholtz at Mach 0.4 in a ring twice as long as it is high: the eigenmode's rate, to second order."""
     mach, k, errors = 0.4, np.pi, []
     rate, shape, modes = fastest_growth(mach, k)
     assert rate.real > 0.3
     assert fastest_growth(mach, k, 24)[0].real == pytest.approx(rate.real, abs=1e-6)
-    for n in (16, 32):
+    for n in (64, 128):
         grid = Grid(shape=(n, 2 * n), lengths=(1.0, 2.0), points="centres")
         y, x = grid.coordinates()
         waves = np.exp(2j * np.pi * np.multiply.outer(y, modes))
         change = 1e-4 * (np.einsum("yxn,fn->fyx", waves, shape) * np.exp(1j * k * x)).real
         base = np.stack([np.ones(grid.shape), mach * np.sin(2 * np.pi * y), 0 * y, np.full(grid.shape, 1 / 1.4)])
         problem = CompressibleEuler(initial_state=STILL, boundaries={"x": RING, "y": RING})
-        frames = sound(march(problem, grid, AIR, [0, 0.5, 1.5], states=(base + change)[None], limiter="none", **RK2))
+        frames = sound(march(problem, grid, AIR, [0, 0.5, 1.5], states=(base + change)[None], limiter="none"))
         size = [np.abs(np.mean(frame[0, 2] * np.exp(-1j * k * x), axis=1)).max() for frame in frames]
-        errors.append(float(np.log(size[2] / size[1]) - rate.real))
-    assert np.abs(errors).max() < 0.01 * rate.real, errors
+        errors.append(abs(float(np.log(size[2] / size[1]) - rate.real)))
+    assert order(errors) == pytest.approx(2.0, abs=0.15), errors
 
 
 def test_taylor_green_at_low_mach_decays_as_incompressible_flow_does() -> None:
-    """3D, Re 10, Mach 0.2, against the spectral solver at the same time: kinetic energy, to second order in space."""
+    """3D, Re 10, Mach 0.2, against the spectral solver at the same time: kinetic energy, to second order at least."""
     viscosity, time, lost = 0.1, 0.5, []
     fine = Grid(shape=(16,) * 3, lengths=(2 * np.pi,) * 3)
     truth = NavierStokes3D(initial_state={"kind": "taylor_green"})
@@ -96,8 +96,7 @@ def test_taylor_green_at_low_mach_decays_as_incompressible_flow_does() -> None:
         w = np.stack([np.ones(grid.shape), *u, pressure])[None]
         last = sound(march(problem, grid, params, [time], states=w, limiter="none", flux="roe", **RK2))[0, 0]
         lost.append(abs(float((last[0] * last[1:4] ** 2).sum() / (w[0, 1:4] ** 2).sum()) - kept))
-    assert lost[1] < 0.05, (kept, lost)
-    assert order(lost) > 1.7, lost
+    assert order(lost) > 1.85, (kept, lost)
 
 
 def test_couette_flow_starts_as_diffusion_has_it() -> None:
