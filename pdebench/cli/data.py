@@ -162,6 +162,7 @@ def _leave() -> None:
 def describe(
     card: CardName,
     write: Annotated[bool, typer.Option(help="Write README.md and its picture beside the card.")] = False,
+    shape: Annotated[str, typer.Option(help="Solve for the picture on this grid, like 64,64.")] = "",
 ) -> None:
     """Explain a card: its physics, numbers, size and source, as the README of its folder."""
     from ..describe import PICTURE, readme
@@ -169,11 +170,11 @@ def describe(
 
     spec = load_spec(card)
     if write:
-        from ..plot import plot_initial
+        from ..portrait import portrait
 
         folder = find_card(card, "datasets", "card.yaml").parent
         (folder / "README.md").write_text(readme(spec))
-        plot_initial(spec, folder / PICTURE)
+        portrait(spec, folder / PICTURE, shape=tuple(int(n) for n in shape.split(",")) if shape else None)
         console.print(f"wrote {folder / 'README.md'}")
     else:
         console.print(readme(spec), markup=False)

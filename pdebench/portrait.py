@@ -1,0 +1,115 @@
+"""A dataset's picture: what one member becomes in time, solved for it, in a file small enough for a repository."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import solve
+from .arrays import Array
+from .errors import PdebenchError
+from .plot import INK, SOFT, bracketed, fields_of, gallery, panels
+from .problem import Frame, Given, Outcome, is_steady
+from .spec import DatasetSpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TIMES = 5  # shown of a member
+LARGEST = 60_000  # [B] of the file
+LOOKS = ((90, 128), (80, 64), (72, 48), (64, 32), (56, 24), (48, 16))  # dots per inch and colours, the best first
+
+
+def portrait(spec: DatasetSpec, path: str | Path, *, member: int = 0, shape: tuple[int, ...] | None = None) -> Path:
+    """Frames of a member that is solved here, at times spread from first to last; fields on a line as curves.
+
+    `shape`: solve on this grid, where the card's takes too long for a picture, and say so. A steady problem shows its
+    inputs and its solution. Returns the path of the PNG.
+    """
+    path = Path(path)
+    if path.suffix != ".png":
+        raise PdebenchError(f"a portrait is a .png, not {path.suffix or 'nothing'!r}: {path}")
+    steady = is_steady(solve.prepare(spec)[0])
+    shown = _shortened(spec, shape)
+    given, frames = _solved(shown, member)
+    title = "" if shape is None else f"solved at {' × '.join(map(str, shape))} for this picture"
+    times = [f"t = {t:.4g}" for t in shown.times.values()]
+    if steady:
+        figure = gallery(shown, given, frames[0], title)
+    elif frames.ndim == 3:
+        figure = _curves(shown, frames, times, title)
+    else:
+        figure = panels(shown, frames, times, title, given=given)
+    return _small(figure, path)
+
+
+def _shortened(spec: DatasetSpec, shape: tuple[int, ...] | None) -> DatasetSpec:
+    """The card with few frames over the same span, on another grid if asked."""
+    changes: dict[str, object] = {}
+    if spec.times.frames > TIMES:
+        step = spec.times.step * (spec.times.frames - 1) / (TIMES - 1)
+        changes["times"] = spec.times.model_copy(update={"step": step, "frames": TIMES})
+    if shape is not None:
+        stored = tuple(min(pair) for pair in zip(spec.store.shape, shape, strict=True))
+        changes |= {
+            "grid": spec.grid.with_shape(shape),
+            "store": spec.store.model_copy(update={"shape": stored}),
+        }
+    return spec.model_copy(update=changes)
+
+
+def _solved(spec: DatasetSpec, member: int) -> tuple[Array, Array]:
+    """Inputs `(input, *output)` and frames `(t, field, *output)` of a member."""
+    given, frames = np.zeros((0, *spec.store.shape)), []
+    for event in solve.trajectories(spec, np.array([member]), settled=solve.settle(spec).options):
+        if isinstance(event, Given):
+            given = event.values[0]
+        elif isinstance(event, Frame):
+            frames.append(event.values[0])
+        elif isinstance(event, Outcome) and event.cost.reason:
+            raise PdebenchError(f"member {member} of {spec.name} cannot be drawn: {event.cost.reason}")
+    if not frames or not np.isfinite(frames).all():
+        raise PdebenchError(f"member {member} of {spec.name} cannot be drawn: its solver gave no finite frames")
+    return given, np.stack(frames)
+
+
+def _curves(spec: DatasetSpec, frames: Array, labels: list[str], title: str) -> Figure:
+    """One panel per field of `(t, field, x)`, one curve per time, from dark to light."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    about = fields_of(spec)
+    figure = Figure(figsize=(3.6 * len(about) + 1.2, 3.0), layout="constrained")
+    if title:
+        figure.suptitle(title, fontsize=9, color=INK)
+    row = figure.subplots(1, len(about), squeeze=False)[0]
+    x, shades = spec.output.axes()[-1], colormaps["viridis"](np.linspace(0, 0.85, len(labels)))
+    for axes, field, values in zip(row, about, np.moveaxis(frames, 1, 0), strict=True):
+        for curve, label, shade in zip(values, labels, shades, strict=True):
+            axes.plot(x, curve, color=shade, label=label, linewidth=1.2)
+        axes.set_title(f"{field.long_name}{bracketed(spec, field)}", fontsize=9, color=INK)
+        axes.set_xlim(0, spec.output.lengths[-1])
+        axes.tick_params(labelsize=8, colors=SOFT)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(*row[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
+    return figure
+
+
+def _small(figure: Figure, path: Path) -> Path:
+    """Write the best of `LOOKS` that is not larger than `LARGEST`; the last of them if none is."""
+    from PIL import Image
+
+    for dpi, colours in LOOKS:
+        raw, packed = BytesIO(), BytesIO()
+        figure.savefig(raw, dpi=dpi, facecolor="white", format="png")
+        with Image.open(raw) as image:
+            few = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+        few.save(packed, format="png", optimize=True)
+        if packed.tell() <= LARGEST:
+            break
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(packed.getvalue())
+    return path
