@@ -75,7 +75,7 @@ CARD: dict[str, Any] = {
     "solver": {"name": f"{__file__}:Squares"},
     "store": {"shape": [2, 3], "dtype": "float64"},
     "samples": {"count": 4, "seed": 1, "unit": 4},
-    "splits": {"test": [0, 4]},
+    "splits": {"test": [0, 4], "test_holed": [0, 3]},
 }
 # ⟨A²⟩ over what is left when a cell is taken out, by hand: 91 in all.
 SQUARE = {2: (91 - 9) / 5, 5: (91 - 36) / 5, -1: 91 / 6}
@@ -130,6 +130,12 @@ def test_what_is_said_of_a_body_changes_no_score(store: TrajectoryStore, inside:
         largest = 5 if cell == 5 else 6
         expected = {"rmse": SQUARE[cell] ** 0.5, "max_error": largest, "relative_l1": 1, "conserved_error": MEAN[cell]}
         assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_model_that_is_lost_in_bodies_only_is_not_lost(store: TrajectoryStore) -> None:
+    """One with no finite sample at all is an error."""
+    quiet, lost = (evaluate(Keeps(inside), store, task(split="test_holed")) for inside in (0.0, np.nan))
+    assert quiet.values == lost.values and quiet.picture == lost.picture
 
 
 def test_every_metric_leaves_bodies_out_or_says_that_it_cannot(store: TrajectoryStore) -> None:

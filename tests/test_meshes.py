@@ -33,7 +33,7 @@ CASES = [{"name": "any", "each": True, "values": {"speed": [0.5, 1.0, 5.0], "rad
 
 
 def small(**changes: Any) -> DatasetSpec:
-    """Five members, four with a mesh of two kinds, one of which fails on its way; frames 0 and 2 of three go there."""
+    """Speeds 0.5 and 5 (which fails on its way), a small cylinder, speed 1, a closed channel; two frames of three."""
     own = {
         "grid.shape": [12, 12],
         "store.shape": [8, 8],
@@ -43,6 +43,7 @@ def small(**changes: Any) -> DatasetSpec:
         "cases": CASES,
         "samples.count": 5,
         "samples.unit": 2,
+        "samples.seed": 13,
         "splits": {"test": [0, 5]},
     }
     return load_spec("cfd_cylinder_demo", own | changes)
@@ -186,7 +187,7 @@ def test_a_card_without_meshes_keeps_its_digest() -> None:
 
 def test_streams_pass_by_what_goes_on_the_mesh() -> None:
     kinds = [type(event) for event in solve.trajectories(small(), np.array([0, 1]))]
-    assert kinds.count(Frame) == 6 and kinds.count(OnMesh) in (2, 4)
+    assert kinds.count(Frame) == 6 and kinds.count(OnMesh) == 3  # one of the two fails after its first
 
 
 def test_halved_triangles_keep_their_area_and_share_their_middles() -> None:

@@ -109,7 +109,8 @@ class Space:
     @cached_property
     def derivatives(self) -> tuple[Any, Any]:
         """∂/∂x and ∂/∂y of quadratic functions at the points of quadrature, `(cell × 7, n)` each."""
-        x, y = (self._operator(values) for values in self._slopes_at)
+        by_corner = quadratic_slopes(_CORNERS)
+        x, y = (self._operator(np.einsum("qai,ci->cqa", by_corner, self.slopes[:, :, k])) for k in (0, 1))
         return x, y
 
     @cached_property
@@ -119,6 +120,7 @@ class Space:
 
     def _operator(self, values: Array) -> Any:
         cells, points, _ = values.shape
+        values = np.ascontiguousarray(values)
         columns = np.repeat(self.cells[:, None, :], points, axis=1)
         starts = np.arange(0, values.size + 1, 6)
         return sparse.csr_matrix((values.ravel(), columns.ravel(), starts), shape=(cells * points, self.size))
@@ -147,25 +149,25 @@ class Space:
 
     def transport(self, velocity: Array) -> Array:
         """∫ (w·∇)u v as a matrix for given w, `(2, n)` -> values `(nnz,)` in the pattern of `mass`."""
-        w = [(self.at @ part).reshape(-1, len(_WEIGHTS), 1) for part in velocity]
-        weights = self.weights.reshape(-1, len(_WEIGHTS), 1)
-        along = w[0] * self._slopes_at[0] + w[1] * self._slopes_at[1]
-        local = np.matmul(quadratic(_CORNERS).T, along * weights)  # (cell, 6, 6): test, trial
+        u, v = ((self.at @ part).reshape(-1, len(_WEIGHTS)).T for part in velocity)  # (7, cell)
+        dx, dy = self._slopes_at
+        along = u[:, None] * dx + v[:, None] * dy  # (7, 6, cell)
+        local = quadratic(_CORNERS).T @ along.reshape(len(_WEIGHTS), -1)  # (6, 6 × cell): test, trial; one product
         return np.asarray(np.bincount(self._places, weights=local.ravel(), minlength=self.mass.nnz), dtype=float)
 
     @cached_property
     def _slopes_at(self) -> tuple[Array, Array]:
-        """∂φ/∂x and ∂φ/∂y of a cell's six functions at its points of quadrature, `(cell, 7, 6)` each."""
-        by_corner = quadratic_slopes(_CORNERS)
-        x, y = (np.einsum("qai,ci->cqa", by_corner, self.slopes[:, :, k]) for k in (0, 1))
-        return x, y
+        """∂φ/∂x and ∂φ/∂y of a cell's six functions at its points of quadrature, weighted, `(7, 6, cell)` each."""
+        by_corner, weights = quadratic_slopes(_CORNERS), self.weights.reshape(-1, len(_WEIGHTS))
+        x, y = (np.einsum("qai,ci,cq->qac", by_corner, self.slopes[:, :, k], weights, optimize=True) for k in (0, 1))
+        return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
     @cached_property
     def _places(self) -> Index:
-        """Where a cell's 6 × 6 entries lie among the values of `mass`, `(cell × 36,)`."""
+        """Where a cell's 6 × 6 entries lie among the values of `mass`, `(6 × 6 × cell,)`."""
         rows = np.repeat(np.arange(self.size), np.diff(self.mass.indptr))
         keys = rows * self.size + self.mass.indices
-        wanted = (self.cells[:, :, None] * self.size + self.cells[:, None, :]).ravel()
+        wanted = (self.cells.T[:, None] * self.size + self.cells.T[None]).ravel()
         return np.asarray(np.searchsorted(keys, wanted))
 
     def integral(self, values: Array) -> float:
