@@ -16,10 +16,10 @@ from .meshing import Triangulation
 # Degree 5 on the triangle, 7 points (Radon 1948): exact for (u·∇)u·v of quadratic u and v; weights sum to 1.
 _S = np.sqrt(15)
 _A, _B = (6 - _S) / 21, (6 + _S) / 21
-_CORNERS = np.array(
+CORNERS = np.array(
     [[1 / 3] * 3] + [[1 - 2 * a if i == j else a for j in range(3)] for a in (_A, _B) for i in range(3)],
 )
-_WEIGHTS = np.array([9 / 40] + [(155 - _S) / 1200] * 3 + [(155 + _S) / 1200] * 3)
+WEIGHTS = np.array([9 / 40] + [(155 - _S) / 1200] * 3 + [(155 + _S) / 1200] * 3)
 
 
 def quadratic(corners: Array) -> Array:
@@ -90,26 +90,31 @@ class Space:
         a, b = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
         return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])  # negative where dolfinx turned a cell round
 
+    @property
+    def areas(self) -> Array:
+        """Of the cells, `(cell,)` [m²]."""
+        return np.asarray(np.abs(self._areas2) / 2)
+
     @cached_property
     def weights(self) -> Array:
         """Weights of the points of quadrature, `(cell × 7,)` [m²]."""
-        return np.asarray((np.abs(self._areas2)[:, None] / 2 * _WEIGHTS).ravel())
+        return np.asarray((np.abs(self._areas2)[:, None] / 2 * WEIGHTS).ravel())
 
     @cached_property
     def quadrature(self) -> Array:
         """Places of the points of quadrature, `(cell × 7, 2)`."""
         p = self.points[self.cells[:, :3]]
-        return np.asarray(np.einsum("qi,cix->cqx", _CORNERS, p).reshape(-1, 2))
+        return np.asarray(np.einsum("qi,cix->cqx", CORNERS, p).reshape(-1, 2))
 
     @cached_property
     def at(self) -> Any:
         """Quadratic functions at the points of quadrature, `(cell × 7, n)`."""
-        return self._operator(np.broadcast_to(quadratic(_CORNERS), (len(self.cells), 7, 6)))
+        return self._operator(np.broadcast_to(quadratic(CORNERS), (len(self.cells), 7, 6)))
 
     @cached_property
     def derivatives(self) -> tuple[Any, Any]:
         """∂/∂x and ∂/∂y of quadratic functions at the points of quadrature, `(cell × 7, n)` each."""
-        by_corner = quadratic_slopes(_CORNERS)
+        by_corner = quadratic_slopes(CORNERS)
         x, y = (self._operator(np.einsum("qai,ci->cqa", by_corner, self.slopes[:, :, k])) for k in (0, 1))
         return x, y
 
@@ -147,18 +152,26 @@ class Space:
         dx, dy = self.derivatives
         return np.stack([self.at_transposed @ (u * (dx @ part) + v * (dy @ part)) for part in velocity])
 
-    def transport(self, velocity: Array) -> Array:
-        """∫ (w·∇)u v as a matrix for given w, `(2, n)` -> values `(nnz,)` in the pattern of `mass`."""
-        u, v = ((self.at @ part).reshape(-1, len(_WEIGHTS)).T for part in velocity)  # (7, cell)
+    def transport(self, velocity: Array, density: Array | None = None) -> Array:
+        """∫ ρ (w·∇)u v as a matrix for given w, `(2, n)` -> values `(nnz,)` in the pattern of `mass`.
+
+        ρ at the points of quadrature, `(cell, 7)`; 1 without.
+        """
+        u, v = ((self.at @ part).reshape(-1, len(WEIGHTS)).T for part in velocity)  # (7, cell)
+        if density is not None:
+            u, v = u * density.T, v * density.T
         dx, dy = self._slopes_at
         along = u[:, None] * dx + v[:, None] * dy  # (7, 6, cell)
-        local = quadratic(_CORNERS).T @ along.reshape(len(_WEIGHTS), -1)  # (6, 6 × cell): test, trial; one product
+        return self.gathered(quadratic(CORNERS).T @ along.reshape(len(WEIGHTS), -1))  # one product for all cells
+
+    def gathered(self, local: Array) -> Array:
+        """Cells' matrices, `(test, trial, cell)` in any shape, added up: values `(nnz,)` in the pattern of `mass`."""
         return np.asarray(np.bincount(self._places, weights=local.ravel(), minlength=self.mass.nnz), dtype=float)
 
     @cached_property
     def _slopes_at(self) -> tuple[Array, Array]:
         """∂φ/∂x and ∂φ/∂y of a cell's six functions at its points of quadrature, weighted, `(7, 6, cell)` each."""
-        by_corner, weights = quadratic_slopes(_CORNERS), self.weights.reshape(-1, len(_WEIGHTS))
+        by_corner, weights = quadratic_slopes(CORNERS), self.weights.reshape(-1, len(WEIGHTS))
         x, y = (np.einsum("qai,ci,cq->qac", by_corner, self.slopes[:, :, k], weights, optimize=True) for k in (0, 1))
         return np.ascontiguousarray(x), np.ascontiguousarray(y)
 
