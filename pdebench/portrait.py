@@ -10,7 +10,7 @@ import numpy as np
 
 from . import solve
 from .arrays import Array
-from .errors import PdebenchError
+from .errors import CardError, PdebenchError
 from .plot import INK, SOFT, bracketed, fields_of, gallery, panels
 from .problem import Frame, Given, Outcome, is_steady
 from .spec import DatasetSpec
@@ -53,6 +53,8 @@ def _shortened(spec: DatasetSpec, shape: tuple[int, ...] | None) -> DatasetSpec:
         step = spec.times.step * (spec.times.frames - 1) / (TIMES - 1)
         changes["times"] = spec.times.model_copy(update={"step": step, "frames": TIMES})
     if shape is not None:
+        if len(shape) != len(spec.grid.shape):
+            raise CardError(f"{spec.name} has a grid of {len(spec.grid.shape)} axes, so no picture at {shape}")
         stored = tuple(min(pair) for pair in zip(spec.store.shape, shape, strict=True))
         changes |= {
             "grid": spec.grid.with_shape(shape),

@@ -124,6 +124,8 @@ def test_a_portrait_of_a_member_that_fails_is_refused_with_its_reason(tmp_path: 
     spec = load_spec("cns1d_shock", {"grid.shape": [64], "store.shape": [64], "solver.max_steps": 2})
     with pytest.raises(PdebenchError, match="member 0 of cns1d_shock cannot be drawn: .* more than 2 steps"):
         portrait(spec, tmp_path / "x.png")
+    with pytest.raises(PdebenchError, match=r"cns1d_shock has a grid of 1 axes, so no picture at \(8, 8\)"):
+        portrait(spec, tmp_path / "x.png", shape=(8, 8))
     with pytest.raises(PdebenchError, match="a portrait is a .png, not '.svg'"):
         portrait(spec, tmp_path / "x.svg")
 
