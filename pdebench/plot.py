@@ -52,7 +52,7 @@ def film(store: TrajectoryStore, member: int, path: str | Path, *, seconds: floa
     path, count = Path(path), len(store.times)
     writer = _writer(path, rate=int(np.clip(round(count / seconds), 2, 25)))
     frames = store.frames(member)
-    figure = panels(store.spec, frames[:1], [""], "", scales=_scales(frames))
+    figure = panels(store.spec, frames[:1], [""], "", scales=scales_of(frames))
     FigureCanvasAgg(figure)
     draw = _redraw(figure, store.spec, frames)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ class Scale:
     colours: str
 
 
-def _scales(values: Array) -> list[Scale]:
+def scales_of(values: Array) -> list[Scale]:
     """One per field of `(t, field, *space)`; the outermost half per cent is clipped."""
     found = []
     for field in np.moveaxis(values, 1, 0):
@@ -142,7 +142,7 @@ def panels(
     table = figure.subplots(len(fields), len(labels), squeeze=False, sharex=True, sharey="row")
     if title:
         figure.suptitle(title, fontsize=11, color=INK)
-    for row, (field, scale) in enumerate(zip(fields, scales or _scales(values), strict=True)):
+    for row, (field, scale) in enumerate(zip(fields, scales or scales_of(values), strict=True)):
         once = row >= len(fields_of(spec))  # an input is the same at all times
         for column, axes in enumerate(table[row]):
             if once and column:
@@ -154,15 +154,15 @@ def panels(
         if image is None:
             table[row, 0].set_ylabel(name, fontsize=9, color=INK)
         else:
-            _bar(figure, image, list(table[row]), name)
+            colour_bar(figure, image, list(table[row]), name)
     return figure
 
 
-def _bar(figure: Figure, image: Any, panels: list[Axes], name: str) -> None:
-    bar = figure.colorbar(image, ax=panels, aspect=25, pad=0.015)
-    bar.set_label(name, fontsize=9, color=INK)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=8, colors=INK)
+def colour_bar(figure: Figure, image: Any, beside: list[Axes], name: str) -> None:
+    drawn = figure.colorbar(image, ax=beside, aspect=25, pad=0.015)
+    drawn.set_label(name, fontsize=9, color=INK)
+    drawn.outline.set_visible(False)
+    drawn.ax.tick_params(labelsize=8, colors=INK)
 
 
 def gallery(spec: DatasetSpec, given: Array, solution: Array, title: str) -> Figure:
@@ -177,13 +177,13 @@ def gallery(spec: DatasetSpec, given: Array, solution: Array, title: str) -> Fig
     row = figure.subplots(1, len(about), squeeze=False)[0]
     if title:
         figure.suptitle(title, fontsize=11, color=INK)
-    for axes, field, picture, scale in zip(row, about, flat, _scales(values[None]), strict=True):
+    for axes, field, picture, scale in zip(row, about, flat, scales_of(values[None]), strict=True):
         name = fill(f"{field.long_name}{bracketed(spec, field)}", int(12 * side), break_long_words=False)
         image = _picture(axes, picture, grid, scale)
         if image is None:
             axes.set_ylabel(name, fontsize=9, color=INK)
         else:
-            _bar(figure, image, [axes], name)
+            colour_bar(figure, image, [axes], name)
     return figure
 
 

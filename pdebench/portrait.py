@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import solve
 from .arrays import Array
-from .errors import PdebenchError
-from .plot import INK, SOFT, bracketed, fields_of, gallery, panels
+from .errors import CardError, PdebenchError
+from .plot import INK, SOFT, bracketed, colour_bar, fields_of, gallery, panels, scales_of
 from .problem import Frame, Given, Outcome, is_steady
 from .spec import DatasetSpec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TIMES = 5  # shown of a member
+TIMES, LINES = 5, 101  # shown of a member, and of one on a line
 LARGEST = 60_000  # [B] of the file
-LOOKS = ((90, 128), (80, 64), (72, 48), (64, 32), (56, 24), (48, 16))  # dots per inch and colours, the best first
+LOOKS = ((80, 128), (72, 96), (64, 80), (56, 64), (48, 48))  # dots per inch and colours, the best first
 
 
 def portrait(spec: DatasetSpec, path: str | Path, *, member: int = 0, shape: tuple[int, ...] | None = None) -> Path:
-    """Frames of a member that is solved here, at times spread from first to last; fields on a line as curves.
+    """Frames of a member that is solved here, at times spread from first to last; fields on a line over x and time.
 
     `shape`: solve on this grid, where the card's takes too long for a picture, and say so. A steady problem shows its
     inputs and its solution. Returns the path of the PNG.
@@ -40,7 +40,7 @@ def portrait(spec: DatasetSpec, path: str | Path, *, member: int = 0, shape: tup
     if steady:
         figure = gallery(shown, given, frames[0], title)
     elif frames.ndim == 3:
-        figure = _curves(shown, frames, times, title)
+        figure = _space_time(shown, frames, title)
     else:
         figure = panels(shown, frames, times, title, given=given)
     return _small(figure, path)
@@ -49,10 +49,13 @@ def portrait(spec: DatasetSpec, path: str | Path, *, member: int = 0, shape: tup
 def _shortened(spec: DatasetSpec, shape: tuple[int, ...] | None) -> DatasetSpec:
     """The card with few frames over the same span, on another grid if asked."""
     changes: dict[str, object] = {}
-    if spec.times.frames > TIMES:
-        step = spec.times.step * (spec.times.frames - 1) / (TIMES - 1)
-        changes["times"] = spec.times.model_copy(update={"step": step, "frames": TIMES})
+    count = TIMES if len(spec.grid.shape) > 1 else LINES
+    if spec.times.frames > count:
+        step = spec.times.step * (spec.times.frames - 1) / (count - 1)
+        changes["times"] = spec.times.model_copy(update={"step": step, "frames": count})
     if shape is not None:
+        if len(shape) != len(spec.grid.shape):
+            raise CardError(f"{spec.name} has a grid of {len(spec.grid.shape)} axes, so no picture at {shape}")
         stored = tuple(min(pair) for pair in zip(spec.store.shape, shape, strict=True))
         changes |= {
             "grid": spec.grid.with_shape(shape),
@@ -76,25 +79,23 @@ def _solved(spec: DatasetSpec, member: int) -> tuple[Array, Array]:
     return given, np.stack(frames)
 
 
-def _curves(spec: DatasetSpec, frames: Array, labels: list[str], title: str) -> Figure:
-    """One panel per field of `(t, field, x)`, one curve per time, from dark to light."""
-    from matplotlib import colormaps
+def _space_time(spec: DatasetSpec, frames: Array, title: str) -> Figure:
+    """`(t, field, x)` as one image per field, x across and time up."""
     from matplotlib.figure import Figure
 
-    about = fields_of(spec)
-    figure = Figure(figsize=(3.6 * len(about) + 1.2, 3.0), layout="constrained")
+    about, times = fields_of(spec), spec.times.values()
+    figure = Figure(figsize=(3.7 * len(about), 3.2), layout="constrained")
     if title:
         figure.suptitle(title, fontsize=9, color=INK)
-    row = figure.subplots(1, len(about), squeeze=False)[0]
-    x, shades = spec.output.axes()[-1], colormaps["viridis"](np.linspace(0, 0.85, len(labels)))
-    for axes, field, values in zip(row, about, np.moveaxis(frames, 1, 0), strict=True):
-        for curve, label, shade in zip(values, labels, shades, strict=True):
-            axes.plot(x, curve, color=shade, label=label, linewidth=1.2)
-        axes.set_title(f"{field.long_name}{bracketed(spec, field)}", fontsize=9, color=INK)
-        axes.set_xlim(0, spec.output.lengths[-1])
+    row = figure.subplots(1, len(about), squeeze=False, sharey=True)[0]
+    extent = (0, spec.output.lengths[-1], times[0], times[-1])
+    for axes, field, scale, values in zip(row, about, scales_of(frames), np.moveaxis(frames, 1, 0), strict=True):
+        look: dict[str, Any] = {"cmap": scale.colours, "vmin": scale.low, "vmax": scale.high}
+        image = axes.imshow(values, origin="lower", extent=extent, aspect="auto", **look)
+        axes.set_xlabel("x", fontsize=9, color=INK)
         axes.tick_params(labelsize=8, colors=SOFT)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(*row[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
+        colour_bar(figure, image, [axes], f"{field.long_name}{bracketed(spec, field)}")
+    row[0].set_ylabel("time", fontsize=9, color=INK)
     return figure
 
 
@@ -106,7 +107,9 @@ def _small(figure: Figure, path: Path) -> Path:
         raw, packed = BytesIO(), BytesIO()
         figure.savefig(raw, dpi=dpi, facecolor="white", format="png")
         with Image.open(raw) as image:
-            few = image.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+            # Colours far apart, however rare: each scale keeps its ends.
+            far = Image.Quantize.MAXCOVERAGE
+            few = image.convert("RGB").quantize(colours, method=far, dither=Image.Dither.NONE)
         few.save(packed, format="png", optimize=True)
         if packed.tell() <= LARGEST:
             break

@@ -208,6 +208,9 @@ def test_random_sines_are_folded_cut_and_normalised_as_asked() -> None:
     draw = [both.values(grid, np.random.default_rng(i)) for i in range(20)]
     assert all((u >= 0).all() or (u <= 0).all() for u in draw)
     assert all(0 < np.count_nonzero(u) < 200 for u in draw)
+    cut = RandomSines(kind="random_sines", folded=0, windowed=1)
+    kept = [np.count_nonzero(cut.values(grid, np.random.default_rng(i))) for i in range(500)]  # five begin beyond 0.9
+    assert min(kept) >= 0.1 * 200 - 1
     densities = [norm.values(grid, np.random.default_rng(i)) for i in range(20)]
     assert all(u.min() >= 0 and u.max() <= 1 for u in densities)
     with pytest.raises(CardError, match="1D"):

@@ -111,19 +111,24 @@ def test_a_portrait_shows_what_the_card_becomes_in_a_small_file(tmp_path: Path, 
     assert drawn[-1].get_suptitle() == "solved at 14 × 14 for this picture"
 
 
-def test_a_portrait_on_a_line_is_one_panel_of_curves(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_a_portrait_on_a_line_shows_space_and_time(tmp_path: Path, drawn: list[Figure]) -> None:
     spec = load_spec("advection1d", {"grid.shape": [64], "store.shape": [64]})
     portrait(spec, tmp_path / "line.png")
-    (axes,) = drawn[0].axes
-    assert [line.get_label() for line in axes.lines] == ["t = 0", "t = 0.5", "t = 1", "t = 1.5", "t = 2"]
+    axes, bar = drawn[0].axes
+    image = axes.images[0]
+    assert image.get_array().shape == (101, 64)
+    assert image.get_extent() == [0, 1, 0, 2]
     first = sample.initial(spec, solve.prepare(spec)[0], 0)[0]
-    assert axes.lines[0].get_ydata() == pytest.approx(first, abs=1e-12)
+    assert np.asarray(image.get_array())[0] == pytest.approx(first, abs=1e-12)
+    assert (axes.get_xlabel(), axes.get_ylabel(), bar.get_ylabel()) == ("x", "time", "concentration")
 
 
 def test_a_portrait_of_a_member_that_fails_is_refused_with_its_reason(tmp_path: Path) -> None:
     spec = load_spec("cns1d_shock", {"grid.shape": [64], "store.shape": [64], "solver.max_steps": 2})
     with pytest.raises(PdebenchError, match="member 0 of cns1d_shock cannot be drawn: .* more than 2 steps"):
         portrait(spec, tmp_path / "x.png")
+    with pytest.raises(PdebenchError, match=r"cns1d_shock has a grid of 1 axes, so no picture at \(8, 8\)"):
+        portrait(spec, tmp_path / "x.png", shape=(8, 8))
     with pytest.raises(PdebenchError, match="a portrait is a .png, not '.svg'"):
         portrait(spec, tmp_path / "x.svg")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ..errors import PdebenchError
+from ..errors import CardError, PdebenchError
 from ..parallel import world
 from .terminal import CardName, Changes, Meter, StorePath, abort_together, app, changes_of, console, range_of
 
@@ -174,10 +174,17 @@ def describe(
 
         folder = find_card(card, "datasets", "card.yaml").parent
         (folder / "README.md").write_text(readme(spec))
-        portrait(spec, folder / PICTURE, shape=tuple(int(n) for n in shape.split(",")) if shape else None)
+        portrait(spec, folder / PICTURE, shape=_numbers(shape) if shape else None)
         console.print(f"wrote {folder / 'README.md'}")
     else:
         console.print(readme(spec), markup=False)
+
+
+def _numbers(shape: str) -> tuple[int, ...]:
+    """`64,32` as numbers of cells."""
+    if not all(part.strip().isdecimal() for part in shape.split(",")):
+        raise CardError(f"--shape takes numbers of cells such as 64,64, not {shape!r}")
+    return tuple(int(part) for part in shape.split(","))
 
 
 @app.command()

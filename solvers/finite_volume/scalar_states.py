@@ -33,6 +33,7 @@ class RandomSines(Card):
         number = rng.integers(1, self.modes, self.terms, endpoint=True)
         folds, cuts, sign = rng.random() < self.folded, rng.random() < self.windowed, rng.choice([-1.0, 1.0])
         low, high = sorted(rng.uniform(0, 1, 2))
+        low = min(low, 0.9)
         x = grid.axes()[0] / grid.lengths[0]
         u = np.sin(np.multiply.outer(x, 2 * np.pi * number) + phase) @ size
         if folds:
