@@ -43,13 +43,13 @@ class Parameter:
 class Problem(Protocol):
     """The equations, without numerics. Built from the card's `problem` options.
 
-    Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of
-    `(..., field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options,
-    "constant" or "falling" (never growing); `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of
-    `Field`s that are given and do not change in time (a coefficient, a source, a bed, a mask); `mask`, the name of the
-    one among them that is 0 in solid bodies, whose points take no part in any metric; `steady`, true where
-    there is no time: the solution follows from the inputs alone, and is the one frame that the card's `times` must
-    have.
+    Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of `(...,
+    field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options, "constant" or
+    "falling" (never growing); `grid_errors(states, inputs, grid, params)`, what is left of local laws on the stored
+    grid, see `check`; `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of `Field`s that are
+    given and do not change in time (a coefficient, a source, a bed, a mask); `mask`, the name of the one among them
+    that is 0 in solid bodies, whose points take no part in any metric; `steady`, true where there is no time: the
+    solution follows from the inputs alone, and is the one frame that the card's `times` must have.
     """
 
     @property
