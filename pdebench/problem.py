@@ -46,7 +46,8 @@ class Problem(Protocol):
     Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of
     `(..., field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options,
     "constant" or "falling" (never growing); `given_at_sides()`, the largest size that the sides give to a field, by
-    name; `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of `Field`s that are given and do not
+    name; `grid_errors(states, inputs, grid, params)`, what is left of local laws on the stored grid, see `check`;
+    `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of `Field`s that are given and do not
     change in time (a coefficient, a source, a bed, a mask); `mask`, the name of the one among them that is 0 in solid
     bodies, whose points take no part in any metric; `steady`, true where there is no time: the solution follows from
     the inputs alone, and is the one frame that the card's `times` must have.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from buckets import S3, environment, serving_files, serving_s3
 
 import pdebench
 from pdebench import solve
+from pdebench.check import check
 from pdebench.errors import CardError, SolverError, StoreError
 from pdebench.generate import generate
 from pdebench.problem import Event, Frame, OnMesh
@@ -196,3 +198,17 @@ def test_halved_triangles_keep_their_area_and_share_their_middles() -> None:
     assert len(fine.points) == 4 + 5 and len(fine.cells) == 8
     np.testing.assert_allclose(fine.areas(), 1 / 8)
     np.testing.assert_array_equal(fine.points[:4], mesh.points)
+
+
+@pytest.mark.parametrize(("loss", "severity"), [(0.04, "ok"), (0.2, "warning")])
+def test_check_tells_what_the_grid_leaves_of_the_flow(
+    path: Path, monkeypatch: pytest.MonkeyPatch, loss: float, severity: str
+) -> None:
+    """Frames whose flow of 0.5 falls by a part from the inlet to the outlet; the speed of member 0 is 0.5."""
+    frames = np.ones((3, 3, 8, 8), np.float32) * np.linspace(0.5, 0.5 * (1 - loss), 8, dtype=np.float32)
+    monkeypatch.setattr(TrajectoryStore, "frames", lambda self, m, a=0, b=None, step=1: frames[a:b:step])
+    (found,) = [
+        finding for finding in check(TrajectoryStore.open(path), members=[0]) if finding.check == "conservation"
+    ]
+    assert found.severity == severity
+    assert re.search(rf"divergence \S+ \(at most \S+, at .*flux {loss:.2g} \(at most {loss:.2g}, at", found.message)

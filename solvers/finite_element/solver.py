@@ -61,8 +61,6 @@ class FiniteElementCard(Card):
     max_steps: Count = 1_000_000
 
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> FiniteElementSolver:
-        if comm.size > 1:
-            raise SolverError("finite_element solves each member on one rank: set ranks to 1")
         if not isinstance(problem, Shaped):
             raise SolverError(f"finite_element cannot solve {type(problem).__name__}: it has no `scene`")
         if grid.points != "centres" or len(grid.shape) != 2:
@@ -77,7 +75,7 @@ class FiniteElementCard(Card):
                 methods[name](**options)
             except (TypeError, ValueError) as error:
                 raise SolverError(f"solver.{which}_options do not fit {name}: {error}") from error
-        return FiniteElementSolver(self, problem, grid, output)
+        return FiniteElementSolver(self, problem, grid, output, comm)
 
     def provenance(self) -> dict[str, str]:
         from importlib.metadata import PackageNotFoundError
@@ -139,12 +137,15 @@ class _Setting:
 
 
 class FiniteElementSolver:
-    """Lives for one unit of work. Members of one geometry share mesh and matrices."""
+    """Lives for one unit of work. Members of one geometry share mesh and matrices.
+
+    Ranks of `comm` share the rows of all linear systems; mesh, states and frames are whole on each.
+    """
 
     batch = 1
 
-    def __init__(self, card: FiniteElementCard, problem: Shaped, grid: Grid, output: Grid) -> None:
-        self._card, self._problem, self._grid, self._output = card, problem, grid, output
+    def __init__(self, card: FiniteElementCard, problem: Shaped, grid: Grid, output: Grid, comm: Comm) -> None:
+        self._card, self._problem, self._grid, self._output, self._comm = card, problem, grid, output, comm
         self._fields = len(problem.fields)  # type: ignore[attr-defined]  # every problem has them
         self._steady = is_steady(problem)  # type: ignore[arg-type]
         self._settings: dict[tuple[object, ...], _Setting] = {}
@@ -166,7 +167,7 @@ class FiniteElementSolver:
 
     def _member(self, row: int, state: Array, params: BatchParams, times: Array) -> Iterator[Array]:
         """The member's frames, NaN from where it fails; its cost is told when the last is taken."""
-        run = _Run(self._card)
+        run = _Run(self._card, self._comm)
         given = 0
         try:
             if not np.isfinite(state).all():
@@ -200,8 +201,8 @@ class FiniteElementSolver:
 class _Run:
     """One member: its steps and what they cost."""
 
-    def __init__(self, card: FiniteElementCard) -> None:
-        self._card = card
+    def __init__(self, card: FiniteElementCard, comm: Comm) -> None:
+        self._card, self._comm = card, comm
         self._steps = 0
         self._before = 0
         self._projection: Projection | None = None
@@ -218,7 +219,9 @@ class _Run:
         u, p = np.zeros((2, setting.space.size)), np.zeros(setting.space.size1)
         for target in [r for r in (100.0, 400.0, 1000.0, 2500.0, 5000.0) if r < reynolds] + [reynolds]:
             eased = scene.speed * scene.height / target
-            u, p, count = steady(type(flow)(flow.space, eased, flow.velocity, flow.outflow, flow.outflow1), u, p)
+            u, p, count = steady(
+                type(flow)(flow.space, eased, flow.velocity, flow.outflow, flow.outflow1), u, p, comm=self._comm
+            )
             self._steps += 1
             self._before += count
         yield u, p * scene.density
@@ -228,7 +231,7 @@ class _Run:
     ) -> Iterator[tuple[Array, Array]]:
         """Velocity and pressure [Pa] at `times`, from those on the grid, `(3, y, x)`, at t = 0."""
         flow = scene.flow(setting.space)
-        self._projection = Projection(flow, self._card.linear, form=self._card.form)
+        self._projection = Projection(flow, self._card.linear, form=self._card.form, comm=self._comm)
         lengths, fluid = (scene.height, scene.width), 1 - scene.solid(grid)
         u = onto(setting.space.points, start[:2], lengths, np.ones_like(fluid))
         p = onto(setting.space.points1, start[2:], lengths, fluid)[0] / scene.density

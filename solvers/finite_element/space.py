@@ -8,41 +8,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from pdebench.arrays import Array, Index
+from pdebench.arrays import Array
 
 from .compat import assembled, spaces
 from .meshing import Triangulation
-
-# Degree 5 on the triangle, 7 points (Radon 1948): exact for (u·∇)u·v of quadratic u and v; weights sum to 1.
-_S = np.sqrt(15)
-_A, _B = (6 - _S) / 21, (6 + _S) / 21
-CORNERS = np.array(
-    [[1 / 3] * 3] + [[1 - 2 * a if i == j else a for j in range(3)] for a in (_A, _B) for i in range(3)],
-)
-WEIGHTS = np.array([9 / 40] + [(155 - _S) / 1200] * 3 + [(155 + _S) / 1200] * 3)
-
-
-def quadratic(corners: Array) -> Array:
-    """The six shape functions at barycentric places, `(q, 3)` -> `(q, 6)`: vertices, then opposite edges."""
-    l0, l1, l2 = corners.T
-    return np.stack(
-        [l0 * (2 * l0 - 1), l1 * (2 * l1 - 1), l2 * (2 * l2 - 1), 4 * l1 * l2, 4 * l0 * l2, 4 * l0 * l1], axis=1
-    )
-
-
-def quadratic_slopes(corners: Array) -> Array:
-    """Their derivatives by each barycentric coordinate, `(q, 6, 3)`."""
-    l0, l1, l2 = corners.T
-    z = np.zeros_like(l0)
-    rows = [
-        [4 * l0 - 1, z, z],
-        [z, 4 * l1 - 1, z],
-        [z, z, 4 * l2 - 1],
-        [z, 4 * l2, 4 * l1],
-        [4 * l2, z, 4 * l0],
-        [4 * l1, 4 * l0, z],
-    ]
-    return np.stack([np.stack(row, axis=1) for row in rows], axis=1)
+from .quadrature import CORNERS, WEIGHTS, quadratic, quadratic_slopes
+from .transport import Transport
 
 
 class Space:
@@ -152,36 +123,13 @@ class Space:
         dx, dy = self.derivatives
         return np.stack([self.at_transposed @ (u * (dx @ part) + v * (dy @ part)) for part in velocity])
 
-    def transport(self, velocity: Array, density: Array | None = None) -> Array:
-        """∫ ρ (w·∇)u v as a matrix for given w, `(2, n)` -> values `(nnz,)` in the pattern of `mass`.
-
-        ρ at the points of quadrature, `(cell, 7)`; 1 without.
-        """
-        u, v = ((self.at @ part).reshape(-1, len(WEIGHTS)).T for part in velocity)  # (7, cell)
-        if density is not None:
-            u, v = u * density.T, v * density.T
-        dx, dy = self._slopes_at
-        along = u[:, None] * dx + v[:, None] * dy  # (7, 6, cell)
-        return self.gathered(quadratic(CORNERS).T @ along.reshape(len(WEIGHTS), -1))  # one product for all cells
-
-    def gathered(self, local: Array) -> Array:
-        """Cells' matrices, `(test, trial, cell)` in any shape, added up: values `(nnz,)` in the pattern of `mass`."""
-        return np.asarray(np.bincount(self._places, weights=local.ravel(), minlength=self.mass.nnz), dtype=float)
+    def transport(self, velocity: Array) -> Array:
+        """∫ (w·∇)u v as a matrix for given w, `(2, n)` -> values `(nnz,)` in the pattern of `mass`."""
+        return self._transport(velocity)
 
     @cached_property
-    def _slopes_at(self) -> tuple[Array, Array]:
-        """∂φ/∂x and ∂φ/∂y of a cell's six functions at its points of quadrature, weighted, `(7, 6, cell)` each."""
-        by_corner, weights = quadratic_slopes(CORNERS), self.weights.reshape(-1, len(WEIGHTS))
-        x, y = (np.einsum("qai,ci,cq->qac", by_corner, self.slopes[:, :, k], weights, optimize=True) for k in (0, 1))
-        return np.ascontiguousarray(x), np.ascontiguousarray(y)
-
-    @cached_property
-    def _places(self) -> Index:
-        """Where a cell's 6 × 6 entries lie among the values of `mass`, `(6 × 6 × cell,)`."""
-        rows = np.repeat(np.arange(self.size), np.diff(self.mass.indptr))
-        keys = rows * self.size + self.mass.indices
-        wanted = (self.cells.T[:, None] * self.size + self.cells.T[None]).ravel()
-        return np.asarray(np.searchsorted(keys, wanted))
+    def _transport(self) -> Transport:
+        return Transport(self, slice(None))
 
     def integral(self, values: Array) -> float:
         """∫ f of values at the points of quadrature."""

@@ -17,6 +17,4 @@ def versions() -> str:
 
 
 if __name__ == "__main__":
-    topic.run(
-        "elements", __doc__, ROWS, Path("docs/finite_element.md"), versions, draft="each case once, not three times"
-    )
+    topic.run("elements", __doc__, ROWS, Path("docs/finite_element.md"), versions, draft="one case each, once")
