@@ -20,10 +20,12 @@ class Weighted:
         self._space, self._held = space, held.ravel()
         shape = quadratic(CORNERS)
         self._products = (WEIGHTS[:, None, None] * shape[:, :, None] * shape[:, None, :]).reshape(len(WEIGHTS), -1)
-        by_corner = np.einsum("q,qai,qbj->abij", WEIGHTS, *[quadratic_slopes(CORNERS)] * 2).reshape(36, 9)
+        sloped = quadratic_slopes(CORNERS)
+        by_corner = np.einsum("q,ql,qai,qbj->ijlab", WEIGHTS, CORNERS, sloped, sloped).reshape(9, -1)
         angles = np.einsum("cik,cjk->cij", space.slopes, space.slopes)
-        self._stiff = space.areas[:, None] * (angles.reshape(-1, 9) @ by_corner.T)
-        by_one = np.einsum("q,qa,qbi->abi", WEIGHTS, shape, quadratic_slopes(CORNERS)).reshape(36, 3)
+        stiff = (space.areas[:, None] * angles.reshape(-1, 9)) @ by_corner
+        self._stiff = stiff.reshape(-1, 3, 36)  # ∫ λₗ ∇Nₐ·∇N_b
+        by_one = np.einsum("q,qa,qbi->abi", WEIGHTS, shape, sloped).reshape(36, 3)
         self._sloped = [space.areas[:, None] * (space.slopes[:, :, k] @ by_one.T) for k in (0, 1)]  # ∫ Nₐ ∂ₖN_b
         self._linear = space.areas[:, None, None] * angles
         rows = np.repeat(np.arange(space.size), np.diff(space.mass.indptr))
@@ -38,8 +40,8 @@ class Weighted:
         return self._space.gathered((density * self._space.areas[:, None]) @ self._products)
 
     def stiffness(self, viscosity: Array) -> Array:
-        """∫ μ ∇u·∇v of μ per cell, in the same pattern."""
-        return self._space.gathered(viscosity[:, None] * self._stiff)
+        """∫ μ ∇u·∇v of μ at each cell's corners, `(cell, 3)`, linear between them: in the same pattern."""
+        return self._space.gathered(np.matmul(viscosity[:, None, :], self._stiff))
 
     def momentum(self, same: Array, slope: Array) -> tuple[Any, Array]:
         """`same` in both components' own blocks less ∫ (∂ⱼμ ∂ᵢuⱼ) vᵢ in all four, and 1 over its diagonal.
@@ -47,9 +49,11 @@ class Weighted:
         ∇·(2μ ε(u)) = ∇·(μ∇u) + (∇u)ᵀ∇μ for ∇·u = 0; `slope` is ∇μ per cell `(cell, 2)`. Held rows are the identity's.
         """
         s, values = self._space, np.empty(4 * self._space.mass.nnz)
-        parts = [[None, None], [None, None]] if not slope.any() else [
-            [s.gathered(slope[:, j, None] * self._sloped[i]) for j in (0, 1)] for i in (0, 1)
-        ]
+        parts = (
+            [[None, None], [None, None]]
+            if not slope.any()
+            else [[s.gathered(slope[:, j, None] * self._sloped[i]) for j in (0, 1)] for i in (0, 1)]
+        )
         for i in (0, 1):
             for j in (0, 1):
                 part: Any = parts[i][j]
@@ -91,7 +95,9 @@ class Weighted:
         s = self._space
         number = np.full(s.size1, -1)
         number[free1] = np.arange(len(free1))
-        rows, columns = (number[part].ravel() for part in np.broadcast_arrays(s.cells1[:, :, None], s.cells1[:, None, :]))
+        rows, columns = (
+            number[part].ravel() for part in np.broadcast_arrays(s.cells1[:, :, None], s.cells1[:, None, :])
+        )
         self._kept = np.flatnonzero((rows >= 0) & (columns >= 0))
         keys, self._into = np.unique(rows[self._kept] * len(free1) + columns[self._kept], return_inverse=True)
         at, columns = np.divmod(keys, len(free1))
