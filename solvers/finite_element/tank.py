@@ -168,5 +168,3 @@ def _lines(ends: tuple[float, ...] | list[float], count: int) -> Array:
     size = (ends[-1] - ends[0]) / count
     parts = [np.linspace(a, b, max(1, round((b - a) / size)) + 1)[:-1] for a, b in pairwise(ends)]
     return np.asarray(np.append(np.concatenate(parts), ends[-1]))
-
-

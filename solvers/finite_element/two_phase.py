@@ -9,6 +9,7 @@ Pressure is counted from that of the lighter fluid at rest. With one fluid it is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from .projection import Linear, Solver
 from .space import CORNERS, WEIGHTS, quadratic
 from .weighted import Weighted
 
+Entering = Callable[[float], Array]  # time [s] -> φ of what comes in through the boundary, (m,)
 PRESSURE: Solver = ("cg", {"pc": "icc"})
 
 
@@ -68,7 +70,7 @@ class State:
 class TwoPhase:
     """Lives for one flow, whose `force` is one per volume here. `iterations`, `solves` count the linear systems.
 
-    `slip`: unknowns of the walls that are free along x, and along y. `entering`: φ of what comes in, `(m,)`.
+    `slip`: unknowns of the walls that are free along x, and along y.
     `stiffened`: cells are given the viscosity that keeps ρ |u| h / μ below it, 0 for none.
     """
 
@@ -78,7 +80,7 @@ class TwoPhase:
         fluids: Fluids,
         level_set: LevelSet,
         *,
-        entering: Array,
+        entering: Entering,
         linear: Linear | None = None,
         slip: tuple[Index, Index] | None = None,
         stiffened: float = 0.0,
@@ -148,7 +150,8 @@ class TwoPhase:
         first, last = state.carrier, state.carrier
         if state.carrier_before is not None:
             last = state.carrier_before.mixed(state.carrier, 1 + ratio)
-        return self.level_set.advance(state.phi, first, last, dt, entering=self._entering)
+        entering = (self._entering(state.time), self._entering(state.time + dt))
+        return self.level_set.advance(state.phi, first, last, dt, entering=entering)
 
     def _carried(self, state: State, now: float, past: float, dt: float) -> Array | float:
         """What the projection of the last two velocities would have added to the pressure's gradient."""
@@ -202,7 +205,9 @@ class TwoPhase:
         self._hold(u, time)
         left = rhs.ravel() - matrix @ u.ravel()
         left[self._held.ravel()] = 0
-        scaled = sparse.csr_matrix((matrix.data * np.repeat(scale, np.diff(matrix.indptr)), matrix.indices, matrix.indptr))
+        scaled = sparse.csr_matrix(
+            (matrix.data * np.repeat(scale, np.diff(matrix.indptr)), matrix.indices, matrix.indptr)
+        )
         return u + self._solve("velocity", self._velocities, System(scaled, left * scale)).reshape(2, -1)
 
     def _hold(self, u: Array, time: float) -> None:
@@ -230,13 +235,13 @@ class TwoPhase:
         return out
 
     def _viscosity(self, phi: Array, velocity: Array) -> Array:
-        """μ per cell, and more where the mesh does not resolve the flow."""
-        s = self.flow.space
-        mean = phi[s.cells1].mean(axis=1)
-        out = self.fluids.viscosity(mean)
+        """μ at the cells' corners, `(cell, 3)`, and in whole cells as much more as a mesh too coarse for the flow needs."""
+        s, at = self.flow.space, phi[self.flow.space.cells1]
+        out = self.fluids.viscosity(at)
         if self._stiffened:
             speed = np.hypot(*velocity)[s.cells].max(axis=1)
-            out = np.maximum(out, self.fluids.density(mean) * speed * np.sqrt(s.areas / 2) / self._stiffened)
+            least = self.fluids.density(at.mean(axis=1)) * speed * np.sqrt(s.areas / 2) / self._stiffened
+            out += np.maximum(least - out.mean(axis=1), 0)[:, None]
         return out
 
     def _at_quadratic(self, values: Array) -> Array:
