@@ -69,8 +69,9 @@ def notes(standing: Standing) -> list[str]:
         "Pareto front: no model timed on the same hardware is at least as good in error, seconds and trained "
         "parameters and better in one of them. Errors below the truth’s own count as equal; classical solvers and "
         "references have no parameters.",
-        "Seconds per trajectory: wall clock, at the better of one trajectory at a time and batches, on the hardware "
-        "that the record names. Models are compared only with classical solvers timed on the same hardware.",
+        "Seconds per trajectory: at the better of one trajectory at a time and batches, on the hardware that the "
+        "record names; by the wall clock, or by the processor’s where that is said. Models are compared only with classical "
+        "solvers timed on the same hardware by the same clock.",
         "Speed-up: the classical solvers’ seconds at equal error over the model’s. Equal error is read off the "
         "best classical points, "
         + ("linear in the score" if rises(task.primary) else "interpolated linearly in log error and log seconds")

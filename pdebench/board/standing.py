@@ -14,7 +14,7 @@ from ..spec import DatasetSpec
 from ..task import Record, Task
 from .cost import Bound, Point, break_even, classical_seconds, frontier, pareto, speed_up
 from .neighbours import Above, compare
-from .runs import mean_values, parameters, primary, seconds, spread, training_seconds, trainings
+from .runs import machine, mean_values, parameters, primary, seconds, spread, training_seconds, trainings
 
 Records = tuple[Record, ...]
 
@@ -98,13 +98,13 @@ def _ranked(task: Task, spec: DatasetSpec, pool: list[Records]) -> tuple[list[En
     """Models on one set of data in order, and the truth's own error there."""
     floor = _floor(task, [record for runs in pool for record in runs])
     limit = None if floor is None else float(floor.mean())
-    curves = {runs[0].hardware: _classical_curve(task, pool, runs[0].hardware, limit) for runs in pool}
+    curves = {machine(runs[0]): _classical_curve(task, pool, machine(runs[0]), limit) for runs in pool}
     entries: list[Entry] = []
     for runs in sorted(pool, key=lambda r: _key(task, r, limit)):
         score = primary(task, runs)
         tied = limit is not None and score < limit
         place = None if not isfinite(score) else 1 if tied else len(entries) + 1
-        gain, worth = _costs(task, spec, runs, limit, curves[runs[0].hardware])
+        gain, worth = _costs(task, spec, runs, limit, curves[machine(runs[0])])
         interval = bootstrap_interval(per_sample(mean_values(runs, task.primary)))
         spent = seconds(runs)
         entries.append(Entry(runs, place, tied, score, interval, spent, gain, worth, spread(task, runs)))
@@ -136,7 +136,7 @@ def _front(task: Task, entry: Entry, entries: list[Entry], limit: float | None) 
         error = -e.score if rises(task.primary) else max(e.score, limit or 0.0)
         return error, e.seconds, parameters(e.records)
 
-    rivals = [e for e in entries if e.place is not None and e.record.hardware == entry.record.hardware]
+    rivals = [e for e in entries if e.place is not None and machine(e.record) == machine(entry.record)]
     return entry.place is not None and pareto(price(entry), [price(e) for e in rivals])
 
 
@@ -179,12 +179,12 @@ def _floor(task: Task, pool: list[Record]) -> Array | None:
     return min(known, key=lambda curve: (float(curve.mean()), curve.tolist())) if known else None
 
 
-def _classical_curve(task: Task, pool: list[Records], hardware: str, limit: float | None) -> tuple[Point, ...]:
+def _classical_curve(task: Task, pool: list[Records], timer: str, limit: float | None) -> tuple[Point, ...]:
     """The best that classical solvers, all methods together, do on the machine a model was timed on."""
     return frontier(
         Point(seconds(runs), badness(task, primary(task, runs), limit))
         for runs in pool
-        if runs[0].kind == "classical" and runs[0].hardware == hardware
+        if runs[0].kind == "classical" and machine(runs[0]) == timer
     )
 
 
