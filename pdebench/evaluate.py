@@ -56,8 +56,8 @@ def evaluate(  # noqa: PLR0913  # each is a decision of the caller
     `model` is a registered name, `module:attribute`, `path.py:Class`, or an object with `predict`. A sample with
     values that are not finite scores as badly as its metrics allow; a model with no finite sample is an error.
     The task's time limit holds for the scoring calls together, and for each of the few others; see
-    `model.time_limit` for what it cannot stop. Timing: median seconds per trajectory after a warm-up, of the wall or, with
-    `clock` "cpu", of this process: fair on a shared machine, but blind to a device and to other processes.
+    `model.time_limit` for what it cannot stop. Timing: median seconds per trajectory after a warm-up, of
+    the wall or, with `clock` "cpu", of this process: fair on a shared machine, blind to devices and other processes.
     `card` is the dataset's, where it is not the one that the task names (hidden data of another seed).
     """
     task = task if isinstance(task, Task) else load_task(task)

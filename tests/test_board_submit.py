@@ -99,7 +99,7 @@ def test_a_file_that_is_not_whole_is_refused(
         ({"picture": picture().model_copy(update={"shape": (2, 1, 8, 9)})}, "256 bytes.* needs 288"),
         ({"picture": picture().model_copy(update={"truth": "?"})}, "not base64"),
         ({"picture": picture().model_copy(update={"times": [1.0]})}, "1 times for shape"),
-        ({"picture": picture().model_copy(update={"shape": (2, 2, 8, 4)})}, "picture shows 2 fields"),
+        ({"picture": picture().model_copy(update={"shape": (2, 2, 8, 4)})}, "scale has 1 fields"),
     ],
 )
 def test_a_record_that_does_not_answer_the_task_is_refused(
