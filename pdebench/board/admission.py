@@ -16,6 +16,7 @@ from ..spec import DatasetSpec, load_spec
 from ..task import Record, Task, load_record, load_task
 from .runs import values_of
 
+LABEL = 100  # characters at most
 DIGITS = 1e-4  # records keep six significant digits of each score
 
 
@@ -119,8 +120,11 @@ def _check_identity(record: Record, task: Task, spec: DatasetSpec) -> None:
             raise RecordError(
                 f"{key} is {got!r}, task {task.name} now has {wanted!r}: generate {spec.name} and evaluate again"
             )
-    if not record.label.strip():
-        raise RecordError("label is empty: evaluate with --label")
+    if not record.label.strip() or not record.label.isprintable() or len(record.label) > LABEL:
+        raise RecordError(
+            f"label is {record.label[:LABEL]!r}: one line of 1 to {LABEL} characters that can be seen; "
+            "evaluate with --label"
+        )
 
 
 def _check_extent(record: Record, task: Task, spec: DatasetSpec) -> None:
