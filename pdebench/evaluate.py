@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,11 +20,12 @@ from .arrays import Array, Index
 from .errors import CardError, ModelError, PdebenchError, StoreError
 from .metrics import mean_score, metrics, over_starts, score
 from .model import Guarded, NeuralSolver, build_model
+from .picture import Picture, take
 from .provenance import commit, hardware
 from .question import Question
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
-from .task import Curves, Expense, Picture, Record, Task, load_task
+from .task import Curves, Expense, Record, Task, load_task
 from .timing import best_batch, calibrate, memory_available
 
 Kind = Literal["neural", "classical", "reference"]
@@ -33,6 +33,7 @@ Progress = Callable[[float, float], None]
 
 KINDS: tuple[Kind, ...] = ("neural", "classical", "reference")
 BATCH, BATCH_BYTES = 64, 2**28  # at most so many samples in a batch, and so many bytes of predictions
+DIGITS = 5  # of each value of a metric
 REPEATS, PATIENCE = 5, 2.0  # timed calls of one trajectory; no further one after so many seconds
 
 
@@ -160,8 +161,8 @@ def _answers(guarded: Guarded, asked: Question, items: Index, batch: int, progre
     seconds = [part.seconds / batch for part in parts if part.size == batch]
     if len(seconds) == 1:  # that call was the warm-up
         seconds.append(asked.put(guarded, items[:batch], asked.task.time_limit)[2] / batch)
-    values = {name: np.concatenate([part.values[name] for part in parts]) for name in asked.task.metrics}
-    values = {name: _rounded(over_starts(own, len(asked.starts))) for name, own in values.items()}
+    joined = {name: np.concatenate([part.values[name] for part in parts]) for name in asked.task.metrics}
+    values = {name: _rounded(over_starts(own, len(asked.starts)), DIGITS) for name, own in joined.items()}
     return _Answers(values, parts[0].picture, batch, float(np.median(seconds[1:])))
 
 
@@ -228,22 +229,13 @@ def _groups(items: Index, batch: int) -> Iterator[Index]:
         yield items[low : low + batch]
 
 
-def _picture(member: int, times: Array, truth: Array, pred: Array, *, frames: int = 9, points: int = 64) -> Picture:
+def _picture(member: int, times: Array, truth: Array, pred: Array, *, frames: int = 6, points: int = 64) -> Picture:
     """A few frames of `(t, field, *space)`, at most `points` per axis; of a box, the middle slice along z."""
     chosen = np.unique(np.linspace(0, len(times) - 1, frames).round().astype(int))
     thin = tuple(slice(None, None, -(-n // points)) for n in truth.shape[2:])
     middle = (truth.shape[2] // 2,) if len(thin) == 3 else ()
     where = (slice(None), slice(None), *middle, *thin[len(middle) :])
-    half = np.finfo(np.float16)
-    small = [np.clip(values[chosen][where], half.min, half.max).astype("<f2") for values in (truth, pred)]
-    coded = [b64encode(values.tobytes()).decode() for values in small]
-    return Picture(
-        member=member,
-        times=_rounded(times[chosen]).tolist(),
-        shape=small[0].shape,
-        truth=coded[0],
-        prediction=coded[1],
-    )
+    return take(member, _rounded(times[chosen]).tolist(), truth[chosen][where], pred[chosen][where])
 
 
 def _generation_seconds(store: TrajectoryStore) -> float | None:
@@ -326,7 +318,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _rounded(values: Array) -> Array:
-    """To six significant digits: all that a record keeps."""
-    out = np.array([float(f"{v:.6g}") for v in np.ravel(values)])
+def _rounded(values: Array, digits: int = 6) -> Array:
+    """To so many significant digits: all that a record keeps."""
+    out = np.array([float(f"{v:.{digits}g}") for v in np.ravel(values)])
     return out.reshape(np.shape(values))

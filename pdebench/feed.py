@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from .arrays import Array
-from .data import Batch, Windows
+from .data import Batch, Pairs, Windows
 from .errors import ModelError
 from .spec import DatasetSpec
 
@@ -50,11 +50,11 @@ class Feed(Protocol):
 
 
 class Stored:
-    """All windows of a split, in an order that (seed, epoch) decides."""
+    """All windows (or pairs) of a split, in an order that (seed, epoch) decides."""
 
     over = False
 
-    def __init__(self, windows: Windows, batch_size: int, seed: int) -> None:
+    def __init__(self, windows: Windows | Pairs, batch_size: int, seed: int) -> None:
         self._windows, self._batch_size, self._seed = windows, batch_size, seed
 
     def epoch(self, number: int) -> Iterator[tuple[float, Batch]]:

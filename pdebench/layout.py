@@ -181,6 +181,7 @@ _COLUMN_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "wall_seconds": {"long_name": "time taken by the trajectory", "units": "s"},
     "steps": {"long_name": "time steps taken"},
     "iterations": {"long_name": "linear solver iterations taken"},
+    "limited": {"long_name": "how often a cell was kept physical by force"},
     "arranging_seconds": {"long_name": "share of the time taken to find the unit's order", "units": "s"},
     "place": {"long_name": "place of the member in the order in which its unit was solved, from 0 on"},
 }
@@ -195,6 +196,7 @@ def entry_of(outcomes: list[Outcome], checksums: dict[str, int], arranged: Arran
         "wall_seconds": [o.wall_seconds for o in outcomes],
         "steps": [o.cost.steps for o in outcomes],
         "iterations": [o.cost.iterations for o in outcomes],
+        "limited": [o.cost.limited for o in outcomes],
         "crc32c": checksums,
     }
 
@@ -208,6 +210,7 @@ def columns_of(spec: DatasetSpec, entries: dict[int, Entry]) -> dict[str, Any]:
         "wall_seconds": np.full(count, np.nan),
         "steps": np.zeros(count, np.int64),
         "iterations": np.zeros(count, np.int64),
+        "limited": np.zeros(count, np.int64),
     }
     if spec.samples.order != "drawn":
         columns |= {"arranging_seconds": np.full(count, np.nan), "place": np.full(count, -1)}
@@ -218,6 +221,7 @@ def columns_of(spec: DatasetSpec, entries: dict[int, Entry]) -> dict[str, Any]:
             columns["place"][entry["order"]] = np.arange(len(members))
         for name in ("reason", "wall_seconds", "steps", "iterations"):
             columns[name][members] = entry[name]
+        columns["limited"][members] = entry.get("limited", 0)  # stores of before did not count
         columns["status"][members] = [FAILED if why else DONE for why in entry["reason"]]
     return columns
 

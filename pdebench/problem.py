@@ -43,13 +43,14 @@ class Parameter:
 class Problem(Protocol):
     """The equations, without numerics. Built from the card's `problem` options.
 
-    Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of `(...,
-    field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options, "constant" or
-    "falling" (never growing); `grid_errors(states, inputs, grid, params)`, what is left of local laws on the stored
-    grid, see `check`; `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of `Field`s that are
-    given and do not change in time (a coefficient, a source, a bed, a mask); `mask`, the name of the one among them
-    that is 0 in solid bodies, whose points take no part in any metric; `steady`, true where there is no time: the
-    solution follows from the inputs alone, and is the one frame that the card's `times` must have.
+    Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of
+    `(..., field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options,
+    "constant" or "falling" (never growing); `given_at_sides()`, the largest size that the sides give to a field, by
+    name; `grid_errors(states, inputs, grid, params)`, what is left of local laws on the stored grid, see `check`;
+    `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of `Field`s that are given and do not
+    change in time (a coefficient, a source, a bed, a mask); `mask`, the name of the one among them that is 0 in solid
+    bodies, whose points take no part in any metric; `steady`, true where there is no time: the solution follows from
+    the inputs alone, and is the one frame that the card's `times` must have.
     """
 
     @property
@@ -108,11 +109,15 @@ def starts_with(problem: Problem) -> tuple[Field, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one trajectory took, and why it failed (an empty reason: it did not)."""
+    """What one trajectory took, and why it failed (an empty reason: it did not).
+
+    `limited`: how often a cell was kept physical (a density, a pressure, a depth above zero) by force, in all steps.
+    """
 
     steps: int = 0
     iterations: int = 0
     reason: str = ""
+    limited: int = 0
 
 
 class Solver(Protocol):

@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from .journal import Entry
 from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, record_verdict, redescribe, versions
 from .meshes import MESHES, Kept
 from .place import Place, Writer, place_of
-from .problem import Arranged, Cost, Event, Frame, Given, OnMesh, Outcome, Verdict
+from .problem import Arranged, Event, Frame, Given, OnMesh, Outcome, Verdict
 from .shard import Form
 from .spec import DatasetSpec, Grid, differences, parse
 
@@ -194,7 +194,8 @@ class TrajectoryStore:
     def _publish(self, entries: dict[int, Entry]) -> None:
         columns = columns_of(self.spec, entries)
         for name, values in columns.items():
-            _array(self._group, name)[:] = values
+            if name in self._group:  # a store of before lacks the newest columns
+                _array(self._group, name)[:] = values
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -209,6 +210,11 @@ class TrajectoryStore:
     def wall_seconds(self) -> Array:
         """`(sample,)` seconds that each trajectory took; NaN where missing."""
         return np.asarray(columns_of(self.spec, self._journal.entries())["wall_seconds"])
+
+    def effort(self) -> dict[str, Index]:
+        """`(sample,)` steps, iterations, and how often a cell was kept physical by force (`limited`)."""
+        columns = columns_of(self.spec, self._journal.entries())
+        return {name: columns[name] for name in ("steps", "iterations", "limited")}
 
     def members(self, split: str | None = None) -> Index:
         """Members that are done, of one split or of all."""
@@ -352,8 +358,8 @@ def _honest(outcome: Outcome, finite: bool) -> Outcome:
     """A member with NaN or infinite values has failed, whatever its solver says."""
     if finite or outcome.cost.reason:
         return outcome
-    cost = Cost(outcome.cost.steps, outcome.cost.iterations, "the solver returned values that are not finite")
-    return Outcome(outcome.member, cost, outcome.wall_seconds)
+    cost = replace(outcome.cost, reason="the solver returned values that are not finite")
+    return replace(outcome, cost=cost)
 
 
 def open_store(path: str | Path, *, mesh: int | None = None) -> xarray.Dataset:

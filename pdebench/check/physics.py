@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -18,6 +19,7 @@ from .finding import Remark, Trajectory
 ROUND_OFF = 1e-5  # float32 and some sums
 LEAK = 0.05  # of the flow through a member
 TAIL = 1e-2  # of the peak of the spectrum
+RARE = 1e-3  # of cells and steps: what leaves at most first order in a thousandth of the box
 
 
 @runtime_checkable
@@ -107,6 +109,21 @@ def laws(trajectory: Trajectory) -> Iterator[Remark]:
                 f"{name} goes from {start:.6g} to {now:.6g} at {trajectory.at(at)}, but must {must}{trajectory.again}"
             )
             yield "error", line
+
+
+def limited(trajectory: Trajectory) -> Iterator[Remark]:
+    """Where cells had to be kept physical by force (density, pressure, depth), it is told, and rare."""
+    effort = trajectory.store.effort()
+    count, steps = (int(effort[name][trajectory.member]) for name in ("limited", "steps"))
+    if not count:
+        return
+    share = count / (max(steps, 1) * prod(trajectory.store.spec.grid.shape))
+    line = f"a cell was kept physical by force {count} times in {steps} steps ({share:.1g} of all cells and steps)"
+    rare = share <= RARE
+    yield (
+        "ok" if rare else "warning",
+        line if rare else f"{line}: use a finer grid, a safer limiter or flux, or less cfl",
+    )
 
 
 def conservation(trajectory: Trajectory) -> Iterator[Remark]:

@@ -42,8 +42,14 @@ def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
     out: Annotated[Path, typer.Option(help="The weights to make, or to go on with (.safetensors).")],
     epochs: Annotated[int | None, typer.Option(help="End after so many passes over the data.")] = None,
     seconds: Annotated[float | None, typer.Option(help="End after so much time.")] = None,
+    clock: Annotated[
+        str, typer.Option(help="Whose time: wall or cpu (the processor's, fair on a shared machine).")
+    ] = "wall",
+    patience: Annotated[int | None, typer.Option(help="End after so many epochs without a better valid error.")] = None,
     batch_size: Annotated[int, typer.Option(help="Windows per step.")] = 8,
-    learning_rate: Annotated[float, typer.Option(help="Peak of the cycle.")] = 1e-2,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Peak of the cycle; by default what the model takes for good.")
+    ] = None,
     noise: Annotated[
         float, typer.Option(help="Of the inputs, in standard deviations of a step: steadies roll-outs.")
     ] = 0.05,
@@ -73,6 +79,8 @@ def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
     said = {
         "epochs": epochs if epochs is not None or seconds is not None else 100,
         "seconds": seconds,
+        "clock": clock,
+        "patience": patience,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "noise": noise,

@@ -99,15 +99,18 @@ def box(xs: Array, ys: Array) -> Triangulation:
     """
     x, y = np.meshgrid(xs, ys)
     points = np.stack([x.ravel(), y.ravel()], axis=1)
-    return Triangulation(points, _cut(len(xs) - 1, len(ys) - 1))
+    return Triangulation(points, cut(len(xs) - 1, len(ys) - 1))
 
 
-def _cut(nx: int, ny: int) -> Index:
-    """Triangles of nx × ny quadrilaterals whose corners are numbered row by row."""
+def cut(nx: int, ny: int, rising: Array | None = None) -> Index:
+    """Triangles of nx × ny quadrilaterals whose corners are numbered row by row.
+
+    `rising` `(ny × nx,)` tells whose diagonal goes up; without it, diagonals point to the middle.
+    """
     i, j = (part.ravel() for part in np.meshgrid(np.arange(nx), np.arange(ny)))
     a = j * (nx + 1) + i
     b, c, d = a + 1, a + nx + 2, a + nx + 1  # counter-clockwise from the lower left
-    rising = (i < nx / 2) == (j < ny / 2)
+    rising = (i < nx / 2) == (j < ny / 2) if rising is None else rising
     first = np.where(rising[:, None], np.stack([a, b, c], 1), np.stack([a, b, d], 1))
     second = np.where(rising[:, None], np.stack([a, c, d], 1), np.stack([b, c, d], 1))
     return np.concatenate([first, second])
@@ -125,7 +128,7 @@ def holed(
     nx = len(xs)
     x, y = np.meshgrid(xs, ys)
     outer = np.stack([x.ravel(), y.ravel()], axis=1)
-    cells = _cut(nx - 1, len(ys) - 1)
+    cells = cut(nx - 1, len(ys) - 1)
     i, j = (part.ravel() for part in np.meshgrid(np.arange(nx - 1), np.arange(len(ys) - 1)))
     inside = (i >= i0) & (i < i1) & (j >= j0) & (j < j1)
     cells = cells[~np.tile(inside, 2)]

@@ -35,12 +35,12 @@ class Sampler:
         self.empty = (count == 0) & ~solid.ravel().astype(bool)  # said to be fluid, yet the mesh does not reach there
         size = (shape[0] * shape[1], space.size)
         self._velocity = _matrix(target, space.cells[cell], quadratic(corners) * share[:, None], size)
-        self._pressure = _matrix(target, space.cells1[cell], corners * share[:, None], (size[0], space.size1))
+        self._linear = _matrix(target, space.cells1[cell], corners * share[:, None], (size[0], space.size1))
 
-    def __call__(self, velocity: Array, pressure: Array) -> Array:
-        """`(3, *shape)`: both velocities and the pressure."""
-        rows = [self._velocity @ velocity[0], self._velocity @ velocity[1], self._pressure @ pressure]
-        return np.asarray(np.stack(rows).reshape(3, *self.shape))
+    def __call__(self, velocity: Array, *linear: Array) -> Array:
+        """`(2 + k, *shape)`: both velocities, then the pressure and other linear functions."""
+        rows = [*(self._velocity @ part for part in velocity), *(self._linear @ part for part in linear)]
+        return np.asarray(np.stack(rows).reshape(len(rows), *self.shape))
 
 
 def located(space: Space, shape: tuple[int, int], lengths: tuple[float, float]) -> tuple[Array, Array, Array]:

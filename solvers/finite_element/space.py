@@ -61,6 +61,11 @@ class Space:
         a, b = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
         return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])  # negative where dolfinx turned a cell round
 
+    @property
+    def areas(self) -> Array:
+        """Of the cells, `(cell,)` [m²]."""
+        return np.asarray(np.abs(self._areas2) / 2)
+
     @cached_property
     def weights(self) -> Array:
         """Weights of the points of quadrature, `(cell × 7,)` [m²]."""

@@ -30,7 +30,7 @@ class Transport:
         self._slopes = space.slopes[own].transpose(2, 0, 1) * areas[:, None]  # (2, cell, 3)
         shapes, slopes = quadratic(CORNERS), quadratic_slopes(CORNERS)
         self._reference = np.einsum("q,qk,qja,qt->katj", WEIGHTS, shapes, slopes, shapes).reshape(18, 36)
-        self._gather = _gather(space, self._cells, first, last)
+        self._gather = gather(space, self._cells, first, last)
 
     def __call__(self, velocity: Array) -> Array:
         """Values `(nnz of the rows,)` for w = `velocity` `(2, n)`."""
@@ -39,7 +39,7 @@ class Transport:
         return np.asarray(self._gather @ (along.reshape(-1, 18) @ self._reference).ravel())
 
 
-def _gather(space: Space, cells: Array, first: int, last: int) -> Any:
+def gather(space: Space, cells: Array, first: int, last: int) -> Any:
     """Sums each cell's 6 × 6 entries (test, trial) to the values of the rows, `(nnz, cell × 36)`."""
     indptr = space.mass.indptr
     start, size = int(indptr[first]), int(indptr[last] - indptr[first])
