@@ -168,9 +168,9 @@ class _Run:
         self._valid, self._train = (pairs or windows)["valid"], (pairs or windows).get("train")
         seen = "a stream" if self._train is None else len(self._train)
         self._passport.training["train_windows"] = seen
-        self._optimiser = torch.optim.AdamW(
-            self._stepper.parameters(), lr=0.0, weight_decay=recipe.weight_decay, fused=True
-        )
+        weights = list(self._stepper.parameters())
+        real = all(weight.is_floating_point() for weight in weights)
+        self._optimiser = torch.optim.AdamW(weights, lr=0.0, weight_decay=recipe.weight_decay, fused=real)
         self._epoch, self._seconds, self._best, self._train_error = 0, 0.0, inf, inf
         self._feed: Feed
         self._flown: dict[str, Array] = {}  # a stream's part of the checkpoint

@@ -181,8 +181,8 @@ def _parted(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
 class OperatorTransformerModel(TorchModel):
     """The operator transformer as a neural solver: it is trained to go from any frame to any later one at once.
 
-    `longest` is the greatest number of steps between two frames of a pair: all of the trajectory by default, and 1 for
-    training on one step as others do.
+    `longest` is the greatest number of steps between two frames of a pair: all of the trajectory by default; 1 is
+    training on one step as others do, the only way with a longer history.
 
     **Good values** for a 64² field: `width` 32, `depths` [2, 2], `patch` 4, `side` 8 (1.0 million weights; the
     smallest Poseidon has `width` 48, `depths` [4, 4, 4, 4], `side` 16 for 128²).
@@ -201,12 +201,10 @@ class OperatorTransformerModel(TorchModel):
         side: int = 8,
         longest: int | None = None,
     ) -> OperatorTransformer:
-        most = 1 if is_steady(problem_of(spec)) else spec.times.frames - 1
+        most = 1 if is_steady(problem_of(spec)) or history > 1 else spec.times.frames - 1
         longest = most if longest is None else longest
         if not 1 <= longest <= most:
-            raise ModelError(f"longest {longest} is no number of steps between two of {spec.times.frames} frames")
-        if history != 1 and longest > 1:
-            raise ModelError("pairs of frames have a history of one: set longest to 1, or history to 1")
+            raise ModelError(f"longest {longest}: choose 1 to {most} steps here (1 where there is a longer history)")
         expect_divisible(
             spec.store.shape, patch * 2 ** (len(depths) - 1), f"{len(depths)} levels on patches of {patch}"
         )
