@@ -20,7 +20,18 @@ from pdebench.errors import ModelError
 from pdebench.problem import is_steady, problem_of
 from pdebench.spec import DatasetSpec
 
-from .blocks import Padding, channels, conv, cut, expect_divisible, frames_and_constants, joined, padding_of
+from .blocks import (
+    Padding,
+    channels,
+    conv,
+    cut,
+    expect_divisible,
+    frames_and_constants,
+    joined,
+    merged,
+    padding_of,
+    parted,
+)
 from .torch_model import TorchModel
 
 
@@ -44,8 +55,8 @@ class WindowAttention(nn.Module):
     In a box with walls, points that only the shift made neighbours do not see each other.
     """
 
-    offsets: Tensor
-    pairs: Tensor
+    offsets: Tensor  # (offset, axis), in logarithms
+    pairs: Tensor  # (point, point): which offset
     apart: Tensor | None
 
     def __init__(self, space: Sequence[int], width: int, heads: int, *, side: int, shift: int, periodic: bool) -> None:
@@ -57,7 +68,7 @@ class WindowAttention(nn.Module):
         self.position = nn.Sequential(nn.Linear(axes, 32), nn.ReLU(), nn.Linear(32, heads, bias=False))
         place = torch.cartesian_prod(*[torch.arange(side)] * axes).reshape(-1, axes)
         offsets, pairs = (place[:, None] - place).flatten(0, 1).unique(dim=0, return_inverse=True)
-        logs = offsets.sign() * (1 + offsets.abs()).log2() / 3  # ±1 eight points apart less one
+        logs = offsets.sign() * (1 + offsets.abs()).log2() / 3  # 1 at seven points apart
         apart = _apart(space, side, shift) if shift and not periodic else None
         for name, value in (("offsets", logs), ("pairs", pairs.reshape(side**axes, -1)), ("apart", apart)):
             self.register_buffer(name, value, persistent=False)
@@ -85,13 +96,17 @@ def _apart(space: Sequence[int], side: int, shift: int) -> Tensor:
     return torch.where(windows[:, None, :, None] == windows[:, None, None, :], 0.0, -torch.inf)
 
 
+def _perceptron(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+
 class SwinBlock(nn.Module):
     """x + norm(attention(x)), then x + norm(perceptron(x)), each norm told the lead time."""
 
     def __init__(self, attention: WindowAttention, width: int) -> None:
         super().__init__()
         self.attention, self.after, self.last = attention, TimedNorm(width), TimedNorm(width)
-        self.perceptron = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.perceptron = _perceptron(width)
 
     def forward(self, x: Tensor, lead: Tensor) -> Tensor:
         x = x + self.after.timed(self.attention(x), lead)
@@ -105,7 +120,7 @@ class ConvNeXt(nn.Module):
         super().__init__()
         self.each = conv(axes, width, width, 7, padding=padding, groups=width)
         self.norm = TimedNorm(width)
-        self.perceptron = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.perceptron = _perceptron(width)
 
     def forward(self, x: Tensor, lead: Tensor) -> Tensor:
         v = self.each(x.movedim(-1, 1)).movedim(1, -1)
@@ -145,37 +160,22 @@ class OperatorTransformer(nn.Module):
         self.smooth = conv(axes, outputs, outputs, 5, padding=padding)
 
     def forward(self, history: Tensor, params: Tensor, lead: Tensor | None = None) -> Tensor:
-        t = torch.ones(len(history), 1).to(history) if lead is None else lead[:, None]
-        t = t / self.leads
-        x = self.first.timed(_merged(frames_and_constants(history, params).movedim(1, -1), self.patch, self.embed), t)
+        t = (torch.ones(len(history)).to(history) if lead is None else lead)[:, None] / self.leads
+        x = self.first.timed(merged(frames_and_constants(history, params).movedim(1, -1), self.patch, self.embed), t)
         kept = []
         for level, blocks in enumerate(self.down):
             for block in blocks:
                 x = block(x, t)
             if level < len(self.merge):
                 kept.append(self.across[level](x, t))
-                x = _merged(x, 2, self.merge[level])
+                x = merged(x, 2, self.merge[level])
         for level, blocks in reversed(list(enumerate(self.up))):
             if level < len(self.part):
-                x = _parted(x, 2, self.part[level]) + kept[level]
+                x = parted(x, 2, self.part[level]) + kept[level]
             for block in blocks:
                 x = block(x, t)
-        out: Tensor = self.smooth(_parted(x, self.patch, self.recover).movedim(-1, 1))
+        out: Tensor = self.smooth(parted(x, self.patch, self.recover).movedim(-1, 1))
         return out
-
-
-def _merged(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
-    """Each cell of `side` points along each axis as one; `(b, *space, c)` -> `(b, *space / side, c')`."""
-    space = [n // side for n in x.shape[1:-1]]
-    out: Tensor = linear(cut(x, side).flatten(1)).reshape(len(x), *space, -1)
-    return out
-
-
-def _parted(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
-    """Each point as a cell of `side` along each axis; `(b, *space, c)` -> `(b, *side * space, c')`."""
-    space = [n * side for n in x.shape[1:-1]]
-    cells = linear(x).reshape(-1, side ** len(space), linear.out_features // side ** len(space))
-    return joined(cells, space, side)
 
 
 class OperatorTransformerModel(TorchModel):
