@@ -17,6 +17,7 @@ from pdebench.board import submit, task_standing
 from pdebench.board.tables import number
 from pdebench.errors import RecordError
 from pdebench.spec import load_spec
+from pdebench.task import load_record
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_a_file_that_is_not_whole_is_refused(
         ({"truth_error": [[0.1, 0.2]] * 4}, "one value per field"),
         ({"picture": picture().model_copy(update={"shape": (2, 1, 8, 9)})}, "256 bytes.* needs 288"),
         ({"picture": picture().model_copy(update={"truth": "?"})}, "not base64"),
-        ({"picture": picture().model_copy(update={"times": [1.0]})}, "1 times for 2 frames"),
+        ({"picture": picture().model_copy(update={"times": [1.0]})}, "1 times for shape"),
         ({"picture": picture().model_copy(update={"shape": (2, 2, 8, 4)})}, "picture shows 2 fields"),
     ],
 )
@@ -123,3 +124,16 @@ def test_digest_of_the_record_is_that_of_the_card_in_the_tree(root: Path, tmp_pa
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_one_picture_is_kept_of_several_trainings(root: Path, tmp_path: Path) -> None:
+    kept = []
+    for seed in (1, 0, 1, 2):
+        place = submit(record("net", seed=seed, picture=picture()).save(tmp_path / "r.json"), root)
+        kept.append((place.name, load_record(place).picture is not None))
+    assert kept == [
+        ("net.seed1.json", True),
+        ("net.seed0.json", False),
+        ("net.seed1.json", True),
+        ("net.seed2.json", False),
+    ]

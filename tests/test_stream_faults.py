@@ -15,7 +15,7 @@ import pytest
 from specs import tiny_spec, tiny_store
 
 import pdebench
-from pdebench import online, parallel
+from pdebench import launch, online, parallel
 from pdebench.errors import CardError, PdebenchError
 from pdebench.parallel import Serial
 from pdebench.problem import Cost, Frame, Outcome
@@ -205,7 +205,7 @@ def test_counts_that_mean_nothing_are_refused(wrong):
 
 def test_a_trainer_under_mpiexec_hires_solvers_that_are_not(alone, monkeypatch):
     heard = {}
-    monkeypatch.setattr(online.subprocess, "Popen", lambda command, **options: heard.update(options["env"]))
+    monkeypatch.setattr(launch.subprocess, "Popen", lambda command, **options: heard.update(options["env"]))
     for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "OMPI_ALLOW_RUN_AS_ROOT"):
         monkeypatch.setenv(name, "1")
     alone._hire()

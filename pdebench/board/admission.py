@@ -9,25 +9,27 @@ import numpy as np
 
 from ..errors import CardError, RecordError
 from ..metrics import mean_score, metrics
+from ..picture import decode
 from ..registry import suggest
 from ..signing import check_signature
 from ..spec import DatasetSpec, load_spec
 from ..task import Record, Task, load_record, load_task
 from .runs import values_of
-from .samples import decode
 
-DIGITS = 1e-4  # records keep six significant digits of each value
+DIGITS = 1e-4  # records keep six significant digits of each score
 
 
 def submit(record_path: Path, root: Path) -> Path:
     """Put a record in place: `leaderboards/<task>/records/<label>.json` under `root`, `<label>.seed<n>.json` if seeded.
 
+    Of several trainings of a model one shows a picture: a later record is kept without its own, unless it is signed.
     Raises `RecordError` for one that was changed, does not answer the task, or would replace another model's.
     """
     record = load_record(record_path)
     task = find_task(record.task, root)
     check_record(record, task, find_spec(task, root))
     check_verdict(record, root)
+    shown = False  # by another training of the same model
     for path in sorted((root / "leaderboards" / task.name / "records").glob("*.json")):
         other = load_record(path)
         same_kind = (other.verdict is None) == (record.verdict is None)
@@ -38,6 +40,9 @@ def submit(record_path: Path, root: Path) -> Path:
                 f"the record leaves out members {record.failed} as failed, {path.name} leaves out {other.failed}: "
                 "the same dataset has the same failures; evaluate both on it again"
             )
+        shown |= other.label == record.label and other.seed != record.seed and other.picture is not None
+    if shown and record.signature is None:
+        record = record.model_copy(update={"picture": None})
     slug = re.sub(r"[^a-z0-9]+", "_", record.label.lower()).strip("_") or record.digest[:12]
     seed = "" if record.seed is None else f".seed{record.seed}"
     judged = "" if record.verdict is None else ".judged"

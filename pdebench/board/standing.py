@@ -59,6 +59,11 @@ class Entry:
         """That of the first training, which speaks for all in what they share."""
         return self.records[0]
 
+    @property
+    def pictured(self) -> Record:
+        """That of the first training with a picture."""
+        return next((record for record in self.records if record.picture), self.record)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

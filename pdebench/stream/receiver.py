@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,11 @@ import numpy as np
 from ..arrays import Array, Index
 from ..errors import PdebenchError
 from ..problem import Problem, inputs_of
+from ..pulse import Pulse
 from ..spec import DatasetSpec
 from .buffer import Picked, Plan, Pool, policies
 from .dealer import TRIES, Dealer
-from .listeners import hang_up, leave_to_parent, opened, same_user
+from .listeners import hang_up, leave_to_parent, opened, process_of, same_user
 from .proposals import Draws, Proposal
 from .records import Buffering, Drawn, Report
 from .sink import host_identity, same_token
@@ -51,12 +53,14 @@ class Receiver:
         settled: dict[str, Any] | None = None,
         units: Collection[int] | None = None,
         proposal: Proposal | None = None,
+        patience: float | None = None,
     ) -> None:
+        policy = policies[buffering.policy](buffering.threshold)
+        self._listeners, self.address, self.listening = opened(listen)
         self.spec, self.token, self._settled_options = spec, token_hex(16), settled or {}
         self.draws = Draws(spec, proposal)
         self._inputs, self._keep = len(inputs_of(problem)), keep
         shape = (len(problem.fields), *spec.output.shape)
-        policy = policies[buffering.policy](buffering.threshold)
         self._pool = Pool(plan, Slots(buffering.capacity, shape), policy, seed=buffering.seed)
         self._trays = Trays((plan.history + plan.horizon, *shape))
         lock = threading.RLock()
@@ -71,7 +75,7 @@ class Receiver:
         self._error: PdebenchError | None = None
         self._closed = False
         self._tally = Report()
-        self._listeners, self.address, self.listening = opened(listen)
+        self._pulse: Pulse[int] = Pulse(patience)
         leave_to_parent(self)
         for listener in self._listeners:
             threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
@@ -185,6 +189,16 @@ class Receiver:
             self._door.notify_all()
             self._tell()
 
+    def hang_up_on_silent(self) -> list[int]:
+        """Drop solvers that hang; ids of the processes of those on this host."""
+        with self._door:
+            hung = [self._wires[name] for name in self._pulse.silent() if name in self._wires]
+        processes = [pid for wire in hung if (pid := process_of(wire.socket))]
+        for wire in hung:
+            log.warning("a solver brought nothing for %.0f s: it hangs, and is dropped", self._pulse.patience)
+            wire.close()
+        return processes
+
     @property
     def over(self) -> bool:
         """Whether production has ended."""
@@ -215,8 +229,12 @@ class Receiver:
         while True:
             try:
                 end, _ = listener.accept()
-            except OSError:
-                return  # closed
+            except OSError as error:
+                if self._closed:
+                    return
+                log.warning("a solver cannot be taken in: %s", error)  # too many open files, perhaps
+                time.sleep(1)
+                continue
             threading.Thread(target=self._serve, args=(Wire(end), listener is self._listeners[0]), daemon=True).start()
 
     def _serve(self, wire: Wire, here: bool) -> None:
@@ -233,7 +251,10 @@ class Receiver:
                 return
             self._welcome(wire, here)
             while True:
-                self._answer(wire, name, wire.hear(), held, here)
+                message = wire.hear()
+                if name in self._dealer.busy:
+                    self._pulse.beat(name)
+                self._answer(wire, name, message, held, here)
         except Lost as why:
             log.debug("a solver is gone: %s", why)
         except PdebenchError as error:
@@ -260,7 +281,9 @@ class Receiver:
 
     def _answer(self, wire: Wire, name: int, message: dict[str, Any], held: set[int], here: bool) -> None:
         if "room" in message:
+            self._pulse.rest(name)
             wire.say({"slots": self._room(message["room"], held)})
+            self._pulse.beat(name)
         elif "frame" in message:
             self._take(wire, name, message, held, here)
         elif "given" in message:
@@ -287,10 +310,19 @@ class Receiver:
             if wire.gone():  # it died as it waited: no fault of the unit's
                 raise Lost("closed")
             number, unit = dealer.hand_out(name)
-            self.draws.unit(number, unit)
+            self._pulse.beat(name)
+            self._drawn(number, unit)
             members = [int(m) for m in unit]
             params = [self.draws.parameters(m) for m in members]
             return {"unit": members, "have": [int(self._pool.next[m]) for m in members], "params": params}
+
+    def _drawn(self, number: int, unit: Index) -> None:
+        """Have the parameters of a unit drawn; a proposal that fails is the trainer's business."""
+        try:
+            self.draws.unit(number, unit)
+        except Exception as error:
+            self.set_aside(f"the proposal failed: {error!r}")
+            raise Lost("no parameters") from error
 
     def _room(self, wanted: Any, held: set[int]) -> list[int]:
         """Slots for frames to come, as soon as there are so many."""
@@ -365,10 +397,12 @@ class Receiver:
             if message.get("reason"):
                 self._failed.add(member)
             self._pool.end(member)
+            self._door.notify_all()  # it may have let go of frames
 
     def _done(self, name: int, held: set[int]) -> None:
         with self._door:
             self._dealer.done(name)
+            self._pulse.rest(name)
             for slot in held:
                 self._pool.slots.give_back(slot)
             held.clear()
@@ -378,6 +412,7 @@ class Receiver:
         """A solver is gone: its slots are free, its unit goes to another, or is set aside after `TRIES`."""
         with self._door:
             self._wires.pop(name, None)
+            self._pulse.rest(name)
             for slot in held:
                 self._pool.slots.give_back(slot)
             members = self._dealer.held_by(name)

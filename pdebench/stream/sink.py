@@ -5,7 +5,8 @@ from __future__ import annotations
 import hmac
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,21 @@ class StreamSink:
         fd = welcome.pop("fd", None)
         self._slots = Slots(welcome["slots"], shape, fd) if fd is not None else None
         self._shape, self._rows = shape, list[Array]()
+        self._closed = False
         self._hand: list[int] = []  # slots that the trainer has given and that are not filled
         self._promised = False  # an answer with more of them is under way
         self._have: dict[int, int] = {}
         self.drawn: dict[int, dict[str, float]] = {}  # parameters of the unit in hand
+
+    def when_left(self, call: Callable[[], None]) -> None:
+        """Have `call` called, in a thread, when the trainer hangs up before `close`."""
+
+        def wait() -> None:
+            self._wire.wait_for_end()
+            if not self._closed:
+                call()
+
+        threading.Thread(target=wait, daemon=True).start()
 
     @property
     def shared(self) -> bool:
@@ -103,6 +115,7 @@ class StreamSink:
             yield event
 
     def close(self) -> None:
+        self._closed = True
         self._wire.close()
         if self._slots is not None:
             self._slots.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -81,6 +82,12 @@ class Wire:
         except OSError:
             return True
 
+    def wait_for_end(self) -> None:
+        """Return when either end has hung up; what was said and not yet heard stays."""
+        watch = select.poll()
+        watch.register(self.socket, select.POLLRDHUP)
+        watch.poll()
+
     def close(self) -> None:
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in `hear`
@@ -92,7 +99,7 @@ class Wire:
             raise Lost(f"a message of {length} bytes")
         try:
             message = json.loads(self._exactly(length))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Lost("a message that is not JSON") from error
         if not isinstance(message, dict):
             raise Lost("a message that is not an object")

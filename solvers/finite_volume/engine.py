@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class NumpyEngine:
     scheme: Scheme
     cfl: float
     max_steps: int
+    start: float = 0.0  # time at which an interval begins, where a side moves
 
     def advance(self, q: Array, params: BatchParams, *, length: float, bed: Array | None = None) -> Advanced:
         count = q.shape[1]
@@ -58,7 +59,8 @@ class NumpyEngine:
             # Equal steps to the end of the interval, so that none of them is a sliver.
             parts = np.maximum(np.ceil((length - time[todo]) * rate / self.cfl), 1)
             dt = (length - time[todo]) / parts
-            new, acted = self.step(system, some_of(q, todo), dt, bed=own, count=number)
+            now = self.at(self.start + time[todo] + dt / 2) if self.space.boundaries.moving else self
+            new, acted = now.step(system, some_of(q, todo), dt, bed=own, count=number)
             if todo.size == count:
                 q = new
             else:
@@ -71,6 +73,10 @@ class NumpyEngine:
             number += 1
         lost = ~self.sound(self.system(params), q) & (time == length)
         return Advanced(q, np.where(lost, np.nextafter(length, 0), time), steps, self.space.part.total(limited))
+
+    def at(self, time: Array) -> Self:
+        """The engine whose sides stand where they are at `time` `(b,)`."""
+        return replace(self, space=replace(self.space, time=time))
 
     def rate(self, system: Any, q: Array) -> Array:
         """1/Δt at Courant number one, `(b,)`: over the axes it is the sum, or for one axis at a time the largest.

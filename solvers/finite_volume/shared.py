@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -43,7 +42,7 @@ class SharedEngine:
         """The time that the block, changed in place, comes to; steps taken; cells helped here."""
         sweeper, reference = BoxSweep(self.lanes.reference, self.lanes.flux, self.lanes.isa), self.lanes.reference
         axes = list(range(block.ndim - 2))[::-1]
-        sides = [self._sides(axis) for axis in range(len(axes))]
+        sides = [self.part.sides(axis, pair) for axis, pair in enumerate(reference.space.boundaries.pairs())]
         now, number, limited = 0.0, 0, 0
         found = sweeper.measure(block, params)
         while True:
@@ -62,11 +61,3 @@ class SharedEngine:
                 limited += int(found.limited[0])
             now = length if parts == 1 else now + float(step[0])
             number += 1
-
-    def _sides(self, axis: int) -> tuple[str, str]:
-        """What the sweep is to make of both sides of the part: the neighbour's cells, or a side of the box."""
-        pair: Any = self.lanes.reference.space.boundaries.pairs()[axis]
-        if not self.part.cut(axis):
-            return (pair[0], pair[1])
-        low, high = (pair[side] if self.part.outer(axis, bool(side)) else "inner" for side in (0, 1))
-        return (low, high)

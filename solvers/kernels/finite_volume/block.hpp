@@ -27,7 +27,7 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
         Arena arena{static_cast<char*>(memory)};
         V* state = arena.take<V>(size_t(box.count()) * N);
         V parameter;
-        for (int i = 0; i < L; ++i) parameter[i] = T(members[i < count ? i : 0].parameter);
+        for (int i = 0; i < L; ++i) parameter[i] = T(members[i < count ? i : 0].parameters[0]);
         Block block(box, members, count, parameter, state);
         block.load();
         block.march();
@@ -73,6 +73,7 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
         for (int axis = 0; axis < D; ++axis) {
             for (int i = 0; i < L; ++i) sweep.ratio[axis][i] = T(step[i] / box.spacing[axis]);
         }
+        for (int i = 0; i < L; ++i) sweep.drag[i] = T(drag(members[i < count ? i : 0].parameters, step[i]));
         return any;
     }
 

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "friction.hpp"
 #include "lane_math.hpp"
 
 namespace lanes::finite_volume::LANES_ISA {
@@ -15,6 +16,9 @@ inline double next_step(const Box& box, Member& member, double rate, bool& ends)
     member.time = ends ? box.length : member.time + step;
     return step;
 }
+
+// Of friction within a step: Δt g n².
+inline double drag(const double* parameters, double step) { return step * parameters[0] * parameters[1] * parameters[1]; }
 
 // Cells as vectors, the variables of a cell side by side.
 template <class V, int N> struct Packed {
@@ -40,6 +44,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     Mask live{};          // lanes on their way; the others keep their state bit for bit
     V ratio[3];           // Δt/h
     T per_cell[3];        // 1/h
+    V drag{};             // of a rough bed
     V rate{}, limited{};  // of this step
     Mask good{};
 
@@ -146,7 +151,12 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     LANES_INLINE void update(Cells cells, long i, const V* out, const V* in, V own, bool measures) {
         V q[N];
         cells.load(i, q);
-        for (int v = 0; v < N; ++v) q[v] = live ? fused(-own, out[v] - in[v], q[v]) : q[v];
+        V next[N];
+        for (int v = 0; v < N; ++v) next[v] = fused(-own, out[v] - in[v], q[v]);
+        if constexpr (System::rubs) {
+            if (box.rough && measures) rub<D>(next, drag, law.dry);
+        }
+        for (int v = 0; v < N; ++v) q[v] = live ? next[v] : q[v];
         cells.store(i, q);
         if (measures) measure(q);
     }
