@@ -150,6 +150,8 @@ def test_pairs_are_learnt_from_a_store_one_lead_at_a_time(tmp_path: Path) -> Non
     store = tiny_store(tmp_path / "tiny.zarr")
     with pytest.raises(ModelError, match="unroll 1"):
         train("operator_transformer", store, tmp_path / "a.safetensors", Recipe(epochs=1, unroll=2), options=SMALL)
+    with pytest.raises(ModelError, match="looks 4 steps ahead, and a member has 2"):
+        train("operator_transformer", store, tmp_path / "a.safetensors", Recipe(epochs=1, stride=2), options=SMALL)
     with pytest.raises(ModelError, match="longest 5: choose 1 to 4 steps"):
         network(longest=5)
     with pytest.raises(ModelError, match="longest 2: choose 1 to 1 steps"):

@@ -20,18 +20,8 @@ from pdebench.errors import ModelError
 from pdebench.problem import is_steady, problem_of
 from pdebench.spec import DatasetSpec
 
-from .blocks import (
-    Padding,
-    channels,
-    conv,
-    cut,
-    expect_divisible,
-    frames_and_constants,
-    joined,
-    merged,
-    padding_of,
-    parted,
-)
+from . import blocks
+from .blocks import Padding, conv, cut, joined
 from .torch_model import TorchModel
 
 
@@ -41,8 +31,8 @@ class TimedNorm(nn.LayerNorm):
     def __init__(self, width: int) -> None:
         super().__init__(width, elementwise_affine=False)
         self.of_time = nn.Linear(1, 2 * width)
-        nn.init.zeros_(self.of_time.weight)
-        nn.init.zeros_(self.of_time.bias)
+        for weight in self.of_time.parameters():
+            nn.init.zeros_(weight)
 
     def timed(self, x: Tensor, lead: Tensor) -> Tensor:
         scale, shift = self.of_time(lead).reshape(len(x), *[1] * (x.ndim - 2), -1).chunk(2, dim=-1)
@@ -138,21 +128,22 @@ class OperatorTransformer(nn.Module):
         self, spec: DatasetSpec, *, history: int, width: int, depths: Sequence[int], patch: int, side: int, longest: int
     ) -> None:
         super().__init__()
-        inputs, outputs = channels(spec, history)
-        axes, padding, levels = len(spec.store.shape), padding_of(spec), range(len(depths))
+        inputs, outputs = blocks.channels(spec, history)
+        axes, padding, levels = len(spec.store.shape), blocks.padding_of(spec), range(len(depths))
         widths = [width * 2**level for level in levels]
         grids = [[n // patch // 2**level for n in spec.store.shape] for level in levels]
         self.leads, self.patch = longest, patch
 
-        def blocks(level: int) -> nn.ModuleList:
+        def swin(level: int) -> nn.ModuleList:
             grid, w = grids[level], widths[level]
             fits = next(s for s in range(min(side, *grid), 0, -1) if gcd(*grid) % s == 0)
-            build = partial(WindowAttention, grid, w, max(w // 8, 1), side=fits, periodic=padding == "circular")
+            heads = next(h for h in range(max(w // 8, 1), 0, -1) if w % h == 0)
+            build = partial(WindowAttention, grid, w, heads, side=fits, periodic=padding == "circular")
             shifts = [fits // 2 * (index % 2) * (fits < max(grid)) for index in range(depths[level])]
             return nn.ModuleList(SwinBlock(build(shift=shift), w) for shift in shifts)
 
         self.embed, self.first = nn.Linear(inputs * patch**axes, width), TimedNorm(width)
-        self.down, self.up = (nn.ModuleList(blocks(level) for level in levels) for _ in range(2))
+        self.down, self.up = (nn.ModuleList(swin(level) for level in levels) for _ in range(2))
         self.merge = nn.ModuleList(nn.Linear(2**axes * w, 2 * w) for w in widths[:-1])
         self.across = nn.ModuleList(ConvNeXt(axes, w, padding) for w in widths[:-1])
         self.part = nn.ModuleList(nn.Linear(2 * w, 2**axes * w) for w in widths[:-1])
@@ -161,20 +152,21 @@ class OperatorTransformer(nn.Module):
 
     def forward(self, history: Tensor, params: Tensor, lead: Tensor | None = None) -> Tensor:
         t = (torch.ones(len(history)).to(history) if lead is None else lead)[:, None] / self.leads
-        x = self.first.timed(merged(frames_and_constants(history, params).movedim(1, -1), self.patch, self.embed), t)
+        seen = blocks.frames_and_constants(history, params).movedim(1, -1)
+        x = self.first.timed(blocks.merged(seen, self.patch, self.embed), t)
         kept = []
-        for level, blocks in enumerate(self.down):
-            for block in blocks:
+        for level, stage in enumerate(self.down):
+            for block in stage:
                 x = block(x, t)
             if level < len(self.merge):
                 kept.append(self.across[level](x, t))
-                x = merged(x, 2, self.merge[level])
-        for level, blocks in reversed(list(enumerate(self.up))):
+                x = blocks.merged(x, 2, self.merge[level])
+        for level, stage in reversed(list(enumerate(self.up))):
             if level < len(self.part):
-                x = parted(x, 2, self.part[level]) + kept[level]
-            for block in blocks:
+                x = blocks.parted(x, 2, self.part[level]) + kept[level]
+            for block in stage:
                 x = block(x, t)
-        out: Tensor = self.smooth(parted(x, self.patch, self.recover).movedim(-1, 1))
+        out: Tensor = self.smooth(blocks.parted(x, self.patch, self.recover).movedim(-1, 1))
         return out
 
 
@@ -184,8 +176,8 @@ class OperatorTransformerModel(TorchModel):
     `longest` is the greatest number of steps between two frames of a pair: all of the trajectory by default; 1 is
     training on one step as others do, the only way with a longer history.
 
-    **Good values** for a 64² field: `width` 32, `depths` [2, 2], `patch` 4, `side` 8 (1.0 million weights; the
-    smallest Poseidon has `width` 48, `depths` [4, 4, 4, 4], `side` 16 for 128²).
+    **Good values** for a 64² field: `width` 32, `depths` [2, 2], `patch` 4, `side` 8 (0.28 million weights;
+    the smallest Poseidon has `width` 48, `depths` [4, 4, 4, 4], `side` 16 for 128²).
     """
 
     learning_rate = 2e-3
@@ -205,8 +197,7 @@ class OperatorTransformerModel(TorchModel):
         longest = most if longest is None else longest
         if not 1 <= longest <= most:
             raise ModelError(f"longest {longest}: choose 1 to {most} steps here (1 where there is a longer history)")
-        expect_divisible(
-            spec.store.shape, patch * 2 ** (len(depths) - 1), f"{len(depths)} levels on patches of {patch}"
-        )
+        coarsest = patch * 2 ** (len(depths) - 1)
+        blocks.expect_divisible(spec.store.shape, coarsest, f"{len(depths)} levels on patches of {patch}")
         shape = {"width": width, "depths": tuple(depths), "patch": patch, "side": side}
         return OperatorTransformer(spec, history=history, longest=longest, **shape)
