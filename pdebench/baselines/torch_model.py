@@ -262,7 +262,7 @@ def columns(spec: DatasetSpec) -> int:
 
 def count_parameters(module: nn.Module) -> int:
     """Trainable real numbers (a complex weight is two)."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return sum(p.numel() * (2 if p.is_complex() else 1) for p in module.parameters() if p.requires_grad)
 
 
 def _expect_same(spec: DatasetSpec, passport: Passport, weights: Path | str) -> None:
