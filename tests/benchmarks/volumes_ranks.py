@@ -1,7 +1,7 @@
 """Parallel efficiency of a shared box: `mpiexec -n 2 python tests/benchmarks/volumes_ranks.py 512 512`, Euler, HLLC.
 
 Rank 0 alone, all ranks together, and all ranks apart, each on a part of the box as a ring of its own, take turns;
-the best of each counts. What ranks lose apart, without a message, they lose to the memory and the clock that cores share.
+the best of each counts. What ranks lose apart, without a message, they lose to memory and clock that they share.
 """
 
 from __future__ import annotations
