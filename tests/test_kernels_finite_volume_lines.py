@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_kernels_finite_volume import Case, same
@@ -22,7 +23,7 @@ GAS = ("euler", (5, 7, 19))
 WATER = ("shallow_water", (20, 37))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     law=st.sampled_from(["shallow_water", "euler"]),
     shape=st.lists(st.integers(4, 40), min_size=1, max_size=2).map(tuple),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class NumpyEngine:
     scheme: Scheme
     cfl: float
     max_steps: int
+    start: float = 0.0  # time at which an interval begins, where a side moves
 
     def advance(self, q: Array, params: BatchParams, *, length: float, bed: Array | None = None) -> Advanced:
         count = q.shape[1]
@@ -58,7 +59,8 @@ class NumpyEngine:
             # Equal steps to the end of the interval, so that none of them is a sliver.
             parts = np.maximum(np.ceil((length - time[todo]) * rate / self.cfl), 1)
             dt = (length - time[todo]) / parts
-            new, acted = self.step(system, some_of(q, todo), dt, bed=own, count=number, pending=pending[todo])
+            now = self.at(self.start + time[todo] + dt / 2) if self.space.boundaries.moving else self
+            new, acted = now.step(system, some_of(q, todo), dt, bed=own, count=number, pending=pending[todo])
             q = with_some(q, todo, new)
             pending[todo] = self.left(system, dt)
             time[todo] = np.where(parts == 1, length, time[todo] + dt)
@@ -67,10 +69,15 @@ class NumpyEngine:
             todo = todo[parts > 1]
             number += 1
         if (pending > 0).any():
-            q, acted = self._finish(q, params, pending)
+            ended = self.at(self.start + time) if self.space.boundaries.moving else self
+            q, acted = ended._finish(q, params, pending)
             limited += acted
         lost = ~self.sound(self.system(params), q) & (time == length)
         return Advanced(q, np.where(lost, np.nextafter(length, 0), time), steps, self.space.part.total(limited))
+
+    def at(self, time: Array) -> Self:
+        """The engine whose sides stand where they are at `time` `(b,)`."""
+        return replace(self, space=replace(self.space, time=time))
 
     def left(self, system: Any, dt: Array) -> Array:
         """What a step leaves of the fastest axis for the next one, `(b,)`."""
@@ -83,7 +90,8 @@ class NumpyEngine:
         if not some.size:
             return q, limited
         system = self.system({name: values[some] for name, values in params.items()})
-        new, limited[some] = hancock.sweep(system, some_of(q, some), pending[some], self.space, q.ndim - 3)
+        space = self.space if self.space.time is None else replace(self.space, time=self.space.time[some])
+        new, limited[some] = hancock.sweep(system, some_of(q, some), pending[some], space, q.ndim - 3)
         return with_some(q, some, new), limited
 
     def rate(self, system: Any, q: Array) -> Array:
