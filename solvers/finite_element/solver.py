@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -99,10 +99,10 @@ class FiniteElementCard(Card):
             scene = problem.scene(params)  # type: ignore[attr-defined]  # it is `Shaped`
             if scene.defect(self.least_gap):
                 return None
-            fine = self.triangulated(scene, shape).halved()
+            same = replace(scene, density=1.0, viscosity=1.0, speed=1.0)  # what the mesh does not depend on
+            return _nodes(same, shape, self.grading, self.least_quality)
         except SolverError:
             return None
-        return Mesh(fine.points, fine.cells)
 
     def triangulated(self, scene: Scene, shape: tuple[int, int]) -> Triangulation:
         """The mesh of a case on about so many cells along (y, x). Raises `SolverError` if it is a bad one."""
@@ -116,6 +116,13 @@ class FiniteElementCard(Card):
             self.rtol,
             self.guess,
         )
+
+
+@lru_cache(maxsize=64)
+def _nodes(scene: Scene, shape: tuple[int, int], grading: float, least_quality: float) -> Mesh:
+    """The mesh that is stored; a card's cases share few geometries, and are asked one by one."""
+    fine = scene.mesh(shape, grading).checked(least_quality).halved()
+    return Mesh(fine.points, fine.cells)
 
 
 @dataclass(frozen=True)
