@@ -89,6 +89,17 @@ def test_where_nothing_can_be_learnt_nothing_changes() -> None:
     assert not net(draws[2], nothing).any()
 
 
+@pytest.mark.parametrize("level", [0.0, 2.0])
+def test_a_field_that_says_nothing_leaves_the_parameters(level: float) -> None:
+    """No mode at all, or one; and two parameters, which the answer follows."""
+    params = torch.randn(20, 2, generator=torch.Generator().manual_seed(0)).double()
+    answer = (params @ torch.tensor([[1.0], [-3.0]]).double()).expand(-1, POINTS)[:, None]
+    data = torch.full((20, 1, 1, POINTS), level).double(), params, answer
+    net = Linear(POINTS, 2, POINTS, 8).double()
+    net.fit(batches(data), batches(data))
+    torch.testing.assert_close(net(*data[:2]), answer, rtol=0, atol=1e-9)
+
+
 def test_through_the_command_s_door(tmp_path: Path) -> None:
     """Decaying turbulence from three members: the fit is no worse than persistence on valid, in one pass."""
     store = tiny_store(tmp_path / "tiny.zarr")
