@@ -140,10 +140,10 @@ class StreamSink:
         if not sent:
             return
         wanted = not self._promised and len(self._hand) <= len(sent) and frame.index + 1 < self.spec.times.frames
-        members, slots, values = ([one[i] for one in sent] for i in range(3))
+        members, slots = [member for member, _, _ in sent], [slot for _, slot, _ in sent]
         message = {"frame": frame.index, "members": members, "slots": slots, "ahead": len(sent) if wanted else 0}
         self._promised |= wanted
-        self._say(message, [] if self.shared else values)
+        self._say(message, [] if self.shared else [values for _, _, values in sent])
 
     def _spare(self, number: int, values: Array) -> Array:
         """Memory for a frame that goes over the socket: its own where it can go as it is."""

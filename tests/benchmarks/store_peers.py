@@ -1,10 +1,10 @@
 """A store beside zarr-python and plain files, interleaved in one run: `python tests/benchmarks/store_peers.py`.
 
 Writing: a shard of frames as a solver yields them (all samples, time by time), durable and with a checksum, beside
-zarr-python's own sharded array that gets everything at once, and beside a file that is written in one go; each is
-synchronised to the disk. Reading: random batches of windows, beside zarr's `oindex` and beside `preadv` of the same
-bytes into one array; all from the page cache. Wall and CPU seconds, the best of several rounds; `of ours` is the time
-of a rival over ours, so more is better.
+zarr-python's own sharded array that gets everything at once, and beside a plain file, written in one go or frame by
+frame in the same order; each is synchronised to the disk. Reading: random batches of windows, beside zarr's `oindex`
+and beside `preadv` of the same bytes into one array; all from the page cache. Wall and CPU seconds, the best of several
+rounds; `of ours` is the time of a rival over ours, so more is better.
 """
 
 from __future__ import annotations
@@ -67,7 +67,18 @@ def writing(folder: Path, values: np.ndarray) -> dict[str, Callable[[], Path]]:
             os.fsync(file.fileno())
         return folder / "plain"
 
-    return {"ours": ours, "zarr-python": by_zarr, "plain file": plain}
+    def by_frame() -> Path:
+        handle = os.open(folder / "by_frame", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        os.posix_fallocate(handle, 0, values.nbytes)
+        for frame in range(FRAMES):
+            for sample in range(SAMPLES):
+                one = values[sample, frame]
+                os.pwrite(handle, one.data, (sample * FRAMES + frame) * one.nbytes)
+        os.fsync(handle)
+        os.close(handle)
+        return folder / "by_frame"
+
+    return {"ours": ours, "zarr-python": by_zarr, "plain file, at once": plain, "plain file, by frames": by_frame}
 
 
 def reading(folder: Path, horizon: int) -> dict[str, Callable[[], np.ndarray]]:
