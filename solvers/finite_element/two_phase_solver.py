@@ -39,7 +39,7 @@ class TwoPhaseCard(Card):
     fraction of the inlet's from frame to frame, the later frames are the same; 0 for never. `least_gap`: of the box's
     height, above a barrier. `most_density_ratio`: of the two fluids.
 
-    **Good values:** cfl 1, thickness 0.6, sharpening 1, stiffened 50, rtol 1e-6, guess 4.
+    **Good values:** cfl 1, thickness 0.6, sharpening 1, stiffened 50, rtol 1e-6, guess 2.
     """
 
     cfl: Positive = 1.0
@@ -51,7 +51,7 @@ class TwoPhaseCard(Card):
     pressure_solver: str = "cg"
     pressure_options: dict[str, Any] = {"pc": "icc"}
     rtol: Annotated[float, Field(gt=1e-14, lt=1)] = 1e-6
-    guess: Annotated[int, Field(ge=0)] = 4
+    guess: Annotated[int, Field(ge=0)] = 2
     still: NonNegative = 0.0
     least_quality: NonNegative = 0.02
     least_gap: NonNegative = 0.2
