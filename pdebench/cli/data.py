@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ..errors import PdebenchError
+from ..errors import CardError, PdebenchError
 from ..parallel import world
 from .terminal import CardName, Changes, Meter, StorePath, abort_together, app, changes_of, console, range_of
 
@@ -162,6 +162,7 @@ def _leave() -> None:
 def describe(
     card: CardName,
     write: Annotated[bool, typer.Option(help="Write README.md and its picture beside the card.")] = False,
+    shape: Annotated[str, typer.Option(help="Solve for the picture on this grid, like 64,64.")] = "",
 ) -> None:
     """Explain a card: its physics, numbers, size and source, as the README of its folder."""
     from ..describe import PICTURE, readme
@@ -169,14 +170,21 @@ def describe(
 
     spec = load_spec(card)
     if write:
-        from ..plot import plot_initial
+        from ..portrait import portrait
 
         folder = find_card(card, "datasets", "card.yaml").parent
         (folder / "README.md").write_text(readme(spec))
-        plot_initial(spec, folder / PICTURE)
+        portrait(spec, folder / PICTURE, shape=_numbers(shape) if shape else None)
         console.print(f"wrote {folder / 'README.md'}")
     else:
         console.print(readme(spec), markup=False)
+
+
+def _numbers(shape: str) -> tuple[int, ...]:
+    """`64,32` as numbers of cells."""
+    if not all(part.strip().isdecimal() for part in shape.split(",")):
+        raise CardError(f"--shape takes numbers of cells such as 64,64, not {shape!r}")
+    return tuple(int(part) for part in shape.split(","))
 
 
 @app.command()
