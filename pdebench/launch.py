@@ -70,6 +70,6 @@ def scratch_folder() -> Iterator[str]:
 
 
 def die_with_parent() -> None:
-    """On Linux: when what started this process dies, so does it (prctl's PR_SET_PDEATHSIG is 1)."""
+    """On Linux: when the thread that started this process ends, so does it, hung or not (PR_SET_PDEATHSIG is 1)."""
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

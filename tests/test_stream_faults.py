@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -398,3 +399,28 @@ def test_a_port_that_is_taken_leaves_nothing_open():
             with pytest.raises(PdebenchError, match="cannot listen"):
                 pdebench.stream(tiny_spec(), workers=0, listen=f"127.0.0.1:{taken.getsockname()[1]}")
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_solver_that_hangs_ends_with_a_trainer_that_is_killed(tmp_path):
+    """It cannot hear that its trainer has gone."""
+    script = (
+        "import pdebench, sys, time; from specs import tiny_spec\n"
+        "stream = pdebench.stream(tiny_spec(), workers=1, batch_size=4, buffer='fifo')\n"
+        "next(iter(stream)); print(stream._crew[0].pid, flush=True); time.sleep(600)"
+    )
+    own = os.environ | {"PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])}
+    with subprocess.Popen([sys.executable, "-c", script], env=own, stdout=subprocess.PIPE) as trainer:
+        solver = int(trainer.stdout.readline())
+        with open(f"/proc/{solver}/status") as status:
+            name = status.readline()
+        os.kill(solver, signal.SIGSTOP)
+        trainer.kill()
+
+    def gone():
+        try:
+            with open(f"/proc/{solver}/status") as status:
+                return status.readline() != name or "Z" in status.readlines()[1]
+        except OSError:
+            return True
+
+    assert within(20, gone)

@@ -134,12 +134,14 @@ def stream(
     Start as many as you like, on any host, each alone or under mpiexec with the card's number of ranks. The trainer's
     token is taken from the environment variable PDEBENCH_STREAM_TOKEN.
     """
+    from ..launch import die_with_parent
     from ..online import TOKEN, produce
     from ..stream import TrainerGone
 
     comm, hired = world(), to.startswith("unix:")
     if hired:  # by a trainer on this host, which needs no last words
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        die_with_parent()
     with abort_together(comm):
         try:
             units = produce(to, comm, token=os.environ.get(TOKEN, ""), orphaned=_leave)
