@@ -82,16 +82,18 @@ def trainings(records: list[Record]) -> list[str]:
 
 
 def figure(records: list[Record], path: Path) -> None:
-    """Median error over the members against time, a line a seed."""
-    drawn = [(title, [n for n in names if by_seed(records, n, "nrmse")]) for title, names in PICTURED]
-    figure, axes = plt.subplots(1, len(drawn), figsize=(4.2 * len(drawn), 3.2), layout="constrained")
-    for axis, (title, names) in zip(axes, drawn, strict=True):
+    """Median error over the members against time, a line a seed; a panel where there is anything to draw."""
+    found = [(title, [n for n in names if by_seed(records, n, "nrmse")]) for title, names in PICTURED]
+    drawn = [(title, names) for title, names in found if names]
+    if not drawn:
+        return
+    figure, axes = plt.subplots(1, len(drawn), figsize=(4.2 * len(drawn), 3.2), layout="constrained", squeeze=False)
+    for axis, (title, names) in zip(axes[0], drawn, strict=True):
         for colour, name in enumerate(names):
             for index, run in enumerate(r for r in records if r["training"] == name):
                 axis.plot(run["times"], run["curve"], f"C{colour}", lw=1, label=None if index else name)
         axis.set(title=title, xlabel="time from the first frame", ylabel="nRMSE, median", yscale="log")
-        if names:
-            axis.legend(frameon=False, fontsize=8)
+        axis.legend(frameon=False, fontsize=8)
     figure.savefig(path)
 
 
