@@ -30,7 +30,8 @@ def facts(spec: DatasetSpec) -> dict[str, str]:
         **{f"`{name}`": _law(law) for name, law in spec.parameters.items()},
         "members": f"{members}: " + ", ".join(f"{k} {_runs(spec, k)}" for k in spec.splits),
         **{f"cases of {group.name}": _cases(group) for group in spec.cases},
-        "size": f"{size / 1e9:.3g} GB{' on the grid' if spec.store.mesh else ''} in units of {spec.samples.unit} members{_order(spec)}",
+        "size": f"{size / 1e9:.3g} GB{' on the grid' if spec.store.mesh else ''} "
+        f"in units of {spec.samples.unit} members{_order(spec)}",
         "solver": f"{spec.solver.name} at {_shape(spec.grid.shape)}"
         + "".join(f", {key} {value}" for key, value in spec.solver.options.items()),
         "verified by": ", ".join(f"`{case}`" for case in spec.validation),

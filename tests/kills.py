@@ -31,7 +31,7 @@ FRAMES = 5
 PATIENCE = 10.0  # [s] after which one that was stopped is given up
 PACE = 0.03  # [s] between two batches: what a step of training takes
 HANG = 0.05  # share of the victims that are stopped instead of killed
-BOSS = 0.15  # share that are drivers or trainers
+BOSS = 7  # each so many-th, from the second on, is the driver or the trainer
 
 
 @dataclass
@@ -66,10 +66,10 @@ class Campaign:
 
     def strike(self, boss: int, rng: np.random.Generator) -> None:
         """Kill or stop one of them."""
-        crew, unit = self.crew(boss), FRAMES
+        crew = self.crew(boss)
         if not crew:
             return
-        victim = boss if rng.uniform() < BOSS else int(rng.choice(sorted(crew)))
+        victim = boss if self.hit.total() % BOSS == 1 else int(rng.choice(sorted(crew)))
         kind = "boss" if victim == boss else "mpiexec" if "mpiexec" in crew[victim] else "worker"
         stops = kind == "worker" and rng.uniform() < HANG
         try:
@@ -77,7 +77,7 @@ class Campaign:
         except ProcessLookupError:
             return
         self.hit["hung" if stops else kind] += 1
-        self.in_flight += unit * (self.workers if victim == boss else 1)
+        self.in_flight += FRAMES * (self.workers if victim == boss else 1)
 
     def bury(self, boss: subprocess.Popen[bytes]) -> None:
         """What a dead driver leaves must end by itself."""

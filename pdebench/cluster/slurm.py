@@ -76,7 +76,8 @@ def _megabytes(card: ClusterCard) -> int:
 
 def lost_to_slurm(cluster: Any) -> dict[Any, str]:
     """Names of jobs that SLURM does not know as waiting or running, and what is known of why."""
-    known, jobs = _squeue(), dict(cluster.workers)
+    jobs = dict(cluster.workers)  # first: one that is submitted meanwhile would be missed by squeue's answer
+    known = _squeue()
     refused = {name: job.failure for name, job in jobs.items() if job.failure}
     if known is None:
         return refused

@@ -55,7 +55,7 @@ class Tank:
         return (self.width, self.height, self.inlet, self.barrier, self.open_top)
 
     def solid(self, grid: Grid) -> Array:
-        """1 in cells whose centre lies in the barrier, 0 elsewhere, `(y, x)`; the grid is that of fractions of the box."""
+        """1 in cells whose centre lies in the barrier, 0 elsewhere, `(y, x)`; the grid covers the box in fractions."""
         if (b := self.barrier) is None:
             return np.zeros(grid.shape)
         y, x = grid.coordinates()
