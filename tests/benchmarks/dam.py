@@ -74,7 +74,8 @@ def main(rows: int = 16, columns: int = 48, seconds: float = 0.6) -> None:
     level_set = flow.level_set
     lost = level_set.volume(end.phi) - level_set.volume(begun.phi) - end.entered
     print(
-        f"{len(space.cells)} cells, {2 * space.size} velocities, {space.size1} pressures; {seconds:g} s in {steps} steps"
+        f"{len(space.cells)} cells, {2 * space.size} velocities, {space.size1} pressures; "
+        f"{seconds:g} s in {steps} steps"
     )
     shares = ", ".join(f"{share} {part / total:.0%}" for share, part in spent.items())
     print(f"{1e3 * total / steps:.1f} ms per step: {shares}")
