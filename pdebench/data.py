@@ -33,6 +33,7 @@ class Trajectories(Protocol):
     def members(self, split: str | None = None) -> Index: ...
     def params(self, members: Index) -> Array: ...
     def frames(self, member: int, start: int = 0, stop: int | None = None, step: int = 1) -> Array: ...
+    def read(self, into: Array, member: int, start: int, step: int) -> None: ...
     def given(self, member: int) -> Array: ...
 
 
@@ -131,19 +132,17 @@ class Windows:
         self, batch_size: int, *, seed: int = 0, epoch: int = 0, shuffle: bool = True, drop_last: bool = False
     ) -> Iterator[Batch]:
         """One pass over all windows, in an order that (seed, epoch) alone decides."""
-        order = np.random.default_rng([seed, epoch]).permutation(len(self)) if shuffle else np.arange(len(self))
-        end = len(order) - len(order) % batch_size if drop_last else len(order)
-        for low in range(0, end, batch_size):
-            yield self.batch(order[low : low + batch_size])
+        for indices in _order(len(self), batch_size, seed=seed, epoch=epoch, shuffle=shuffle, drop_last=drop_last):
+            yield self.batch(indices)
 
     def batch(self, indices: Sequence[int] | Index) -> Batch:
         """The windows `indices` side by side."""
         places = [self._place(int(index)) for index in indices]
         rows, starts = (np.array(column, int) for column in zip(*places, strict=True))
-        first = self._read(*places[0])
-        frames = np.empty((len(places), *first.shape), first.dtype)
-        for out, place in zip(frames, places, strict=True):
-            out[...] = self._read(*place)
+        card, span = self.store.spec.store, self._shown + self.horizon
+        frames = np.empty((len(places), span, len(self.store.fields), *card.shape), card.dtype)
+        for out, (row, start) in zip(frames, places, strict=True):
+            self.store.read(out, int(self._members[row]), start, self.stride)
         h = self._shown
         history = frames[:, :h]
         if self.store.inputs:
@@ -170,6 +169,47 @@ class Windows:
         if self.store.steady:
             return np.asarray(frames)
         return np.asarray(frames[..., self.history :] - frames[..., self.history - 1 : self.history])
+
+
+def _order(
+    count: int, batch_size: int, *, seed: int, epoch: int, shuffle: bool, drop_last: bool = False
+) -> Iterator[Index]:
+    """The numbers 0 … count - 1 once each, batch by batch."""
+    order = np.random.default_rng([seed, epoch]).permutation(count) if shuffle else np.arange(count)
+    end = count - count % batch_size if drop_last else count
+    for low in range(0, end, batch_size):
+        yield order[low : low + batch_size]
+
+
+class Pairs:
+    """Every pair of frames of a split's members, at most `longest` strides apart: windows of one and one frame.
+
+    In order of distance, then as `Windows`. All-to-all pairs of Herde et al. 2024 (Poseidon), eq. 5, without those of
+    a frame with itself; `times` says how far apart the two frames are.
+    """
+
+    def __init__(self, store: Trajectories, split: str | None = "train", *, longest: int, stride: int = 1) -> None:
+        if longest < 1:
+            raise ValueError(f"longest must be 1 or more, not {longest}")
+        self._apart = [Windows(store, split, stride=stride * steps) for steps in range(1, longest + 1)]
+        self._ends = np.cumsum([len(windows) for windows in self._apart])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def batches(self, batch_size: int, *, seed: int = 0, epoch: int = 0, shuffle: bool = True) -> Iterator[Batch]:
+        """One pass over all pairs, in an order that (seed, epoch) alone decides."""
+        for indices in _order(len(self), batch_size, seed=seed, epoch=epoch, shuffle=shuffle):
+            yield self.batch(indices)
+
+    def batch(self, indices: Sequence[int] | Index) -> Batch:
+        """The pairs `indices` side by side."""
+        parts = [windows.batch([place]) for windows, place in (self._split(int(index)) for index in indices)]
+        return Batch(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def _split(self, index: int) -> tuple[Windows, int]:
+        row = int(np.searchsorted(self._ends, index, side="right"))
+        return self._apart[row], index - int(self._ends[row - 1] if row else 0)
 
 
 @dataclass(frozen=True, slots=True)

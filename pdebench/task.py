@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .errors import CardError, RecordError
+from .picture import Picture
 from .spec import Card, Count, Finite, Named, Slug, Split, find_card, parse, read_yaml
-from .timing import Calibration
+from .timing import Calibration, Clock
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Curves = list[list[list[float]]]  # [sample][time][field]
@@ -22,6 +23,8 @@ class Task(Card):
     """What is predicted from what, on which data, and how it is scored.
 
     A model sees frames `first … first+history-1` (every `stride`-th stored frame) and predicts the next `horizon`.
+    With `every` it is asked again from each `every`-th stored frame after `first` that leaves room for the horizon,
+    and a sample's score is the mean over those starts: horizon 1 and every 1 is single-step prediction of all frames.
     Of a steady dataset it sees the inputs and predicts the one frame: history, horizon and stride are 1.
     """
 
@@ -35,6 +38,7 @@ class Task(Card):
     history: Count = 1
     horizon: Count
     stride: Count = 1
+    every: Count | None = None
     metrics: tuple[str, ...] = Field(min_length=1)
     primary: str
     baselines: tuple[Named, ...] = ()
@@ -45,6 +49,11 @@ class Task(Card):
         if self.primary not in self.metrics:
             raise ValueError(f"primary {self.primary!r} is not among the metrics {', '.join(self.metrics)}")
         return self
+
+    def starts(self, stored: int) -> range:
+        """Where histories begin in a trajectory of so many stored frames: `first`, and what `every` adds."""
+        last = stored - (self.frames[-1] - self.first)
+        return range(self.first, max(last, self.first + 1), self.every or stored)
 
     @property
     def frames(self) -> range:
@@ -59,7 +68,10 @@ def load_task(card: str | Path) -> Task:
 
 
 class Expense(Card):
-    """What a model costs. Seconds are wall-clock medians per trajectory on the record's hardware."""
+    """What a model costs. Seconds are medians per trajectory on the record's hardware.
+
+    They are those of the wall, or those of the processor (`clock: cpu`) where others used the machine.
+    """
 
     parameters: Annotated[int, Field(ge=0)] = 0
     training_seconds: Seconds = 0.0
@@ -67,6 +79,7 @@ class Expense(Card):
     inference_seconds_batched: Seconds  # per trajectory, in batches of `batch`, the best one found
     batch: Count
     threads: Count = 1
+    clock: Clock = "wall"
     peak_memory_bytes: Annotated[int, Field(ge=0)] = 0
     calibration: Calibration | None = None  # of the machine, in the same run; None in records of version 1
 
@@ -87,22 +100,12 @@ class Signature(Card):
     value: str  # hexadecimal
 
 
-class Picture(Card):
-    """One predicted sample to look at: little-endian float16 arrays `(time, field, y, x)`, base64."""
-
-    member: int
-    times: list[Finite]
-    shape: tuple[int, ...]
-    truth: str
-    prediction: str
-
-
 class Record(Card):
     """One model's answers to one task, complete enough to rank, plot and repeat."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
-    schema_version: Literal[1, 2, 3] = 3  # 1 had no calibration, verdict or signature; 2 had no seed
+    schema_version: Literal[1, 2, 3, 4] = 4  # 1 had no calibration, verdict or signature; 2 no seed; 3 no clock
     task: Slug
     task_version: Count
     dataset: Slug
@@ -136,11 +139,18 @@ class Record(Card):
     def _of_its_version(self) -> Self:
         if self.schema_version < 3 and self.seed is not None:
             raise ValueError(f"seed: records of version {self.schema_version} have none")
+        scaled = self.picture is not None and self.picture.scale is not None
+        if self.schema_version < 4 and (scaled or self.expense.clock != "wall"):
+            raise ValueError(f"picture.scale, expense.clock: records of version {self.schema_version} have none")
         return self
 
     def fingerprint(self) -> str:
         """SHA-256 of the record without its digest and signature; of an older version, without what came later."""
         content = self.model_dump(mode="json", exclude={"digest", "signature"})
+        if self.schema_version < 4:
+            del content["expense"]["clock"]
+            if content["picture"] is not None:
+                del content["picture"]["scale"]
         if self.schema_version < 3:
             del content["seed"]
         if self.schema_version == 1:

@@ -7,13 +7,14 @@ A model joins by its class, registered under `pdebench.models`: a `TorchModel` w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from math import cos, inf, isfinite, pi
 from pathlib import Path
-from time import perf_counter
-from typing import Annotated, Any, cast
+from time import perf_counter, process_time
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -22,11 +23,11 @@ from torch import Tensor
 
 from .arrays import Array
 from .baselines.torch_model import Passport, Stepper, TorchModel, dump, load
-from .data import Batch, Normaliser, Trajectories, Windows
+from .data import Batch, Normaliser, Pairs, Trajectories, Windows
 from .errors import ModelError
-from .feed import Feed, Opener, Stored, Streamed
+from .feed import Feed, Opener, Stored, Streamed, as_arrays, as_tensors, expect_alike
 from .model import models
-from .spec import Card, Count, DatasetSpec, Positive
+from .spec import Card, Count, Positive
 
 
 class Recipe(Card):
@@ -37,15 +38,17 @@ class Recipe(Card):
     """
 
     epochs: Count | None = None
-    seconds: Positive | None = None  # wall-clock, validation included
+    seconds: Positive | None = None  # validation included
+    clock: Literal["wall", "cpu"] = "wall"  # whose seconds; those of the processor are fair on a machine that is shared
     batch_size: Count = 8
-    learning_rate: Positive = 1e-2  # the peak of the cycle
+    learning_rate: Positive | None = None  # the peak of the cycle; None: what the model says
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     seed: Annotated[int, Field(ge=0)] = 0
     history: Count = 1  # frames that the model sees
     stride: Count = 1  # stored frames in one step of the model
     unroll: Count = 1  # steps that the loss looks ahead
     noise: Annotated[float, Field(ge=0)] = 0.05  # added to the history in training, in units of the fields' std
+    patience: Count | None = None  # end after so many epochs without a better error on valid
     every: Count = 100  # batches of a stream from one validation to the next: its epoch
     threads: Count | None = None  # None: as many as torch would take
     device: str = "cpu"
@@ -55,6 +58,10 @@ class Recipe(Card):
         if self.epochs is None and self.seconds is None:
             raise ValueError("give epochs, seconds, or both: training must end")
         return self
+
+    def now(self) -> float:
+        """What its clock shows [s]."""
+        return perf_counter() if self.clock == "wall" else process_time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +136,9 @@ class _Run:
         streamed: bool = False,
     ) -> None:
         self.out, self.state_path = out, out.with_name(f"{out.stem}.resume{out.suffix}")
-        self.recipe, self._device = recipe, torch.device(recipe.device)
-        look = {"history": recipe.history, "horizon": recipe.unroll, "stride": recipe.stride}
-        self._train = None if streamed else Windows(store, "train", **look)
-        self._valid = Windows(store, "valid", **look)
+        self._device = torch.device(recipe.device)
+        self._peak = recipe.learning_rate or kind.learning_rate
+        self.recipe = recipe = recipe.model_copy(update={"learning_rate": self._peak})
         spec = self._spec = store.spec
         self._passport = Passport(
             model=kind.__name__,
@@ -147,21 +153,32 @@ class _Run:
             dataset=spec.name,
             dataset_digest=spec.digest,
             seed=recipe.seed,
-            training={
-                "recipe": recipe.model_dump(mode="json"),
-                "train_windows": "a stream" if self._train is None else len(self._train),
-                "curve": [],
-            },
+            training={"recipe": recipe.model_dump(mode="json"), "curve": []},
         )
         torch.manual_seed(recipe.seed)
         normaliser = Normaliser.measure(store, "valid" if streamed else "train", stride=recipe.stride)
         self._stepper: Stepper = kind.stepper(spec, self._passport, normaliser).to(self._device)
-        self._optimiser = torch.optim.AdamW(
-            self._stepper.parameters(), lr=0.0, weight_decay=recipe.weight_decay, fused=True
-        )
+        self._fit: Callable[..., None] | None = getattr(self._stepper.network, "fit", None)
+        if (self._fit or self._stepper.leads > 1) and (streamed or recipe.unroll > 1):
+            raise ModelError(f"{kind.__name__} learns from a store, not from a stream, and with unroll 1")
+        self._train, self._valid = None if streamed else self._windows(store, "train"), self._windows(store, "valid")
+        self._passport.training["train_windows"] = "a stream" if self._train is None else len(self._train)
+        weights = list(self._stepper.parameters())
+        real = all(weight.is_floating_point() for weight in weights)
+        self._optimiser = torch.optim.AdamW(weights, lr=0.0, weight_decay=recipe.weight_decay, fused=real)
         self._epoch, self._seconds, self._best, self._train_error = 0, 0.0, inf, inf
         self._feed: Feed
         self._flown: dict[str, Array] = {}  # a stream's part of the checkpoint
+
+    def _windows(self, store: Trajectories, split: str) -> Windows | Pairs:
+        """What the network is shown of a split: windows, or pairs of frames if it looks several steps ahead."""
+        recipe, kind, longest = self.recipe, self._passport.model, self._stepper.leads
+        most = max((len(store.times) - 1) // recipe.stride, 1)
+        if longest > most:
+            raise ModelError(f"{kind} looks {longest} steps ahead, and a member has {most}: lower its longest")
+        if longest == 1:
+            return Windows(store, split, history=recipe.history, horizon=recipe.unroll, stride=recipe.stride)
+        return Pairs(store, split, longest=longest, stride=recipe.stride)
 
     def feed(self, stream: Opener | None) -> Feed:
         """Open where the batches come from, after `resume`."""
@@ -169,14 +186,20 @@ class _Run:
             self._feed = Stored(self._train, self.recipe.batch_size, self.recipe.seed)
         elif stream is not None:
             flow = stream(self._flown or None)
-            _expect_alike(self._spec, flow.spec)
+            expect_alike(self._spec, flow.spec)
             self._feed = Streamed(flow, self.recipe.every)
         return self._feed
 
     @property
     def done(self) -> float:
         """Share of the budget that is spent."""
-        return 1.0 if self._feed.over else self._done(0.0, self._seconds)
+        over = self._feed.over or self._stale() or (self._fit is not None and self._epoch > 0)
+        return 1.0 if over else self._done(0.0, self._seconds)
+
+    def _stale(self) -> bool:
+        """Whether the valid error has not been better for as many epochs as there is patience for."""
+        errors = [row[2] for row in self._passport.training["curve"]]
+        return self.recipe.patience is not None and len(errors) - np.argmin(errors or [0]) > self.recipe.patience
 
     def _done(self, within: float, seconds: float) -> float:
         """The same, `within` the current epoch (0 … 1) and at a time."""
@@ -186,14 +209,16 @@ class _Run:
 
     def epoch(self) -> Progress:
         """One pass over the training windows (less where the time is up), validation, checkpoint."""
-        began = perf_counter() - self._seconds
+        began = self.recipe.now() - self._seconds
         torch.manual_seed(self.recipe.seed + 1_000_003 * (self._epoch + 1))  # for networks that draw numbers
+        if self._fit is not None:
+            self._fit(*(partial(self._normalised, windows) for windows in (self._train, self._valid)))
         total, seen = 0.0, 0
         for share, batch in self._feed.epoch(self._epoch):
-            done = self._done(share, perf_counter() - began)
+            done = self._done(share, self.recipe.now() - began)
             if seen and done >= 1:
                 break
-            errors = self._update(batch, learning_rate=self.recipe.learning_rate * one_cycle(done))
+            errors = self._update(batch, self._peak * one_cycle(done)) if self._fit is None else self._measured(batch)
             self._feed.learn(batch, errors)
             total += float(errors.sum())
             seen += len(batch.start)
@@ -202,7 +227,7 @@ class _Run:
         train_error, valid_error = self._train_error, self._validate()
         self._finite(valid_error)
         self._epoch += 1
-        self._seconds = perf_counter() - began
+        self._seconds = self.recipe.now() - began
         return self._keep(train_error, valid_error)
 
     def _update(self, batch: Batch, learning_rate: float) -> Array:
@@ -217,16 +242,34 @@ class _Run:
         self._optimiser.step()
         return errors.detach().cpu().numpy()
 
+    def _measured(self, batch: Batch) -> Array:
+        """The errors of the batch, `(b,)`, without learning from it."""
+        with torch.inference_mode():
+            return self._errors(batch).cpu().numpy()
+
+    def _normalised(self, windows: Windows | Pairs) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """What a network sees of the windows and should answer, batch by batch."""
+        for batch in windows.batches(self.recipe.batch_size, shuffle=False):
+            yield self._stepper.normalised(*self._tensors(batch))
+
+    def _tensors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        history, params, future = (
+            torch.as_tensor(part, dtype=torch.float32, device=self._device)
+            for part in (batch.history, batch.params, batch.future)
+        )
+        return history, params, future
+
     def _errors(self, batch: Batch, noise: float = 0.0) -> Tensor:
         """Relative L² of each window, over fields, steps and space at once, normalised: `(b,)`."""
-        history, future, params = (
-            torch.as_tensor(part, dtype=torch.float32, device=self._device)
-            for part in (batch.history, batch.future, batch.params)
-        )
+        history, params, future = self._tensors(batch)
         history = self._stepper.disturbed(history, noise)
         if (own := self._stepper.training_errors(history, params, future)) is not None:
             return own
-        predicted = torch.stack(self._stepper.roll_out(history, params, self.recipe.unroll), dim=1)
+        if self._stepper.leads > 1:
+            lead = torch.as_tensor(batch.times[:, 0] / self._passport.step).round().to(history)
+            predicted = self._stepper(history, params, lead)[:, None]
+        else:
+            predicted = torch.stack(self._stepper.roll_out(history, params, self.recipe.unroll), dim=1)
         error, truth = (predicted - future) / self._stepper.std, (future - self._stepper.mean) / self._stepper.std
         relative: Tensor = error.flatten(1).norm(dim=1) / truth.flatten(1).norm(dim=1)
         return relative
@@ -243,7 +286,7 @@ class _Run:
         if not isfinite(error):
             raise ModelError(
                 f"the training diverged in epoch {self._epoch + 1}: choose a lower learning_rate than "
-                f"{self.recipe.learning_rate:g}; the best weights so far, if any, are in {self.out}"
+                f"{self._peak:g}; the best weights so far, if any, are in {self.out}"
             )
         return error
 
@@ -270,7 +313,7 @@ class _Run:
         """Weights, and the optimiser's moments under `optimiser.<parameter>.<name>`."""
         moments = self._optimiser.state_dict()["state"]
         flat = {f"optimiser.{i}.{name}": value for i, group in moments.items() for name, value in group.items()}
-        return self._stepper.state_dict() | flat | _tensors(self._feed.state())
+        return self._stepper.state_dict() | flat | as_tensors(self._feed.state())
 
     def resume(self) -> bool:
         """Take up the checkpoint of the same training, if there is one; true when nothing is left to do."""
@@ -281,7 +324,7 @@ class _Run:
         self._passport, tensors = self._same(self.state_path)
         weights = self._stepper.state_dict().keys()
         self._stepper.load_state_dict({name: tensors[name] for name in weights})
-        self._flown = _arrays(tensors)
+        self._flown = as_arrays(tensors)
         moments: dict[int, dict[str, Tensor]] = {}
         for key in (name for name in tensors.keys() - weights if name.startswith("optimiser.")):
             _, number, name = key.split(".")
@@ -324,31 +367,6 @@ def _aims(passport: Passport) -> dict[str, Any]:
     facts["training windows"] = passport.training.get("train_windows")
     facts |= passport.training.get("recipe", {})
     return {key: value for key, value in facts.items() if key not in {"threads", "device"}}
-
-
-def _expect_alike(stored: DatasetSpec, streamed: DatasetSpec) -> None:
-    """A stream's frames must be those that the store's model predicts; `ModelError` otherwise."""
-    for key in ("problem", "lengths", "output", "parameters", "times"):
-        one, other = (getattr(spec.grid if key == "lengths" else spec, key) for spec in (stored, streamed))
-        if one != other:
-            raise ModelError(
-                f"the stream of {streamed.name} and the store of {stored.name} differ in {key}: validate on a store "
-                f"of the same card, such as `pdebench generate {streamed.name} --members A:B`"
-            )
-
-
-def _tensors(state: Mapping[str, Array]) -> dict[str, Tensor]:
-    """A stream's state for a file of tensors; text as its bytes."""
-    plain = {name: np.frombuffer(str(v).encode(), np.uint8) if v.dtype.kind == "U" else v for name, v in state.items()}
-    return {f"stream.{name}": torch.from_numpy(np.array(value)) for name, value in plain.items()}
-
-
-def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
-    """The stream's state out of such a file."""
-    found = {name.removeprefix("stream."): t.numpy() for name, t in tensors.items() if name.startswith("stream.")}
-    if "campaign" in found:
-        found["campaign"] = np.array(found["campaign"].tobytes().decode())
-    return found
 
 
 def _json(options: dict[str, Any]) -> dict[str, Any]:

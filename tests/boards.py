@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import yaml
 from specs import tiny_card, tiny_spec
 
 from pdebench.board import board
-from pdebench.task import Expense, Picture, Record
+from pdebench.picture import Picture, take
+from pdebench.task import Expense, Record
 
 TASK: dict[str, Any] = {
     "name": "tiny_rollout",
@@ -39,11 +39,7 @@ def tree(folder: Path) -> Path:
 def picture(prediction: Any = None) -> Picture:
     """Two frames of 8 × 8 in which the truth is sin x, and the prediction too unless another is given."""
     wave = np.broadcast_to(np.sin(np.arange(8) * np.pi / 4), (2, 1, 8, 8))
-    coded = [
-        base64.b64encode(np.asarray(half, dtype="<f2").tobytes()).decode()
-        for half in (wave, wave if prediction is None else np.broadcast_to(prediction, wave.shape))
-    ]
-    return Picture(member=4, times=[0.5, 1.0], shape=wave.shape, truth=coded[0], prediction=coded[1])
+    return take(4, [0.5, 1.0], wave, wave if prediction is None else np.broadcast_to(prediction, wave.shape))
 
 
 def record(label: str, error: float = 0.1, *, seconds: float = 1.0, kind: str = "neural", **changes: Any) -> Record:

@@ -18,7 +18,7 @@ from PIL import Image
 from pdebench.board import board, task_standing
 from pdebench.board.samples import galleries
 from pdebench.board.tables import columns
-from pdebench.task import Picture
+from pdebench.picture import take
 
 
 @pytest.fixture
@@ -120,8 +120,8 @@ def test_page_of_a_metric_that_rises(root: Path, primary: str) -> None:
 def test_page_of_eight_models_and_three_fields_is_light(root: Path) -> None:
     rng = np.random.default_rng(0)
     shape = (4, 3, 128, 128)
-    noise = [base64.b64encode(rng.normal(size=shape).astype("<f2").tobytes()).decode() for _ in range(9)]
-    shown = [Picture(member=4, times=[1, 2, 3, 4], shape=shape, truth=noise[8], prediction=n) for n in noise[:8]]
+    truth, *noise = rng.normal(size=(9, *shape))
+    shown = [take(4, [1, 2, 3, 4], truth, each) for each in noise]
     several = [record(f"m{i}", 0.1 + i, fields=["u", "v", "p"], picture=each) for i, each in enumerate(shown)]
     assert len(page_of(root, *several)) < 3_000_000
 
@@ -154,6 +154,11 @@ def test_strips_show_truth_prediction_and_magnified_error() -> None:
     red, _, blue = colours(error.png)[0, 0]
     assert red > blue + 100  # too high everywhere
     assert np.ptp(colours(nothing.png)[0, 0]) < 10  # the neutral middle
+
+
+def test_of_several_trainings_the_first_with_a_picture_is_shown(root: Path) -> None:
+    page = page_of(root, record("a", seed=0), record("a", seed=1, picture=picture()))
+    assert "a, prediction: " in page
 
 
 def test_up_is_up_and_what_is_not_finite_is_grey() -> None:

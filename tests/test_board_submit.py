@@ -17,6 +17,7 @@ from pdebench.board import submit, task_standing
 from pdebench.board.tables import number
 from pdebench.errors import RecordError
 from pdebench.spec import load_spec
+from pdebench.task import load_record
 
 
 @pytest.fixture
@@ -79,7 +80,10 @@ def test_a_file_that_is_not_whole_is_refused(
         ({"dataset": "other"}, "dataset is 'other'"),
         ({"dataset_version": 7}, "dataset_version is 7"),
         ({"digest": "0" * 16}, f"dataset_digest is '{'0' * 16}'"),
-        ({"label": " "}, "label is empty"),
+        ({"label": " "}, "label is ' '.*can be seen"),
+        ({"label": "net\u202e0.1"}, "can be seen"),  # what follows would be read from right to left
+        ({"label": "net\nother"}, "can be seen"),
+        ({"label": 101 * "x"}, "1 to 100 characters"),
         ({"members": [4]}, r"members are 4 \(1\), the test split of tiny is 4, 5 \(2\)"),
         ({"members": [5, 4]}, "every one counts, once and in order"),
         ({"members": [4, 4]}, "every one counts, once and in order"),
@@ -97,8 +101,8 @@ def test_a_file_that_is_not_whole_is_refused(
         ({"truth_error": [[0.1, 0.2]] * 4}, "one value per field"),
         ({"picture": picture().model_copy(update={"shape": (2, 1, 8, 9)})}, "256 bytes.* needs 288"),
         ({"picture": picture().model_copy(update={"truth": "?"})}, "not base64"),
-        ({"picture": picture().model_copy(update={"times": [1.0]})}, "1 times for 2 frames"),
-        ({"picture": picture().model_copy(update={"shape": (2, 2, 8, 4)})}, "picture shows 2 fields"),
+        ({"picture": picture().model_copy(update={"times": [1.0]})}, "1 times for shape"),
+        ({"picture": picture().model_copy(update={"shape": (2, 2, 8, 4)})}, "scale has 1 fields"),
     ],
 )
 def test_a_record_that_does_not_answer_the_task_is_refused(
@@ -123,3 +127,16 @@ def test_digest_of_the_record_is_that_of_the_card_in_the_tree(root: Path, tmp_pa
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_one_picture_is_kept_of_several_trainings(root: Path, tmp_path: Path) -> None:
+    kept = []
+    for seed in (1, 0, 1, 2):
+        place = submit(record("net", seed=seed, picture=picture()).save(tmp_path / "r.json"), root)
+        kept.append((place.name, load_record(place).picture is not None))
+    assert kept == [
+        ("net.seed1.json", True),
+        ("net.seed0.json", False),
+        ("net.seed1.json", True),
+        ("net.seed2.json", False),
+    ]

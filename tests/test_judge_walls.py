@@ -20,7 +20,7 @@ SPEC = tiny_spec()
 
 # Each returns when it got what it wanted, and raises when it did not.
 ATTACKS = """
-import ctypes, os, resource, socket, subprocess, sys, threading, time
+import ctypes, os, resource, socket, struct, subprocess, sys, threading, time
 from pathlib import Path
 import numpy as np
 
@@ -73,6 +73,26 @@ def trace(): call(101, 16, os.getppid(), 0, 0)
 def new_space(): call(272, 0x10000000)
 def mount(): call(165, b"none", b"/mnt", b"tmpfs", 0, None)
 def raise_limits(): resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+def raise_own_through_prlimit():
+    resource.prlimit(0, resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+def forbid_seed(): os.chmod(SEED, 0)
+def forbid_own(): os.chmod(HERE, 0)
+def forbid_by_descriptor(): os.fchmod(os.open(HERE / "note.txt", os.O_RDONLY), 0o777)
+def own_seed(): os.chown(SEED, os.getuid(), os.getgid())
+def own_by_descriptor(): os.fchown(os.open(HERE / "note.txt", os.O_RDONLY), -1, -1)
+def touch_seed(): os.utime(SEED, (1, 1))
+def mark_own(): os.setxattr(HERE / "note.txt", "user.x", b"1")
+def unmark_own(): os.removexattr(HERE / "note.txt", "user.x")
+def signal_thread(): call(297, os.getpid() + 1, os.getpid() + 1, 10, ctypes.create_string_buffer(128))
+def signal_by_input():  # a pipe that signals whom it is told to
+    import fcntl
+    end, _ = os.pipe()
+    fcntl.fcntl(end, fcntl.F_SETOWN, os.getppid() or 1)
+def be_first(): call(314, 0, struct.pack("IIQiIQQQ", 48, 1, 0, 0, 1, 0, 0, 0), 0)
+def be_next(): os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+def attach_memory(): call(30, 0, None, 0)
+def send_message(): call(69, 0, ctypes.create_string_buffer(64), 8, 0)
+def kernel_log(): call(103, 3, ctypes.create_string_buffer(4096), 4096)
 def limit_others(): resource.prlimit(os.getppid() or 1, resource.RLIMIT_CPU)
 def more_memory(): np.ones(2**28 * 8, np.uint8)
 def many_threads():
@@ -100,7 +120,9 @@ REFUSED = (
     *("read_parent", "read_first", "write_own_folder", "write_temporary", "write_shared_memory", "remove_own"),
     *("rename_own", "make_folder", "make_link", "memory_file", "internet", "unix_socket", "pair", "raw_uring"),
     *("fork", "fork_without_end", "spawn", "become", "kill_parent", "kill_all", "trace", "new_space", "mount"),
-    *("raise_limits", "limit_others", "more_memory", "many_threads"),
+    *("raise_limits", "raise_own_through_prlimit", "limit_others", "forbid_seed", "forbid_own", "forbid_by_descriptor"),
+    *("own_seed", "own_by_descriptor", "touch_seed", "mark_own", "unmark_own", "signal_thread", "signal_by_input"),
+    *("be_first", "be_next", "attach_memory", "send_message", "kernel_log", "more_memory", "many_threads"),
 )
 
 pytestmark = pytest.mark.skipif(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from pdebench.errors import ModelError
+from pdebench.problem import is_steady, problem_of
 from pdebench.spec import DatasetSpec
 
 from .torch_model import columns, field_names
@@ -17,8 +19,14 @@ Padding = Literal["circular", "replicate", "zeros"]
 
 
 def padding_of(spec: DatasetSpec) -> Padding:
-    """What lies beyond the border: the other side of a periodic box (a grid of `nodes`), else the border's value."""
-    return "circular" if spec.grid.points == "nodes" else "replicate"
+    """What lies beyond the border: the other side of a periodic box (a grid of `nodes`), else the border's value.
+
+    Of a steady problem nothing does: with the border's value a network of convolutions could not see the walls, which
+    are all that a solution with constant inputs depends on.
+    """
+    if spec.grid.points == "nodes":
+        return "circular"
+    return "zeros" if is_steady(problem_of(spec)) else "replicate"
 
 
 def channels(spec: DatasetSpec, history: int) -> tuple[int, int]:
@@ -34,12 +42,12 @@ def frames_and_constants(history: Tensor, params: Tensor) -> Tensor:
 
 
 def conv(
-    axes: int, inputs: int, outputs: int, kernel: int = 3, *, padding: Padding, stride: int = 1, dilation: int = 1
+    axes: int, inputs: int, outputs: int, kernel: int = 3, *, padding: Padding, dilation: int = 1, **how: int
 ) -> nn.Module:
-    """A convolution that keeps the grid (or, with a stride, every stride-th point of it)."""
+    """A convolution that keeps the grid (or, with a `stride`, every stride-th point of it); `how` may have `groups`."""
     kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
     around = dilation * (kernel - 1) // 2
-    return kind(inputs, outputs, kernel, stride=stride, dilation=dilation, padding=around, padding_mode=padding)
+    return kind(inputs, outputs, kernel, dilation=dilation, padding=around, padding_mode=padding, **how)
 
 
 class Residual(nn.Module):
@@ -63,6 +71,38 @@ class Residual(nn.Module):
             v = v * (1 + scale) + shift
         out: Tensor = self.past(x) + self.second(v)
         return out
+
+
+def cut(x: Tensor, side: int) -> Tensor:
+    """`(b, *space, c)` in windows of `side` points along each axis: `(b * window, point, c)`."""
+    batch, *space, channels = x.shape
+    axes = len(space)
+    split = x.reshape(batch, *(part for n in space for part in (n // side, side)), channels)
+    order = [0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2), 2 * axes + 1]
+    return split.permute(order).reshape(-1, side**axes, channels)
+
+
+def joined(windows: Tensor, space: Sequence[int], side: int) -> Tensor:
+    """What `cut` cut, whole again: `(b * window, point, c)` -> `(b, *space, c)`."""
+    axes, counts = len(space), [n // side for n in space]
+    batch = len(windows) // prod(counts)
+    split = windows.reshape(batch, *counts, *[side] * axes, windows.shape[-1])
+    order = [0, *(place for axis in range(axes) for place in (1 + axis, 1 + axes + axis)), 1 + 2 * axes]
+    return split.permute(order).reshape(batch, *space, windows.shape[-1])
+
+
+def merged(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
+    """Each cell of `side` points along each axis as one; `(b, *space, c)` -> `(b, *space / side, c')`."""
+    space = [n // side for n in x.shape[1:-1]]
+    out: Tensor = linear(cut(x, side).flatten(1)).reshape(len(x), *space, -1)
+    return out
+
+
+def parted(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
+    """Each point as a cell of `side` along each axis; `(b, *space, c)` -> `(b, *side * space, c')`."""
+    space = [n * side for n in x.shape[1:-1]]
+    cells = linear(x).reshape(-1, side ** len(space), linear.out_features // side ** len(space))
+    return joined(cells, space, side)
 
 
 def norm(channels: int) -> nn.Module:

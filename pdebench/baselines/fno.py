@@ -146,6 +146,8 @@ class FNOModel(TorchModel):
     **Good values** for a 64² turbulence field: `modes` 12, `width` 16 or 32, `layers` 4, `kernel` 3.
     """
 
+    learning_rate = 1e-2
+
     @staticmethod
     def network(
         spec: DatasetSpec,

@@ -8,17 +8,17 @@ A new trainable model is one file with a class such as
 
 whose network takes `(b, h, field + input, *space)` normalised frames and `(b, p)` normalised parameters, and returns
 `(b, field, *space)`: the change over one step, in units of its root mean square. Of a steady problem it takes the
-normalised inputs, `(b, 1, input, *space)`, and returns the normalised solution. Options are JSON values. A network
-that learns by another loss than that of its answer has `training_errors(history, params, change) -> (b,)`.
+normalised inputs, `(b, 1, input, *space)`, and returns the normalised solution. Options are JSON values. `Trainable`
+says what else a network may have, for another loss, lead times or a fit in closed form.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import safetensors
@@ -59,6 +59,26 @@ class Passport:
     steady: bool = False
 
 
+Batches = Callable[
+    [], Iterator[tuple[Tensor, Tensor, Tensor]]
+]  # normalised history, params and answer, again and again
+
+
+class Trainable(Protocol):
+    """What a network may have beside `forward`, each of it optional."""
+
+    frame: int  # set to 0, 1, … along a roll-out, for a network that draws numbers
+    leads: int  # above 1: it is called with a third argument, how many steps to look ahead `(b,)`, at most so many
+
+    def training_errors(self, history: Tensor, params: Tensor, change: Tensor) -> Tensor:
+        """Its own measure of error while it learns, `(b,)`."""
+        ...
+
+    def fit(self, train: Batches, valid: Batches) -> None:
+        """Set the weights in closed form; there are no epochs then. An answer is what `forward` should return."""
+        ...
+
+
 class Stepper(nn.Module):
     """A network with its normaliser: physical frames in, the next physical frame (or the steady solution) out.
 
@@ -76,25 +96,42 @@ class Stepper(nn.Module):
 
     def __init__(self, network: nn.Module, normaliser: Normaliser, space: int, *, steady: bool = False) -> None:
         super().__init__()
-        self.network, self.steady = network, steady
+        self.network, self.steady, self.leads = network, steady, int(getattr(network, "leads", 1))
         self.fields, self.inputs = len(normaliser.mean), len(normaliser.input_mean)
         for name, values in asdict(normaliser).items():
             shape = (len(values), *[1] * (0 if name.startswith("param") else space))
             kept = bool(len(values)) or not name.startswith("input")
             self.register_buffer(name, torch.from_numpy(np.asarray(values, np.float32).reshape(shape)), persistent=kept)
 
-    def forward(self, history: Tensor, params: Tensor) -> Tensor:
-        """`(b, h, field + input, *space)`, or `(b, 1, input, *space)` if steady; `(b, p)` -> `(b, field, *space)`."""
-        out = self.network(*self._normalised(history, params))
-        found: Tensor = self.mean + self.std * out if self.steady else history[:, -1, : self.fields] + self.change * out
+    def forward(self, history: Tensor, params: Tensor, lead: Tensor | None = None) -> Tensor:
+        """`(b, h, field + input, *space)`, or `(b, 1, input, *space)` if steady; `(b, p)` -> `(b, field, *space)`.
+
+        `lead` `(b,)` is how many steps to go, of a network that can go several at once; one by default.
+        """
+        seen, found = self._normalised(history, params), history[:, -1, : self.fields]
+        if self.steady:
+            found = self.mean + self.std * self.network(*seen)
+        elif self.leads == 1:
+            found = found + self.change * self.network(*seen)
+        else:
+            lead = torch.ones(len(history)).to(history) if lead is None else lead
+            found = found + self._reach(lead) * self.network(*seen, lead)
         return found
 
+    def _reach(self, lead: Tensor) -> Tensor:
+        """Expected change: grows with the steps, up to √2 std between frames that have nothing in common."""
+        near = lead.reshape(-1, *[1] * self.mean.ndim) * self.change
+        return near / (1 + (near / self.std).square() / 2).sqrt()
+
     def roll_out(self, history: Tensor, params: Tensor, steps: int) -> list[Tensor]:
-        """The next `steps` frames, `(b, field, *space)` each, every one made from the last."""
-        frames = []
-        for _ in range(steps):
-            frames.append(self(history, params))
-            if not self.steady:
+        """The next `steps` frames, `(b, field, *space)` each: made from the last, or from as far back as can be."""
+        frames: list[Tensor] = []
+        for step in range(steps):
+            if hasattr(self.network, "frame"):
+                self.network.frame = step
+            ahead = step % self.leads + 1
+            frames.append(self(history, params, torch.full((len(history),), float(ahead)).to(history)))
+            if not self.steady and ahead == self.leads:
                 following = torch.cat([frames[-1], history[:, -1, self.fields :]], dim=1)
                 history = torch.cat([history[:, 1:], following[:, None]], dim=1)
         return frames
@@ -109,8 +146,14 @@ class Stepper(nn.Module):
             return None
         if self.steady or future.shape[1] != 1:
             raise ModelError("a network with a loss of its own learns one step of a problem in time: unroll must be 1")
+        return own(*self.normalised(history, params, future))
+
+    def normalised(self, history: Tensor, params: Tensor, future: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the network sees and what it should say, of one step, `future` `(b, 1, field, *space)`."""
+        if self.steady:
+            return *self._normalised(history, params), (future[:, 0] - self.mean) / self.std
         change = (future[:, 0] - history[:, -1, : self.fields]) / self.change
-        return own(*self._normalised(history, params), change)
+        return *self._normalised(history, params), change
 
     def disturbed(self, history: Tensor, noise: float) -> Tensor:
         """The history with `noise`, in units of the fields' std, on the fields; the inputs are known and stay."""
@@ -133,6 +176,7 @@ class TorchModel:
     """A trained network as a neural solver, rebuilt from its weights file alone; subclasses give the network."""
 
     kind: ClassVar[str] = "neural"
+    learning_rate: ClassVar[float] = 3e-3  # peak of the cycle, where the recipe names none
 
     def __init__(
         self, spec: DatasetSpec, weights: Path | str | None = None, *, device: str = "cpu", **options: Any
@@ -221,7 +265,7 @@ def columns(spec: DatasetSpec) -> int:
 
 def count_parameters(module: nn.Module) -> int:
     """Trainable real numbers (a complex weight is two)."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return sum(p.numel() * (2 if p.is_complex() else 1) for p in module.parameters() if p.requires_grad)
 
 
 def _expect_same(spec: DatasetSpec, passport: Passport, weights: Path | str) -> None:

@@ -6,7 +6,7 @@ Multi-spatiotemporal-scale Generalized PDE Modeling", arXiv 2209.15616, §3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -22,7 +22,8 @@ from .torch_model import TorchModel, field_names
 class UNet(nn.Module):
     """`(b, inputs, *space)` -> `(b, outputs, *space)`; one grid per entry of `multipliers`, each half the one before.
 
-    `condition` is the length of a vector that every block is told, such as the place in a refinement.
+    `condition` is the length of a vector that every block is told, such as the place in a refinement. `across` makes,
+    of a number of channels, what works on the features of a grid on their way from down to up.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class UNet(nn.Module):
         multipliers: Sequence[int],
         padding: Padding,
         condition: int = 0,
+        across: Callable[[int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
         widths = [width * m for m in multipliers]
@@ -46,6 +48,7 @@ class UNet(nn.Module):
         pairs = pairwise([width, *widths])
         self.down = nn.ModuleList(block(*pair) for pair in pairs)
         self.halve = nn.ModuleList(conv(axes, w, w, padding=padding, stride=2) for w in widths[:-1])
+        self.across = nn.ModuleList(across(w) if across else nn.Identity() for w in widths)
         self.middle = block(widths[-1], widths[-1])
         self.enlarge = nn.ModuleList(conv(axes, b, a, padding=padding) for a, b in pairwise(widths))
         self.up = nn.ModuleList(block(2 * w, w) for w in widths[:-1])
@@ -56,9 +59,9 @@ class UNet(nn.Module):
         for level, block in enumerate(self.down):
             v = block(v, condition)
             if level < len(self.halve):
-                kept.append(v)
+                kept.append(self.across[level](v))
                 v = self.halve[level](v)
-        v = self.middle(v, condition)
+        v = self.middle(self.across[-1](v), condition)
         for enlarge, block in zip(reversed(self.enlarge), reversed(self.up), strict=True):
             v = enlarge(functional.interpolate(v, scale_factor=2.0, mode="nearest"))
             v = block(torch.cat([v, kept.pop()], dim=1), condition)

@@ -8,6 +8,7 @@ from math import isinf
 
 from ..task import Record
 from .plots import Style, swatch
+from .runs import machine
 from .standing import Entry, Standing
 from .tables import Cell, Column, columns, duration
 
@@ -77,7 +78,7 @@ def provenance(record: Record) -> str:
         "in batches": f"{duration(cost.inference_seconds_batched)} per trajectory, {cost.batch} together",
         "memory": f"{cost.peak_memory_bytes / 2**20:.0f} MiB at most",
         "truth": "unknown" if truth is None else f"{duration(truth)} per trajectory",
-        "hardware": f"{record.hardware}; {cost.threads} {'thread' if cost.threads == 1 else 'threads'}",
+        "hardware": f"{machine(record)}; {cost.threads} {'thread' if cost.threads == 1 else 'threads'}",
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
         "commit": record.commit,
         "created": record.created,

@@ -120,7 +120,7 @@ def _drawings(standing: Standing, look: Mapping[str, Style]) -> list[tuple[str, 
 
 
 def _samples(standing: Standing) -> str:
-    found = galleries(entry.record for entry in standing.entries)
+    found = galleries(entry.pictured for entry in standing.entries)
     if not found:
         return ""
     shown = "".join(_gallery(gallery) for gallery in found)

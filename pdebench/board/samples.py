@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isqrt, prod
+from math import isqrt
 
 import matplotlib
 import numpy as np
@@ -15,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..arrays import Array
-from ..errors import RecordError
-from ..task import Picture, Record
+from ..picture import decode
+from ..task import Record
 
 FRAMES = 4  # at most, of those in the record
 BUDGET = 1_500_000  # pixels on one page, a byte each before compression
-MAGNIFIED = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0)  # of the error; float16 resolves no more
+MAGNIFIED = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0)  # of the error; a step of the record is then 1 % of the scale
 
 # Palette: 0 … 253 the colour scale, then what is not finite, then the gap between frames.
 COLOURS, LOST, GAP = 254, 254, 255
@@ -45,25 +43,6 @@ class Gallery:
     bar: bytes
     truth: Strip
     models: tuple[tuple[Record, Strip, Strip], ...]
-
-
-def decode(picture: Picture) -> tuple[Array, Array]:
-    """Truth and prediction, `(time, field, *space)`. Raises `RecordError` if the bytes do not fit the shape."""
-    pair = []
-    for name, text in (("truth", picture.truth), ("prediction", picture.prediction)):
-        try:
-            content = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise RecordError(f"picture.{name} is not base64: {error}") from error
-        if len(picture.shape) < 3 or min(picture.shape) < 1 or len(content) != 2 * prod(picture.shape):
-            raise RecordError(
-                f"picture.{name} holds {len(content)} bytes, shape {list(picture.shape)} (time, field, *space) "
-                f"needs {2 * prod(picture.shape)}"
-            )
-        pair.append(np.frombuffer(content, "<f2").reshape(picture.shape).astype(np.float64))
-    if len(picture.times) != picture.shape[0]:
-        raise RecordError(f"picture has {len(picture.times)} times for {picture.shape[0]} frames")
-    return pair[0], pair[1]
 
 
 def galleries(

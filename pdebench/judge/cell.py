@@ -52,6 +52,8 @@ def shut_in(job: dict[str, Any]) -> list[str]:
     holds = ["rlimits", "no-new-privileges", *job["spaces"]]
     if walls.landlock([*readable(), Path(job["folder"])]):
         holds.append("landlock")
+    if walls.no_capabilities():
+        holds.append("no-capabilities")
     if walls.seccomp():
         holds.append("seccomp")
     return holds

@@ -25,10 +25,15 @@ from pdebench.task import Record, Task, Verdict
 
 from .cell import within_reach
 from .hidden import hidden_spec, hidden_store, read_seed
-from .submission import Submission, digest_of, load_submission, parameters_of
+from .submission import Submission, digest_of, expect_small, load_submission, parameters_of
 
 MEMORY = 4 * 2**30
 START = 120.0  # seconds to import, and to load the model
+# Python alone would take whatever package is installed; the walls must be those of this one.
+_ROOT = str(Path(__file__).resolve().parents[2])
+_CELL = (
+    "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_module('pdebench.judge.cell', run_name='__main__')"
+)
 Progress = Callable[[float, float], None]
 
 
@@ -56,6 +61,7 @@ def judge(  # noqa: PLR0913  # each is a decision of the judge
             raise PdebenchError(f"{secret} lies in {near}, which submissions can read: keep it elsewhere")
     with TemporaryDirectory(prefix="pdebench-judge-") as room:
         copy = Path(room) / "submission"
+        expect_small(folder)
         copytree(folder, copy, symlinks=True)
         said = load_submission(copy, trusted=trusted)
         with hidden_store(hidden_spec(spec, seed), task.split, progress=progress) as store:
@@ -101,9 +107,7 @@ class Prisoner:
         prefix = ["unshare", *(f"--{space}" for space in spaces), "--fork", "--kill-child", "--"] if spaces else []
         if prefix:
             prefix.insert(1, "--map-current-user")
-        self._talk = Conversation(
-            [*prefix, sys.executable, "-IB", "-m", "pdebench.judge.cell"], cwd="/", env=_environment()
-        )
+        self._talk = Conversation([*prefix, sys.executable, "-IB", "-c", _CELL, _ROOT], cwd="/", env=_environment())
         self._job: dict[str, Any] = {
             "spec": spec.model_dump(mode="json"),
             "folder": str(folder),

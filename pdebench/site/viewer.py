@@ -20,7 +20,7 @@ BUDGET = 40_000_000  # pixels of all pictures of a page; only those in view are 
 
 def section(standing: Standing, pictures: Path) -> str:
     """HTML of all galleries; their pictures are written into `pictures`, named by what they hold."""
-    found = galleries((entry.record for entry in standing.entries), most=FRAMES, apart=False, budget=BUDGET)
+    found = galleries((entry.pictured for entry in standing.entries), most=FRAMES, apart=False, budget=BUDGET)
     if not found:
         return ""
     shown = "".join(_gallery(gallery, i, pictures) for i, gallery in enumerate(found))

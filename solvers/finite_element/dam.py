@@ -31,6 +31,7 @@ class _Water(Card):
         Field("volume_fraction", "1", "part of the cell that is water"),
     )
     inputs: ClassVar[tuple[Field, ...]] = (Field("fluid", "1", "1 in water or air, 0 in the barrier"),)
+    mask: ClassVar[str] = "fluid"
     light_density: Positive = 1.225
     light_viscosity: Positive = 1.79e-5
     gravity: NonNegative = 9.81

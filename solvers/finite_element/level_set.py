@@ -22,7 +22,8 @@ import numpy as np
 from pdebench.arrays import Array, Index
 from pdebench.errors import SolverError
 
-from .space import CORNERS, WEIGHTS, Space, quadratic
+from .quadrature import CORNERS, WEIGHTS, quadratic
+from .space import Space
 
 SWEEPS = 8  # Chebyshev's, of the consistent mass: an error of 2/3⁸ = 3e-4, and conservation does not depend on it
 STABLE = 0.9  # of the longest step that keeps the low-order scheme positive

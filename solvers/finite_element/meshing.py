@@ -42,6 +42,21 @@ class Triangulation:
         a, b, c = (np.linalg.norm(corners[:, i] - corners[:, i - 1], axis=1) for i in range(3))
         return a, b, c
 
+    def halved(self) -> Triangulation:
+        """Each cell cut into four at the middles of its sides; its own corners keep their numbers."""
+        sides = np.sort(self.cells[:, [[1, 2], [2, 0], [0, 1]]], axis=2).reshape(-1, 2)  # opposite to corners 0, 1, 2
+        ends, which = np.unique(sides, axis=0, return_inverse=True)
+        a, b, c = self.cells.T
+        opposite_a, opposite_b, opposite_c = (which.reshape(-1, 3) + len(self.points)).T
+        parts = [
+            (a, opposite_c, opposite_b),
+            (opposite_c, b, opposite_a),
+            (opposite_b, opposite_a, c),
+            (opposite_a, opposite_b, opposite_c),
+        ]
+        cells = np.stack([np.stack(part, axis=1) for part in parts], axis=1).reshape(-1, 3)
+        return Triangulation(np.concatenate([self.points, self.points[ends].mean(axis=1)]), cells)
+
     def checked(self, least: float) -> Triangulation:
         """Itself, or a `SolverError` where a cell is turned over or worse than `least` in quality."""
         if not (self.areas() > 0).all():

@@ -9,7 +9,8 @@ from scipy import sparse
 
 from pdebench.arrays import Array
 
-from .space import Space, quadratic
+from .quadrature import quadratic
+from .space import Space
 
 FINE = 4  # points per side of a cell, in its middle and evenly spaced, that a mean is taken over
 EDGE = 1e-9  # barycentric: a point this far outside is inside
@@ -99,10 +100,15 @@ def divergence_error(velocity: Array, mask: Array, lengths: tuple[float, float])
     return float(np.sqrt(np.mean((ux + vy) ** 2) / size)) if size > 0 else 0.0
 
 
-def flux_error(velocity: Array, lengths: tuple[float, float], scale: float) -> float:
+def flux_error(velocity: Array, mask: Array, lengths: tuple[float, float], scale: float) -> float:
     """Greatest difference of the flux through a column of cells from that through the first, over `scale` [m² s⁻¹].
 
-    Means over cells cut by a body count their fluid part as if it were the whole cell.
+    `(2, y, x)`. Columns with solid cells, and those beside them, are left out: of a cell that a body cuts the mean is
+    that over its fluid part.
     """
-    flux = velocity[0].sum(axis=0) * lengths[0] / velocity.shape[1]
+    whole = np.pad(mask.all(axis=0), 1, constant_values=True)
+    whole = whole[1:-1] & whole[2:] & whole[:-2]
+    if not whole.any():
+        return 0.0
+    flux = (velocity[0].sum(axis=0) * lengths[0] / velocity.shape[1])[whole]
     return float(np.abs(flux - flux[0]).max() / scale)

@@ -20,8 +20,9 @@ from pdebench.solvers.krylov import SolverSequence, System, methods
 
 from .flow import Flow
 from .level_set import Carrier, LevelSet
-from .projection import Linear, Solver
-from .space import CORNERS, WEIGHTS
+from .projection import Linear
+from .quadrature import CORNERS, WEIGHTS
+from .rows import Solver
 from .weighted import Weighted
 
 Entering = Callable[[float], Array]  # time [s] -> φ of what comes in through the boundary, (m,)
@@ -197,7 +198,7 @@ class TwoPhase:
         for axis in (0, 1):
             rhs[axis] += weight @ inertia[axis] + s.gradient[axis] @ pressure
         viscosity = self._viscosity(phi, carried)
-        diagonal = rate * mass + s.transport(carried, density) + w.stiffness(viscosity)
+        diagonal = rate * mass + w.transport(carried, density) + w.stiffness(viscosity)
         diagonal[w.diagonal] += self.flow.backflow(carried) * self._at_quadratic(self.fluids.density(phi))
         matrix, scale = w.momentum(diagonal, w.slope(self.fluids.viscosity(phi)))
         u = carried.copy()

@@ -10,7 +10,9 @@ from scipy import sparse
 
 from pdebench.arrays import Array, Index
 
-from .space import CORNERS, WEIGHTS, Space, quadratic, quadratic_slopes
+from .quadrature import CORNERS, WEIGHTS, quadratic, quadratic_slopes
+from .space import Space
+from .transport import gather
 
 
 class Weighted:
@@ -27,7 +29,9 @@ class Weighted:
         self._stiff = stiff.reshape(-1, 3, 36)  # ∫ λₗ ∇Nₐ·∇N_b
         by_one = np.einsum("q,qa,qbi->abi", WEIGHTS, shape, sloped).reshape(36, 3)
         self._sloped = [space.areas[:, None] * (space.slopes[:, :, k] @ by_one.T) for k in (0, 1)]  # ∫ Nₐ ∂ₖN_b
+        self._along = [np.einsum("qai,ci->cqa", sloped, space.slopes[:, :, k]) for k in (0, 1)]  # ∂ₖN (cell, 7, 6)
         self._linear = space.areas[:, None, None] * angles
+        self._gather = gather(space, space.cells, 0, space.size)
         rows = np.repeat(np.arange(space.size), np.diff(space.mass.indptr))
         self.diagonal: Index = np.flatnonzero(rows == space.mass.indices)  # one entry per row, in order
         self._reduced(free1)
@@ -37,11 +41,23 @@ class Weighted:
 
     def mass(self, density: Array) -> Array:
         """∫ ρ u v of ρ at the points of quadrature, `(cell, 7)`: values in the pattern of `Space.mass`."""
-        return self._space.gathered((density * self._space.areas[:, None]) @ self._products)
+        return self._gathered((density * self._space.areas[:, None]) @ self._products)
 
     def stiffness(self, viscosity: Array) -> Array:
         """∫ μ ∇u·∇v of μ at each cell's corners, `(cell, 3)`, linear between them: in the same pattern."""
-        return self._space.gathered(np.matmul(viscosity[:, None, :], self._stiff))
+        return self._gathered(np.matmul(viscosity[:, None, :], self._stiff))
+
+    def transport(self, velocity: Array, density: Array) -> Array:
+        """∫ ρ (w·∇)u v of w `(2, n)` and ρ at the points of quadrature, `(cell, 7)`: in the same pattern."""
+        s = self._space
+        u, v = ((s.at @ part).reshape(-1, len(WEIGHTS), 1) for part in velocity)
+        along = u * self._along[0] + v * self._along[1]
+        along *= s.weights.reshape(-1, len(WEIGHTS), 1) * density[:, :, None]
+        return self._gathered(np.matmul(quadratic(CORNERS).T, along))
+
+    def _gathered(self, local: Array) -> Array:
+        """Cells' matrices (test, trial), `(cell, 36)` in any shape, added up: values in the pattern of `Space.mass`."""
+        return np.asarray(self._gather @ local.ravel())
 
     def momentum(self, same: Array, slope: Array) -> tuple[Any, Array]:
         """`same` in both components' own blocks less ∫ (∂ⱼμ ∂ᵢuⱼ) vᵢ in all four, and 1 over its diagonal.
@@ -52,7 +68,7 @@ class Weighted:
         parts = (
             [[None, None], [None, None]]
             if not slope.any()
-            else [[s.gathered(slope[:, j, None] * self._sloped[i]) for j in (0, 1)] for i in (0, 1)]
+            else [[self._gathered(slope[:, j, None] * self._sloped[i]) for j in (0, 1)] for i in (0, 1)]
         )
         for i in (0, 1):
             for j in (0, 1):

@@ -1,0 +1,78 @@
+"""Fields in a record come back to a step of their own scale, whatever their size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64encode
+from pathlib import Path
+
+import numpy as np
+import pytest
+from boards import record
+
+from pdebench.errors import RecordError
+from pdebench.picture import decode, take
+from pdebench.task import load_record
+
+
+def wave(size: float, offset: float = 0.0) -> np.ndarray:
+    return np.broadcast_to(offset + size * np.sin(np.arange(8) * np.pi / 4), (2, 1, 8, 8))
+
+
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e5, 1e30])
+def test_fields_of_any_size_come_back(size: float) -> None:
+    """float16 ends at 65504, below a pressure of one bar in pascals."""
+    truth, prediction = wave(size, size), wave(0.9 * size, size)
+    found = decode(take(4, [0.5, 1.0], truth, prediction))
+    step = 3 * np.ptp(truth) / 65534
+    for got, wanted in zip(found, (truth, prediction), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=0.51 * step)
+
+
+def test_each_field_has_its_own_scale() -> None:
+    pair = np.concatenate([wave(1e5, 1e5), wave(1e-3)], axis=1)
+    truth, _ = decode(take(0, [0.5, 1.0], pair, pair))
+    np.testing.assert_allclose(truth[:, 1], pair[:, 1], rtol=0, atol=1e-7)
+
+
+def test_what_diverged_is_lost_and_what_is_far_is_clipped() -> None:
+    prediction = wave(1.0).copy()
+    prediction[0, 0, 0, :3] = np.nan, np.inf, 1e9
+    _, found = decode(take(0, [0.5, 1.0], wave(1.0), prediction))
+    assert np.isnan(found[0, 0, 0, :2]).all()
+    assert found[0, 0, 0, 2] == pytest.approx(3.0)
+    assert np.isfinite(found[0, 0, 1:]).all()
+
+
+def test_a_constant_truth_has_a_scale_too() -> None:
+    truth, prediction = decode(take(0, [1.0], np.full((1, 1, 4, 4), 7.0), np.full((1, 1, 4, 4), 8.0)))
+    np.testing.assert_allclose(truth, 7.0, atol=1e-3)
+    np.testing.assert_allclose(prediction, 8.0, atol=1e-3)
+
+
+def test_a_scale_must_have_every_field() -> None:
+    picture = take(0, [0.5, 1.0], wave(1.0), wave(1.0))
+    with pytest.raises(RecordError, match=r"scale has 2 fields.*has 1"):
+        decode(picture.model_copy(update={"scale": [[0.0, 1.0]] * 2}))
+
+
+def test_records_from_before_scales_hold_float16(tmp_path: Path) -> None:
+    """As they lie on disk: no scale in the picture, and a digest of what there was."""
+    half = np.asarray(wave(1.0), "<f2")
+    coded = b64encode(half.tobytes()).decode()
+    content = json.loads(record("net", schema_version=3).model_dump_json(exclude={"digest", "signature"}))
+    del content["expense"]["clock"]
+    content["picture"] = {
+        "member": 4, "times": [0.5, 1.0], "shape": list(half.shape), "truth": coded, "prediction": coded
+    }  # fmt: skip
+    content["digest"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(content))
+    found = load_record(path)
+    assert found.picture is not None
+    np.testing.assert_array_equal(decode(found.picture)[1], half)
+    content["picture"]["scale"] = [[0.0, 1.0]]
+    path.write_text(json.dumps(content))
+    with pytest.raises(RecordError, match="version 3"):
+        load_record(path)
