@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Benchmarks.
 #   ci/bench.sh [pytest options]      tests/benchmarks, by pytest-benchmark
-#   ci/bench.sh TOPIC [options]       a topic of ci/bench (periodic, krylov, volume, online) against its rivals, as tables; --help tells its options
+#   ci/bench.sh TOPIC [options]       a topic of ci/bench (periodic, krylov, volume, elements, online, claims) against its rivals, as tables; --help tells its options
 # The rivals are installed once into ${PDEBENCH_BENCH_DIR:-~/.cache/pdebench-bench}, with the versions of ci/bench/requirements.txt.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
@@ -10,7 +10,7 @@ if [ -z "$topic" ] || [ ! -d "ci/bench/$topic" ]; then
     exec pytest tests/benchmarks --benchmark-enable --benchmark-only -p no:xdist "$@"
 fi
 shift
-if [ "$topic" = krylov ] || [ "$topic" = online ]; then  # no rivals but what pdebench itself uses
+if [[ "$topic" =~ ^(krylov|elements|online|claims)$ ]]; then  # no rivals but what pdebench itself uses
     export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
     PYTHONPATH="$PWD/ci/bench" exec python -m "$topic" "$@"
 fi

@@ -102,6 +102,11 @@ if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
 fi
 quietly .venv/bin/pip install --disable-pip-version-check --no-input --no-compile "${constraints[@]}" \
     -e ".[$extras]"
+if [ -n "${CI:-}" ]; then
+    # The library itself also asks for wandb, h5py and telemetry, which its networks do not use.
+    quietly .venv/bin/pip install --disable-pip-version-check --no-input --no-compile --no-deps "${constraints[@]}" \
+        neuraloperator tensorly tensorly-torch requests urllib3 idna certifi charset-normalizer
+fi
 # What pip would do on one core; files that are not for this Python are no failure.
 .venv/bin/python -m compileall -q -j 0 .venv/lib >>"$log" 2>&1 || true
 

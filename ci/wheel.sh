@@ -16,6 +16,7 @@ python -m build --wheel --no-isolation --outdir "$scratch" "$scratch/tree" >"$sc
     { cat "$scratch/log"; exit 1; }
 
 python - "$scratch" <<'PY'
+import os
 import sys
 from pathlib import Path
 from zipfile import ZipFile
@@ -26,13 +27,12 @@ tree = scratch / "tree"
 held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
 wanted = {
     str(Path("pdebench") / path.relative_to(tree))
-    for pattern in ("solvers/**/*.py", "datasets/**/*.yaml", "leaderboards/**/task.yaml")
+    for pattern in ("solvers/**/*.py", "solvers/**/*.pyi", "datasets/**/*.yaml", "leaderboards/**/task.yaml")
     for path in tree.glob(pattern)
-} | {"pdebench/py.typed"}
-wanted |= {str(path.relative_to(tree)) for path in (tree / "pdebench").glob("**/*.py")}
-for pattern in ("board/page.*", "site/frame.html", "site/assets/*", "stream/*.h"):
-    wanted |= {str(path.relative_to(tree)) for path in (tree / "pdebench").glob(pattern)}
-wanted |= {"pdebench/solvers/kernels/_compiled.pyi"}
+}
+# Everything in the package itself, its data too; the links, which walk does not follow, are looked at above.
+for folder, _, names in os.walk(tree / "pdebench"):
+    wanted |= {str((Path(folder) / name).relative_to(tree)) for name in names if not name.endswith(".pyc")}
 held -= {name for name in held if name.endswith((".so", ".pyd"))}  # compiled where a compiler is
 if lacking := wanted - held:
     sys.exit(f"the wheel lacks {', '.join(sorted(lacking))}")

@@ -17,13 +17,12 @@ import numpy as np
 
 from . import __version__
 from .arrays import Array, Index
-from .data import seen
 from .errors import CardError, ModelError, PdebenchError, StoreError
-from .metrics import Context, mean_score, metrics, score
+from .metrics import mean_score, metrics, over_starts, score
 from .model import Guarded, NeuralSolver, build_model
 from .picture import Picture, take
-from .problem import problem_of
 from .provenance import commit, hardware
+from .question import Question
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
 from .task import Curves, Expense, Record, Task, load_task
@@ -67,10 +66,11 @@ def evaluate(  # noqa: PLR0913  # each is a decision of the caller
         metrics[name]  # an unknown name is an error before the work, not after it
     entrant = _entrant(model, store.spec, label, dict(options or {}), None if weights is None else Path(weights))
     guarded = Guarded(entrant.model, entrant.name, fields=len(store.fields), clock=clock_of(clock))
-    asked = _Question(store, task)
-    single = _seconds_alone(guarded, asked, members)
-    size = _batch(guarded, asked, members, single, batch)
-    answers = _answers(guarded, asked, members, size, progress)
+    asked = Question(store, task)
+    items = asked.items(members)
+    single = _seconds_alone(guarded, asked, items)
+    size = _batch(guarded, asked, items, single, batch)
+    answers = _answers(guarded, asked, items, size, progress)
     return _record(entrant, asked, members, _expense(entrant.model, single, answers, clock), answers)
 
 
@@ -120,9 +120,10 @@ def _members(store: TrajectoryStore, task: Task, card: DatasetSpec) -> Index:
             f"{store.path} was made with other splits than {card.name} has now: `pdebench generate {task.dataset} "
             f"--out {store.path}` takes them over and solves nothing again"
         )
-    if store.steady and (task.first, task.history, task.horizon, task.stride) != (0, 1, 1, 1):
+    if store.steady and (task.first, task.history, task.horizon, task.stride, task.every) != (0, 1, 1, 1, None):
         raise CardError(
-            f"task {task.name}: {store.spec.name} is steady, so first must be 0, and history, horizon and stride 1"
+            f"task {task.name}: {store.spec.name} is steady, so first must be 0, history, horizon and stride 1, and "
+            "every left out"
         )
     if not store.steady and task.frames[-1] >= len(store.times):
         raise CardError(
@@ -141,60 +142,6 @@ def _members(store: TrajectoryStore, task: Task, card: DatasetSpec) -> Index:
     return members
 
 
-class _Question:
-    """What a model is asked on this task, and the truth that it never sees."""
-
-    def __init__(self, store: TrajectoryStore, task: Task) -> None:
-        self.store, self.task = store, task
-        self.given, self.wanted = task.frames[: task.history], task.frames[task.history :]
-        if store.steady:
-            self.given, self.wanted = range(0), range(1)
-        self.times: Array = store.times[self.wanted] - (store.times[self.given[-1]] if self.given else 0.0)
-        problem = problem_of(store.spec)
-        self._invariants = getattr(problem, "invariants", None)
-
-    def put(self, guarded: Guarded, members: Index, limit: float) -> tuple[Array, Array, float]:
-        """The history that some samples were asked with, the answer, and the seconds it took."""
-        history = np.stack([self._history(int(m)) for m in members])
-        return history, *guarded.predict(history, self.store.params(members), self.times, seconds=limit)
-
-    def start(self, history: Array) -> Array:
-        """The fields of the last frame given, `(b, field, *space)`; zero where the problem is steady."""
-        fields = len(self.store.fields)
-        if self.store.steady:
-            return np.zeros((len(history), fields, *history.shape[3:]), history.dtype)
-        return history[:, -1, :fields]
-
-    def _history(self, member: int) -> Array:
-        shown = self._frames(np.array([member]), self.given)[0] if self.given else np.empty(0)
-        return seen(shown, self.store.given(member)) if self.store.inputs else shown
-
-    def truth(self, members: Index) -> Array:
-        truth = self._frames(members, self.wanted)
-        if not np.isfinite(truth).all():
-            path = self.store.path
-            raise StoreError(f"{path} holds values that are not finite: `pdebench check {path}` says where")
-        return truth
-
-    def context(self, members: Index, start: Array) -> Context:
-        declared, params, grid = self._invariants, self.store.params(members), self.store.grid
-        periodic = grid.points != "ends"
-        if declared is None:
-            return Context(grid, self.times, start, periodic=periodic)
-
-        def invariants(states: Array) -> dict[str, Array]:
-            each = [
-                declared(state, grid, dict(zip(self.store.parameter_names, row, strict=True)))
-                for state, row in zip(states, params, strict=True)
-            ]
-            return {name: np.stack([one[name] for one in each]) for name in each[0]}
-
-        return Context(grid, self.times, start, invariants, periodic=periodic)
-
-    def _frames(self, members: Index, frames: range) -> Array:
-        return np.stack([self.store.frames(int(m), frames[0], frames[-1] + 1, frames.step) for m in members])
-
-
 @dataclass(frozen=True, slots=True)
 class _Answers:
     values: dict[str, Array]  # (sample, time or 1, field or 1), rounded as the record keeps them
@@ -203,22 +150,22 @@ class _Answers:
     seconds: float  # per trajectory
 
 
-def _answers(guarded: Guarded, asked: _Question, members: Index, batch: int, progress: Progress | None) -> _Answers:
-    """Predict and score all samples; of a batch, only its scores outlive it, and of the first a picture."""
+def _answers(guarded: Guarded, asked: Question, items: Index, batch: int, progress: Progress | None) -> _Answers:
+    """Predict and score all items; of a batch, only its scores outlive it, and of the first a picture."""
     left, done = asked.task.time_limit, 0
     parts: list[_Part] = []
-    for group in _groups(members, batch):
+    for group in _groups(items, batch):
         parts.append(_part(guarded, asked, group, left, pictured=not parts))
         left, done = max(left - parts[-1].seconds, 0.0), done + len(group)
         if progress:
-            progress(done, len(members))
-    if sum(part.diverged for part in parts) == len(members):
+            progress(done, len(items))
+    if sum(part.diverged for part in parts) == len(items):
         raise ModelError(f"the model predicted NaN or infinite values in all {done} samples: there is nothing to rank")
     seconds = [part.seconds / batch for part in parts if part.size == batch]
     if len(seconds) == 1:  # that call was the warm-up
-        seconds.append(asked.put(guarded, members[:batch], asked.task.time_limit)[2] / batch)
+        seconds.append(asked.put(guarded, items[:batch], asked.task.time_limit)[2] / batch)
     joined = {name: np.concatenate([part.values[name] for part in parts]) for name in asked.task.metrics}
-    values = {name: _rounded(each, DIGITS) for name, each in joined.items()}
+    values = {name: _rounded(over_starts(own, len(asked.starts)), DIGITS) for name, own in joined.items()}
     return _Answers(values, parts[0].picture, batch, float(np.median(seconds[1:])))
 
 
@@ -233,41 +180,56 @@ class _Part:
     picture: Picture | None
 
 
-def _part(guarded: Guarded, asked: _Question, group: Index, limit: float, *, pictured: bool) -> _Part:
+def _part(guarded: Guarded, asked: Question, group: Index, limit: float, *, pictured: bool) -> _Part:
     history, pred, seconds = asked.put(guarded, group, limit)
+    if not (fluid := asked.fluid(group)[:, None, None]).all():
+        pred = np.where(fluid, pred, 0)  # what is said of solid bodies is not heard
     members = pred if guarded.ensemble > 1 else None
     pred = pred if members is None else members.mean(axis=0)
     truth = asked.truth(group)  # read only now: there is nothing to peep at
-    values = score(asked.task.metrics, pred, truth, asked.context(group, asked.start(history)), ensemble=members)
+    values = _scores(asked, group, asked.start(history), pred, truth, members)
     diverged = int((~np.isfinite(pred).all(axis=tuple(range(1, pred.ndim)))).sum())
-    picture = _picture(int(group[0]), asked.times, truth[0], pred[0]) if pictured else None
+    picture = _picture(int(group[0, 0]), asked.times, truth[0], pred[0]) if pictured else None
     return _Part(values, len(group), diverged, seconds, picture)
 
 
-def _seconds_alone(guarded: Guarded, asked: _Question, members: Index) -> float:
-    """Median seconds of one trajectory at a time, after a warm-up."""
+def _scores(
+    asked: Question, group: Index, start: Array, pred: Array, truth: Array, members: Array | None
+) -> dict[str, Array]:
+    """Every metric of the task, `(b, t or 1, c or 1)`; items with the same bodies are scored together."""
+    out: dict[str, Array] = {}
+    for rows, fluid in asked.alike(group):
+        ensemble = None if members is None else members[:, rows]
+        context = asked.context(group[rows], start[rows], fluid)
+        for name, values in score(asked.task.metrics, pred[rows], truth[rows], context, ensemble=ensemble).items():
+            out.setdefault(name, np.empty((len(group), *values.shape[1:])))[rows] = values
+    return out
+
+
+def _seconds_alone(guarded: Guarded, asked: Question, items: Index) -> float:
+    """Median seconds of one item at a time, after a warm-up."""
     seconds: list[float] = []
     while len(seconds) < 2 or (len(seconds) <= REPEATS and sum(seconds) < PATIENCE):
-        one = members[len(seconds) % len(members) :][:1]
+        one = items[len(seconds) % len(items) :][:1]
         seconds.append(asked.put(guarded, one, asked.task.time_limit)[2])
     return float(np.median(seconds[1:]))
 
 
-def _batch(guarded: Guarded, asked: _Question, members: Index, single: float, batch: int | None) -> int:
-    """The batch asked for, or the one that makes a trajectory cheapest and fits in memory; no more than there are."""
+def _batch(guarded: Guarded, asked: Question, items: Index, single: float, batch: int | None) -> int:
+    """The batch asked for, or the one that makes an item cheapest and fits in memory; no more than there are."""
     if batch is not None and batch < 1:
         raise PdebenchError(f"batch must be at least 1, got {batch}")
     if batch is not None:
-        return min(len(members), batch)
+        return min(len(items), batch)
     nbytes = 8 * len(asked.times) * len(asked.store.fields) * prod(asked.store.grid.shape)
     room = min(BATCH_BYTES, memory_available() // 8)
-    most = min(len(members), max(1, min(BATCH, room // nbytes)))
-    return best_batch(lambda size: asked.put(guarded, members[:size], asked.task.time_limit)[2], most, single)
+    most = min(len(items), max(1, min(BATCH, room // nbytes)))
+    return best_batch(lambda size: asked.put(guarded, items[:size], asked.task.time_limit)[2], most, single)
 
 
-def _groups(members: Index, batch: int) -> Iterator[Index]:
-    for low in range(0, len(members), batch):
-        yield members[low : low + batch]
+def _groups(items: Index, batch: int) -> Iterator[Index]:
+    for low in range(0, len(items), batch):
+        yield items[low : low + batch]
 
 
 def _picture(member: int, times: Array, truth: Array, pred: Array, *, frames: int = 6, points: int = 64) -> Picture:
@@ -279,21 +241,14 @@ def _picture(member: int, times: Array, truth: Array, pred: Array, *, frames: in
     return take(member, _rounded(times[chosen]).tolist(), truth[chosen][where], pred[chosen][where])
 
 
-def _truth_error(store: TrajectoryStore, asked: _Question) -> list[list[float]] | None:
-    """Mean over the certified members at the predicted frames, `[time][field]`."""
-    errors = store.truth_error()[:, asked.wanted]
-    errors = errors[np.isfinite(errors).all(axis=(1, 2))]
-    return cast(list[list[float]], _rounded(errors.mean(axis=0)).tolist()) if len(errors) else None
-
-
 def _generation_seconds(store: TrajectoryStore) -> float | None:
     """Mean over the members that are done."""
     seconds = store.wall_seconds()[store.members()]
     return float(_rounded(seconds.mean())) if np.isfinite(seconds).all() else None
 
 
-def _record(entrant: _Entrant, asked: _Question, members: Index, expense: Expense, answers: _Answers) -> Record:
-    task, store = asked.task, asked.store
+def _record(entrant: _Entrant, asked: Question, members: Index, expense: Expense, answers: _Answers) -> Record:
+    task, store, uncertain = asked.task, asked.store, asked.truth_error()
     return Record(
         task=task.name,
         task_version=task.version,
@@ -312,7 +267,7 @@ def _record(entrant: _Entrant, asked: _Question, members: Index, expense: Expens
         failed=sorted(set(store.spec.split(task.split)) - set(members.tolist())),
         scores={name: float(_rounded(np.array(mean_score(values)))) for name, values in answers.values.items()},
         values={name: cast(Curves, values.tolist()) for name, values in answers.values.items()},
-        truth_error=_truth_error(store, asked),
+        truth_error=None if uncertain is None else cast(list[list[float]], _rounded(uncertain).tolist()),
         generation_seconds=_generation_seconds(store),
         expense=expense,
         picture=answers.picture,

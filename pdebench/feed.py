@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
+import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from .arrays import Array
@@ -110,3 +112,28 @@ class StreamDataset(IterableDataset[Batch]):
         for batch in self._stream:
             history, future, params, *rest = (torch.from_numpy(part) for part in batch)
             yield Batch(history, future, params.float(), *rest)  # type: ignore[arg-type]  # tensors in place of arrays
+
+
+def expect_alike(stored: DatasetSpec, streamed: DatasetSpec) -> None:
+    """A stream's frames must be those that the store's model predicts; `ModelError` otherwise."""
+    for key in ("problem", "lengths", "output", "parameters", "times"):
+        one, other = (getattr(spec.grid if key == "lengths" else spec, key) for spec in (stored, streamed))
+        if one != other:
+            raise ModelError(
+                f"the stream of {streamed.name} and the store of {stored.name} differ in {key}: validate on a store "
+                f"of the same card, such as `pdebench generate {streamed.name} --members A:B`"
+            )
+
+
+def as_tensors(state: Mapping[str, Array]) -> dict[str, Tensor]:
+    """A stream's state for a file of tensors; text as its bytes."""
+    plain = {name: np.frombuffer(str(v).encode(), np.uint8) if v.dtype.kind == "U" else v for name, v in state.items()}
+    return {f"stream.{name}": torch.from_numpy(np.array(value)) for name, value in plain.items()}
+
+
+def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+    """The stream's state out of such a file."""
+    found = {name.removeprefix("stream."): t.numpy() for name, t in tensors.items() if name.startswith("stream.")}
+    if "campaign" in found:
+        found["campaign"] = np.array(found["campaign"].tobytes().decode())
+    return found

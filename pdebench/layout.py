@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import warnings
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +15,10 @@ import zarr
 import zarr.errors
 
 from . import sample
+from .arrays import Index
 from .journal import Entry
-from .problem import Arranged, Field, Outcome, Parameter, Problem, inputs_of, is_steady, problem_of, solvers
+from .meshes import MESHES, NUMBER, frames_kept, meshes_of, ugrid
+from .problem import Arranged, Field, Mesh, Outcome, Parameter, Problem, inputs_of, is_steady, problem_of, solvers
 from .provenance import commit
 from .spec import DatasetSpec
 
@@ -51,6 +54,7 @@ def lay_out(path: Path, spec: DatasetSpec) -> None:
     empty = np.full((len(members), spec.times.frames, len(problem.fields)), np.nan)
     about_error = {"long_name": "relative L2 difference to a finer solution", "units": "1"}
     _put_array(group, "truth_error", empty, ("sample", "time", "field"), about_error)
+    _meshes(group, spec, problem)
     _consolidate(path)
     (path / "journal").mkdir()
 
@@ -80,18 +84,59 @@ def _declare_field(group: zarr.Group, spec: DatasetSpec, field: Field, frames: i
     """An array `(sample, time, *space)` of so many frames; without, `(sample, *space)`."""
     samples, space = spec.samples, spec.store.shape
     time = () if frames is None else (frames,)
+    dims = ("sample", *("time" for _ in time), *spec.grid.dims)
+    _declare(group, spec, field, (samples.count, *time, *space), dims, unit=samples.unit)
+
+
+def _declare(
+    group: zarr.Group,
+    spec: DatasetSpec,
+    field: Field,
+    shape: tuple[int, ...],
+    dims: tuple[str, ...],
+    *,
+    unit: int,
+    attrs: Mapping[str, Any] | None = None,
+) -> None:
+    """An array, samples first, whose shards hold `unit` of them, and whose chunks one frame."""
+    time = len(shape) - len(set(dims) & {"z", "y", "x", "node"})  # chunks hold one of each axis before space
     group.create_array(
         field.name,
-        shape=(samples.count, *time, *space),
-        chunks=(1, *(1 for _ in time), *space),
-        shards=(samples.unit, *time, *space),
+        shape=shape,
+        chunks=(*(1 for _ in shape[:time]), *shape[time:]),
+        shards=(unit, *shape[1:]),
         dtype=spec.store.dtype,
         compressors=None,  # turbulence in float32 hardly compresses, and raw frames can be mapped
         fill_value=np.nan,
         chunk_key_encoding={"name": "default", "separator": "."},  # one file per shard and no folders
-        dimension_names=("sample", *("time" for _ in time), *spec.grid.dims),
-        attributes={"long_name": field.long_name, "units": _units(spec, field.units)},
+        dimension_names=dims,
+        attributes={"long_name": field.long_name, "units": _units(spec, field.units)} | dict(attrs or {}),
     )
+
+
+def _meshes(group: zarr.Group, spec: DatasetSpec, problem: Problem) -> None:
+    """Groups, one per mesh; none where the card keeps no frames there."""
+    if not spec.store.mesh:
+        return
+    kept, meshes = meshes_of(spec, problem)
+    _put_array(group, NUMBER, kept.number, ("sample",), {"long_name": f"number of the group in {MESHES}, -1: none"})
+    for number, mesh in enumerate(meshes):
+        _mesh(group.create_group(f"{MESHES}/{number}"), spec, problem, mesh, kept.members(number))
+
+
+def _mesh(group: zarr.Group, spec: DatasetSpec, problem: Problem, mesh: Mesh, members: Index) -> None:
+    """One mesh and, declared, the frames on it of the members that have it."""
+    group.attrs.update({"Conventions": "CF-1.11 UGRID-1.0", "title": spec.title, "license": spec.licence})
+    for name, values, dims, attrs in ugrid(mesh, _units(spec, "m")):
+        _put_array(group, name, values, dims, attrs)
+    times = spec.times.values()[:: spec.store.mesh]
+    # Dims with names of their own: xarray's trees want those of a child to be as long as its parent's.
+    _put_array(group, "member", members, ("member",), {"long_name": "sample of the whole store"})
+    _put_array(group, "mesh_time", times, ("mesh_time",), {"long_name": "time", "units": _units(spec, "s")})
+    shape = (len(members), frames_kept(spec), len(mesh.nodes))
+    about = {"mesh": "mesh", "location": "node", "coordinates": "node_x node_y"}
+    for field in problem.fields:
+        _declare(group, spec, field, shape, ("member", "mesh_time", "node"), unit=1, attrs=about)
 
 
 def _coordinates(group: zarr.Group, spec: DatasetSpec, fields: list[str]) -> None:
@@ -136,6 +181,7 @@ _COLUMN_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "wall_seconds": {"long_name": "time taken by the trajectory", "units": "s"},
     "steps": {"long_name": "time steps taken"},
     "iterations": {"long_name": "linear solver iterations taken"},
+    "limited": {"long_name": "how often a cell was kept physical by force"},
     "arranging_seconds": {"long_name": "share of the time taken to find the unit's order", "units": "s"},
     "place": {"long_name": "place of the member in the order in which its unit was solved, from 0 on"},
 }
@@ -150,6 +196,7 @@ def entry_of(outcomes: list[Outcome], checksums: dict[str, int], arranged: Arran
         "wall_seconds": [o.wall_seconds for o in outcomes],
         "steps": [o.cost.steps for o in outcomes],
         "iterations": [o.cost.iterations for o in outcomes],
+        "limited": [o.cost.limited for o in outcomes],
         "crc32c": checksums,
     }
 
@@ -163,6 +210,7 @@ def columns_of(spec: DatasetSpec, entries: dict[int, Entry]) -> dict[str, Any]:
         "wall_seconds": np.full(count, np.nan),
         "steps": np.zeros(count, np.int64),
         "iterations": np.zeros(count, np.int64),
+        "limited": np.zeros(count, np.int64),
     }
     if spec.samples.order != "drawn":
         columns |= {"arranging_seconds": np.full(count, np.nan), "place": np.full(count, -1)}
@@ -173,6 +221,7 @@ def columns_of(spec: DatasetSpec, entries: dict[int, Entry]) -> dict[str, Any]:
             columns["place"][entry["order"]] = np.arange(len(members))
         for name in ("reason", "wall_seconds", "steps", "iterations"):
             columns[name][members] = entry[name]
+        columns["limited"][members] = entry.get("limited", 0)  # stores of before did not count
         columns["status"][members] = [FAILED if why else DONE for why in entry["reason"]]
     return columns
 
@@ -182,7 +231,7 @@ def _put_array(group: zarr.Group, name: str, values: Any, dims: tuple[str, ...],
     array = group.create_array(
         name, shape=values.shape, chunks=values.shape, dtype=dtype, dimension_names=dims, attributes=attrs
     )
-    array[:] = values
+    array[...] = values
 
 
 def _units(spec: DatasetSpec, si: str) -> str:

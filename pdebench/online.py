@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +21,7 @@ from . import order, sample, solve
 from .arrays import Array, Index
 from .data import Batch, seen
 from .errors import CardError, PdebenchError
+from .launch import scratch_folder, signal_all, start
 from .parallel import Comm
 from .problem import Cost, Event, Frame, Given, Outcome, Problem, inputs_of, is_steady
 from .spec import DatasetSpec, load_spec
@@ -29,8 +30,6 @@ from .stream import Buffering, Drawn, Plan, Proposal, Receiver, Report, StreamSi
 
 log = logging.getLogger(__name__)
 
-# What mpiexec and srun tell the trainer of itself; a solver that heard it would take itself for the trainer's rank.
-LAUNCHERS = ("OMPI_COMM_WORLD_", "OMPI_UNIVERSE_", "OMPI_MCA_ess", "OMPI_MCA_orte_", "PMI_", "PMIX_")
 TOKEN = "PDEBENCH_STREAM_TOKEN"  # environment variable that solvers on other hosts show
 
 
@@ -47,6 +46,8 @@ class Stream:
     for those alone. `share=(r, n)`: this is trainer r of n, which gets every n-th unit of work and no other trainer's
     (`torch.distributed`: rank and world size); each has its own solvers, buffer and checkpoint. `proposal`: where the
     parameters of the next units come from (`pdebench.stream.proposals`), by the losses that `learn` is told.
+    `patience`: a solver that brings no frame for so long [s] though there is room hangs, and is dropped; None: twenty
+    times the longest that any took, at least ten minutes.
     Raises `PdebenchError` when all solvers are gone and cannot be started again.
     """
 
@@ -69,6 +70,7 @@ class Stream:
         seed: int = 0,
         share: tuple[int, int] = (0, 1),
         proposal: str | Proposal | None = None,
+        patience: float | None = None,
         resume: str | Path | Mapping[str, Array] | None = None,
     ) -> None:
         if not sys.platform.startswith("linux"):
@@ -100,7 +102,10 @@ class Stream:
             settled=self._settled(),
             units=self._units,
             proposal=self._proposal,
+            patience=patience,
         )
+        self._leavings = ExitStack()
+        self._scratch: str | None = None
         self._crew: list[subprocess.Popen[bytes]] = []
         self._watch = threading.Thread(target=self._keep_working, daemon=True)
         self._stop = threading.Event()
@@ -111,13 +116,14 @@ class Stream:
         try:
             if resume is not None:
                 self._resume(resume)
+            if self._workers and self.spec.ranks > 1:
+                self._scratch = self._leavings.enter_context(scratch_folder())
             while len(self._crew) < self._workers and not self._receiver.over:
                 self._crew.append(self._hire())
         except BaseException:
             self.close()
             raise
-        if self._crew:
-            self._watch.start()
+        self._watch.start()
 
     @property
     def listening(self) -> str | None:
@@ -202,6 +208,7 @@ class Stream:
         for worker in self._crew:
             _end(worker)
         self._crew = []
+        self._leavings.close()
         if self._store is not None:
             self._store.sweep()
             self._store.publish_news()
@@ -222,20 +229,14 @@ class Stream:
 
     def _hire(self) -> subprocess.Popen[bytes]:
         """One solver: a process, or as many as the card's `ranks` under mpiexec."""
-        command = [sys.executable, "-m", "pdebench", "stream", "--to", self._receiver.address]
-        if self.spec.ranks > 1:
-            command = ["mpiexec", "-n", str(self.spec.ranks), *command]
-        own = {name: value for name, value in os.environ.items() if not name.startswith(LAUNCHERS)}
-        quiet = {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        try:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=own | quiet, start_new_session=True)
-        except OSError as error:
-            raise PdebenchError(f"cannot start {command[0]}: {error.strerror}") from error
+        words = ("pdebench", "stream", "--to", self._receiver.address)
+        return start(*words, ranks=self.spec.ranks, scratch=self._scratch)
 
     def _keep_working(self) -> None:
-        """Replace solvers that die, until production is over, or until many in a row brought no frame."""
+        """Replace solvers that die or hang, until production is over, or until many in a row brought no frame."""
         deaths, frames = 0, 0
         while not self._stop.wait(0.1) and not self._receiver.over:
+            self._end_hung(self._receiver.hang_up_on_silent())
             for place, worker in enumerate(self._crew):
                 status = worker.poll()
                 if not status or self._receiver.over or self._stop.is_set():
@@ -253,6 +254,15 @@ class Stream:
                 except PdebenchError as error:
                     self._receiver.set_aside(str(error))
                     return
+
+    def _end_hung(self, processes: Collection[int]) -> None:
+        """Kill those of our solvers to which these belong; the others have been hung up on."""
+        for pid in processes:
+            with suppress(ProcessLookupError):
+                session = os.getsid(pid)
+                for worker in self._crew:
+                    if worker.pid == session:
+                        signal_all(worker, signal.SIGKILL)
 
 
 def _shared_out(spec: DatasetSpec, members: Sequence[int] | None, share: tuple[int, int]) -> set[int]:
@@ -298,21 +308,23 @@ def _store(keep: str | Path, spec: DatasetSpec) -> TrajectoryStore:
 def _end(worker: subprocess.Popen[bytes]) -> None:
     """A solver that the trainer has left ends by itself at its next frame; one in a long step is stopped."""
     for patience, number in ((1, signal.SIGTERM), (5, signal.SIGKILL)):
-        try:
+        with suppress(subprocess.TimeoutExpired):
             worker.wait(timeout=patience)
-            return
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(worker.pid, number)
+            break
+        signal_all(worker, number)
     worker.wait()
+    signal_all(worker, signal.SIGKILL)  # ranks whose mpiexec has gone
 
 
-def produce(address: str, comm: Comm, *, token: str = "") -> int:
+def produce(address: str, comm: Comm, *, token: str = "", orphaned: Callable[[], None] | None = None) -> int:
     """Solve for the trainer at `address` until it has every member; the number of units that were solved here.
 
-    Every rank of `comm` calls it; together they solve one unit after the other.
+    Every rank of `comm` calls it; together they solve one unit after the other. `orphaned` is called, in a thread, when
+    the trainer hangs up.
     """
     sink = StreamSink(address, token) if comm.rank == 0 else None
+    if sink and orphaned:
+        sink.when_left(orphaned)
     spec: DatasetSpec = comm.bcast(sink.spec if sink else None)
     settled: dict[str, Any] = comm.bcast(sink.settled if sink else None)
     if comm.size != spec.ranks:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import sample, solve
+from . import solve
 from .arrays import Array, Index
 from .errors import PdebenchError, StoreError
 from .layout import DONE
 from .metrics.pair import Context, Pair
-from .problem import Field, Frame, Outcome, inputs_of, is_steady
+from .problem import Field, inputs_of
 from .spec import DatasetSpec, Grid
 from .store import TrajectoryStore
 
@@ -37,34 +37,11 @@ def plot_member(store: TrajectoryStore, member: int, path: str | Path, *, count:
     _expect(store, member)
     title = f"{store.spec.title}, member {member}"
     if store.steady:
-        return _save(_gallery(store.spec, store.given(member), store.frames(member)[0], title), path)
-    shown = _spread(len(store.times), count)
+        return _save(gallery(store.spec, store.given(member), store.frames(member)[0], title), path)
+    shown = spread(len(store.times), count)
     values = np.stack([store.frames(member, i, i + 1)[0] for i in shown])
     times = [f"t = {store.times[i]:g}" for i in shown]
-    return _save(_panels(store.spec, values, times, title, given=store.given(member)), path)
-
-
-def plot_initial(spec: DatasetSpec, path: str | Path, *, member: int = 0) -> Path:
-    """The initial state that a card draws, on its solver's grid: a picture without a store. Returns the path.
-
-    Inputs are drawn with it. A steady problem is solved for the member: its inputs and its solution, as stored.
-    """
-    problem, _ = solve.prepare(spec)
-    if is_steady(problem):
-        return _save(_gallery(spec, sample.inputs(spec, problem, member), _solution(spec, member), ""), path)
-    values = sample.initial(spec, problem, member)
-    fields = len(problem.fields)
-    return _save(_panels(spec, values[None, :fields], ["t = 0"], "", given=values[fields:]), path)
-
-
-def _solution(spec: DatasetSpec, member: int) -> Array:
-    """The steady solution of a member, `(field, *output)`."""
-    for event in solve.trajectories(spec, np.array([member]), settled=solve.settle(spec).options):
-        if isinstance(event, Frame) and np.isfinite(event.values).all():
-            return np.asarray(event.values[0])
-        if isinstance(event, Outcome) and event.cost.reason:
-            raise PdebenchError(f"member {member} of {spec.name} cannot be drawn: {event.cost.reason}")
-    raise PdebenchError(f"member {member} of {spec.name} cannot be drawn: its solver gave no finite frame")
+    return _save(panels(store.spec, values, times, title, given=store.given(member)), path)
 
 
 def film(store: TrajectoryStore, member: int, path: str | Path, *, seconds: float = SECONDS) -> Path:
@@ -75,7 +52,7 @@ def film(store: TrajectoryStore, member: int, path: str | Path, *, seconds: floa
     path, count = Path(path), len(store.times)
     writer = _writer(path, rate=int(np.clip(round(count / seconds), 2, 25)))
     frames = store.frames(member)
-    figure = _panels(store.spec, frames[:1], [""], "", scales=_scales(frames))
+    figure = panels(store.spec, frames[:1], [""], "", scales=scales_of(frames))
     FigureCanvasAgg(figure)
     draw = _redraw(figure, store.spec, frames)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,9 +75,9 @@ def plot_spectra(store: TrajectoryStore, path: str | Path, member: int | None = 
     done = store.members() if member is None else np.array([member])
     if not len(done):
         raise StoreError(f"{store.path} has no finished member to draw: repeat `pdebench generate` first")
-    chosen, shown = done[_spread(len(done), 16)], _spread(len(store.times), count)
+    chosen, shown = done[spread(len(done), 16)], spread(len(store.times), count)
     waves, power = _spectra(store, chosen, shown)
-    about = _fields(store.spec)
+    about = fields_of(store.spec)
     figure = Figure(figsize=(5.6 * len(about), 4.2), layout="constrained")
     panels = figure.subplots(1, len(about), squeeze=False)[0]
     whose = f"member {member}" if member is not None else f"mean of {len(chosen)} members"
@@ -110,7 +87,7 @@ def plot_spectra(store: TrajectoryStore, path: str | Path, member: int | None = 
         _cut_offs(axes, store.spec)
         axes.set_title(f"½ |{field.long_name}|²", fontsize=9, color=INK)
         axes.set_xlabel("wavenumber [waves per box]", fontsize=9, color=INK)
-        axes.set_ylabel(f"power per shell{_in(store.spec, field, square=True)}", fontsize=9, color=INK)
+        axes.set_ylabel(f"power per shell{bracketed(store.spec, field, square=True)}", fontsize=9, color=INK)
         axes.legend(frameon=False, fontsize=8, loc="lower left")
     return _save(figure, path)
 
@@ -127,7 +104,7 @@ class Scale:
     colours: str
 
 
-def _scales(values: Array) -> list[Scale]:
+def scales_of(values: Array) -> list[Scale]:
     """One per field of `(t, field, *space)`; the outermost half per cent is clipped."""
     found = []
     for field in np.moveaxis(values, 1, 0):
@@ -139,7 +116,7 @@ def _scales(values: Array) -> list[Scale]:
     return found
 
 
-def _panels(
+def panels(
     spec: DatasetSpec,
     values: Array,
     labels: list[str],
@@ -151,9 +128,9 @@ def _panels(
     """`(t, field, *space)` as a table of pictures, fields down and times across; below, inputs `(input, *space)`."""
     from matplotlib.figure import Figure
 
-    fields, grid = _fields(spec), spec.output.with_shape(values.shape[2:])
+    fields, grid = fields_of(spec), spec.output.with_shape(values.shape[2:])
     if given is not None and len(given):
-        fields += _inputs(spec)
+        fields += inputs_of(solve.prepare(spec)[0])
         repeated = np.broadcast_to(given, (len(values), *given.shape))
         values = np.concatenate([values, repeated], axis=1)
     flat = _flat(values)
@@ -165,34 +142,34 @@ def _panels(
     table = figure.subplots(len(fields), len(labels), squeeze=False, sharex=True, sharey="row")
     if title:
         figure.suptitle(title, fontsize=11, color=INK)
-    for row, (field, scale) in enumerate(zip(fields, scales or _scales(values), strict=True)):
-        once = row >= len(_fields(spec))  # an input is the same at all times
+    for row, (field, scale) in enumerate(zip(fields, scales or scales_of(values), strict=True)):
+        once = row >= len(fields_of(spec))  # an input is the same at all times
         for column, axes in enumerate(table[row]):
             if once and column:
                 axes.set_visible(False)
                 continue
             image = _picture(axes, flat[column, row], grid, scale)
             axes.set_title(labels[column] if row == 0 else "", fontsize=9, color=INK)
-        name = fill(f"{field.long_name}{_in(spec, field)}", max(10, int(12 * height)), break_long_words=False)
+        name = fill(f"{field.long_name}{bracketed(spec, field)}", max(10, int(12 * height)), break_long_words=False)
         if image is None:
             table[row, 0].set_ylabel(name, fontsize=9, color=INK)
         else:
-            _bar(figure, image, list(table[row]), name)
+            colour_bar(figure, image, list(table[row]), name)
     return figure
 
 
-def _bar(figure: Figure, image: Any, panels: list[Axes], name: str) -> None:
-    bar = figure.colorbar(image, ax=panels, aspect=25, pad=0.015)
-    bar.set_label(name, fontsize=9, color=INK)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=8, colors=INK)
+def colour_bar(figure: Figure, image: Any, beside: list[Axes], name: str) -> None:
+    drawn = figure.colorbar(image, ax=beside, aspect=25, pad=0.015)
+    drawn.set_label(name, fontsize=9, color=INK)
+    drawn.outline.set_visible(False)
+    drawn.ax.tick_params(labelsize=8, colors=INK)
 
 
-def _gallery(spec: DatasetSpec, given: Array, solution: Array, title: str) -> Figure:
+def gallery(spec: DatasetSpec, given: Array, solution: Array, title: str) -> Figure:
     """Inputs `(input, *space)` and a steady solution `(field, *space)` side by side, each to its own scale."""
     from matplotlib.figure import Figure
 
-    about, values = (*_inputs(spec), *_fields(spec)), np.concatenate([given, solution])
+    about, values = (*inputs_of(solve.prepare(spec)[0]), *fields_of(spec)), np.concatenate([given, solution])
     flat, grid = _flat(values[None])[0], spec.output
     tall = 1.0 if flat.ndim == 2 else float(np.clip(grid.lengths[-2] / grid.lengths[-1], 0.25, 4))
     side = 3.2  # [inch], of a picture
@@ -200,13 +177,13 @@ def _gallery(spec: DatasetSpec, given: Array, solution: Array, title: str) -> Fi
     row = figure.subplots(1, len(about), squeeze=False)[0]
     if title:
         figure.suptitle(title, fontsize=11, color=INK)
-    for axes, field, picture, scale in zip(row, about, flat, _scales(values[None]), strict=True):
-        name = fill(f"{field.long_name}{_in(spec, field)}", int(12 * side), break_long_words=False)
+    for axes, field, picture, scale in zip(row, about, flat, scales_of(values[None]), strict=True):
+        name = fill(f"{field.long_name}{bracketed(spec, field)}", int(12 * side), break_long_words=False)
         image = _picture(axes, picture, grid, scale)
         if image is None:
             axes.set_ylabel(name, fontsize=9, color=INK)
         else:
-            _bar(figure, image, [axes], name)
+            colour_bar(figure, image, [axes], name)
     return figure
 
 
@@ -230,7 +207,7 @@ def _picture(axes: Axes, values: Array, grid: Grid, scale: Scale) -> Any:
 
 def _redraw(figure: Figure, spec: DatasetSpec, frames: Array) -> Any:
     """A function that puts frame i into the pictures of `figure`."""
-    flat, axes = _flat(frames), figure.axes[: len(_fields(spec))]
+    flat, axes = _flat(frames), figure.axes[: len(fields_of(spec))]
 
     def draw(index: int, label: str) -> None:
         axes[0].set_title(label, fontsize=9, color=INK)
@@ -341,21 +318,17 @@ def _expect(store: TrajectoryStore, member: int) -> None:
         raise StoreError(f"member {member} of {store.path} cannot be drawn: {why}")
 
 
-def _fields(spec: DatasetSpec) -> tuple[Field, ...]:
+def fields_of(spec: DatasetSpec) -> tuple[Field, ...]:
     return solve.prepare(spec)[0].fields
 
 
-def _inputs(spec: DatasetSpec) -> tuple[Field, ...]:
-    return inputs_of(solve.prepare(spec)[0])
-
-
-def _in(spec: DatasetSpec, field: Field, *, square: bool = False) -> str:
+def bracketed(spec: DatasetSpec, field: Field, *, square: bool = False) -> str:
     """The unit in brackets, or nothing for a number without one."""
     if spec.units == "non-dimensional" or field.units == "1":
         return ""
     return f" [({field.units})²]" if square else f" [{field.units}]"
 
 
-def _spread(count: int, wanted: int) -> list[int]:
+def spread(count: int, wanted: int) -> list[int]:
     """Up to `wanted` of `range(count)`, evenly spread, with both ends."""
     return sorted({int(i) for i in np.linspace(0, count - 1, min(count, wanted)).round()})

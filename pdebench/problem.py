@@ -45,10 +45,12 @@ class Problem(Protocol):
 
     Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of
     `(..., field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options,
-    "constant" or "falling" (never growing); `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of
-    `Field`s that are given and do not change in time (a coefficient, a source, a bed, a mask); `steady`, true where
-    there is no time: the solution follows from the inputs alone, and is the one frame that the card's `times` must
-    have.
+    "constant" or "falling" (never growing); `given_at_sides()`, the largest size that the sides give to a field, by
+    name; `grid_errors(states, inputs, grid, params)`, what is left of local laws on the stored grid, see `check`;
+    `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of `Field`s that are given and do not
+    change in time (a coefficient, a source, a bed, a mask); `mask`, the name of the one among them that is 0 in solid
+    bodies, whose points take no part in any metric; `steady`, true where there is no time: the solution follows from
+    the inputs alone, and is the one frame that the card's `times` must have.
     """
 
     @property
@@ -89,6 +91,12 @@ def inputs_of(problem: Problem) -> tuple[Field, ...]:
     return tuple(getattr(problem, "inputs", ()))
 
 
+def mask_of(problem: Problem) -> str | None:
+    """The input that is 0 where there is no fluid but a body; None where there are no bodies."""
+    name: str | None = getattr(problem, "mask", None)
+    return name
+
+
 def is_steady(problem: Problem) -> bool:
     """Whether the solution follows from the inputs alone."""
     return bool(getattr(problem, "steady", False))
@@ -101,15 +109,23 @@ def starts_with(problem: Problem) -> tuple[Field, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one trajectory took, and why it failed (an empty reason: it did not)."""
+    """What one trajectory took, and why it failed (an empty reason: it did not).
+
+    `limited`: how often a cell was kept physical (a density, a pressure, a depth above zero) by force, in all steps.
+    """
 
     steps: int = 0
     iterations: int = 0
     reason: str = ""
+    limited: int = 0
 
 
 class Solver(Protocol):
-    """Numerics. One object lives for one unit of work and may learn along it."""
+    """Numerics. One object lives for one unit of work and may learn along it.
+
+    Optional, of one whose card is `Meshed`: `on_mesh() -> list[Array | None]`, of each member the fields of the frame
+    yielded last at the mesh's nodes, `(field, node)`; None where the member has failed.
+    """
 
     @property
     def batch(self) -> int:
@@ -143,6 +159,23 @@ class SolverCard(Protocol):
 
     def refined(self, factor: float) -> SolverCard:
         """The same solver with time steps (or tolerances) finer by `factor`: the certifier's twin."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """Triangles `faces` `(face, 3)`, corners counter-clockwise, of `nodes` `(node, 2)` in the card's unit of length."""
+
+    nodes: Array
+    faces: Index
+
+
+@runtime_checkable
+class Meshed(Protocol):
+    """A solver card whose solver has its fields on a mesh, too, at whose nodes `Solver.on_mesh` gives them."""
+
+    def mesh(self, problem: Problem, grid: Grid, params: Params) -> Mesh | None:
+        """The mesh of one member, the same whoever asks; None where there can be none."""
         ...
 
 
@@ -216,6 +249,15 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class OnMesh:
+    """One frame of one member on its mesh: values `(field, node)`; `index` counts the frames that are kept there."""
+
+    member: int
+    index: int
+    values: Array
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The end of one trajectory. It follows the member's last frame."""
 
@@ -224,7 +266,7 @@ class Outcome:
     wall_seconds: float
 
 
-Event = Arranged | Given | Frame | Outcome
+Event = Arranged | Given | Frame | OnMesh | Outcome
 
 
 class Sink(Protocol):

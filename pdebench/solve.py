@@ -20,6 +20,8 @@ from .problem import (
     Event,
     Frame,
     Given,
+    Meshed,
+    OnMesh,
     Outcome,
     Problem,
     Settling,
@@ -48,7 +50,12 @@ def prepare(spec: DatasetSpec, settled: Mapping[str, Any] | None = None) -> tupl
     problem = problem_of(spec)
     _expect(spec, problem)
     options = Named(name=spec.solver.name, options=spec.solver.options | dict(settled or {}))
-    return problem, built(solvers, options, where=f"{spec.name}: solver")
+    card = built(solvers, options, where=f"{spec.name}: solver")
+    if spec.store.mesh and not isinstance(card, Meshed):
+        raise CardError(
+            f"{spec.name}: store.mesh is {spec.store.mesh}, but {spec.solver.name} has no mesh: set it to 0"
+        )
+    return problem, card
 
 
 def _expect(spec: DatasetSpec, problem: Problem) -> None:
@@ -123,6 +130,8 @@ def trajectories(
 ) -> Iterator[Event]:
     """Solve one unit of work: of each batch of members the inputs, the frames as they come, then the outcomes.
 
+    A frame that is kept on the mesh as well comes twice, there after the grid.
+
     The members are met in the order that the card asks for; one solver object meets them all. `drawn`: parameters of
     members by name, in place of those that the card's laws draw.
     """
@@ -149,9 +158,17 @@ def trajectories(
             if values is None:
                 break
             yield Frame(batch, index, values)
+            if spec.store.mesh and index % spec.store.mesh == 0:
+                yield from _on_mesh(solver, batch, index // spec.store.mesh)
         for member, cost in zip(batch, solver.costs(), strict=True):
             yield Outcome(int(member), cost, seconds / len(batch))
     yield from _set_aside(spec, problem, {int(m): care.aside[m] for m in members if m in care.aside})
+
+
+def _on_mesh(solver: Solver, batch: Index, index: int) -> Iterator[OnMesh]:
+    """The frame yielded last, of each member that has not failed."""
+    there: list[Array | None] = solver.on_mesh()  # type: ignore[attr-defined]  # the card is `Meshed`
+    yield from (OnMesh(int(m), index, own) for m, own in zip(batch, there, strict=True) if own is not None)
 
 
 def _batches(members: Index, size: int, care: Care) -> Iterator[Index]:

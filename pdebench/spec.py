@@ -184,10 +184,11 @@ class Samples(Card):
 
 
 class Stored(Card):
-    """What is written: the grid's shape and the precision of the fields."""
+    """What is written: the grid's shape, the precision of the fields, and every how many frames also go on the mesh."""
 
     shape: tuple[Count, ...]
     dtype: Literal["float32", "float64"] = "float32"
+    mesh: Annotated[int, Field(ge=0)] = 0  # 1: each frame, 10: each tenth, from the first on; 0: none
 
 
 # Keys that describe a dataset without deciding one of its bytes.
@@ -262,6 +263,8 @@ class DatasetSpec(Card):
         content = {k: v for k, v in self.model_dump(mode="json").items() if k not in _PROSE}
         if not self.cases:  # cards without them keep the digests that they had before there were any
             del content["cases"]
+        if not self.store.mesh:  # likewise
+            del content["store"]["mesh"]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,9 @@ from .arrays import Array, Index
 from .errors import StoreError
 from .journal import Entry
 from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, record_verdict, redescribe, versions
+from .meshes import MESHES, Kept
 from .place import Place, Writer, place_of
-from .problem import Arranged, Cost, Event, Frame, Given, Outcome, Verdict
+from .problem import Arranged, Event, Frame, Given, OnMesh, Outcome, Verdict
 from .shard import Form
 from .spec import DatasetSpec, Grid, differences, parse
 
@@ -46,6 +47,7 @@ class TrajectoryStore:
         self.inputs: tuple[str, ...] = tuple(str(name) for name in _listed(group.attrs.get("inputs", [])))
         self.steady: bool = bool(group.attrs.get("steady", False))
         self.parameter_names: tuple[str, ...] = tuple(self.spec.parameters)
+        self._meshes = Kept.read(group) if self.spec.store.mesh else None
         self._journal = place.journal
         self._shards: dict[tuple[str, int], Any] = {}
 
@@ -87,7 +89,8 @@ class TrajectoryStore:
 
     def sweep(self) -> None:
         """Remove the temporary files of writers that were killed on this host."""
-        self.place.sweep(("journal", *self._stored))
+        on_meshes = self._meshes.folders(self.fields) if self._meshes else []
+        self.place.sweep(("journal", *self._stored, *on_meshes))
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_shards": {}}  # a map is cheap to open again and costly to send
@@ -113,15 +116,15 @@ class TrajectoryStore:
         finite = np.ones(count, bool)
         with ExitStack() as stack:
             writers: dict[str, Writer] = {}
-            for name in self._stored:
-                writers[name] = stack.enter_context(
-                    self.place.writer(self._shard_name(name, unit), self._form(name, unit))
-                )
+            for name, (shard, form) in self._unit_shards(unit).items():
+                writers[name] = stack.enter_context(self.place.writer(shard, form))
             for event in events:
                 if isinstance(event, Outcome):
                     outcomes[event.member] = event
                 elif isinstance(event, Arranged):
                     arranged = event
+                elif isinstance(event, OnMesh):
+                    self._put_on_mesh(writers, event)
                 else:
                     rows = np.asarray(event.members) - first
                     finite[rows] &= self._put(writers, event, rows)
@@ -129,8 +132,9 @@ class TrajectoryStore:
                 raise StoreError(f"unit {unit} ended with outcomes of {len(outcomes)} of its {count} members")
             if self.holds(unit):
                 return  # another writer was first, and its shards must stay as they are
-            checksums = {name: writer.commit() for name, writer in writers.items()}
-        told = [_honest(outcomes[first + row], bool(finite[row])) for row in range(count)]
+            told = [_honest(outcomes[first + row], bool(finite[row])) for row in range(count)]
+            without = {name for one in told if one.cost.reason for name in self._mesh_shards(one.member)}
+            checksums = {name: writer.commit() for name, writer in writers.items() if name not in without}
         self._journal.commit(unit, entry_of(told, checksums, arranged))
 
     def _put(self, writers: Mapping[str, Writer], event: Frame | Given, rows: Index) -> NDArray[np.bool_]:
@@ -148,6 +152,11 @@ class TrajectoryStore:
             for column, name in enumerate(names):
                 writers[name].put(int(row), index, values[place, column])
         return np.asarray(np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
+
+    def _put_on_mesh(self, writers: Mapping[str, Writer], event: OnMesh) -> None:
+        for name, own in zip(self._mesh_shards(event.member), event.values, strict=True):
+            values = np.ascontiguousarray(own, dtype=np.dtype(self.spec.store.dtype).newbyteorder("<"))
+            writers[name].put(0, event.index, values)
 
     def settle(self, verdict: Verdict) -> None:
         """Make a solver's choice binding for this store; one that is there already stays."""
@@ -177,15 +186,16 @@ class TrajectoryStore:
         with self._journal.lock():
             self._journal.forget(gone)
             for unit in gone:
-                for name in self._stored:
+                for name, (shard, _) in self._unit_shards(unit).items():
                     self._shards.pop((name, unit), None)
-                    self.place.drop(self._shard_name(name, unit))
+                    self.place.drop(shard)
             self._publish(self._journal.entries())
 
     def _publish(self, entries: dict[int, Entry]) -> None:
         columns = columns_of(self.spec, entries)
         for name, values in columns.items():
-            _array(self._group, name)[:] = values
+            if name in self._group:  # a store of before lacks the newest columns
+                _array(self._group, name)[:] = values
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -201,6 +211,11 @@ class TrajectoryStore:
         """`(sample,)` seconds that each trajectory took; NaN where missing."""
         return np.asarray(columns_of(self.spec, self._journal.entries())["wall_seconds"])
 
+    def effort(self) -> dict[str, Index]:
+        """`(sample,)` steps, iterations, and how often a cell was kept physical by force (`limited`)."""
+        columns = columns_of(self.spec, self._journal.entries())
+        return {name: columns[name] for name in ("steps", "iterations", "limited")}
+
     def members(self, split: str | None = None) -> Index:
         """Members that are done, of one split or of all."""
         done = np.flatnonzero(self.status() == DONE)
@@ -215,6 +230,13 @@ class TrajectoryStore:
         """A copy of frames `start:stop:step` of one member, `(t, field, *space)`."""
         unit, row = self._place(member)
         return np.stack([self._shard(name, unit)[row, start:stop:step] for name in self.fields], axis=1)
+
+    def read(self, into: Array, member: int, start: int, step: int) -> None:
+        """Copy frames of one member, `step` apart, into an array `(t, field, *space)` of the store's dtype."""
+        unit, row = self._place(member)
+        stop = start + (len(into) - 1) * step + 1
+        for column, name in enumerate(self.fields):
+            into[:, column] = self._shard(name, unit)[row, start:stop:step]
 
     def given(self, member: int) -> Array:
         """A copy of the inputs of one member, `(input, *space)`; empty where the problem has none."""
@@ -246,6 +268,13 @@ class TrajectoryStore:
             everything[members] = values
             _array(self._group, "truth_error")[:] = everything
 
+    def expect_mesh(self, number: int) -> None:
+        """Raise `StoreError` unless there are frames on the mesh of this number."""
+        count = len(self._meshes.nodes) if self._meshes else 0
+        if not 0 <= number < count:
+            said = f"meshes 0 … {count - 1}" if count else "no frames on meshes (its card's store.mesh is 0)"
+            raise StoreError(f"{self.place} has {said}, and no mesh {number}")
+
     def content_hash(self) -> str:
         """SHA-256 of all that the card decides: frames, parameters, steps, failures; not of times taken."""
         columns = columns_of(self.spec, self._journal.entries())
@@ -254,26 +283,27 @@ class TrajectoryStore:
         for name in ("status", "steps", "iterations"):
             seen.update(np.ascontiguousarray(columns[name]).tobytes())
         seen.update("\n".join(map(str, columns["reason"])).encode())
-        for unit in sorted(self._journal.entries()):
-            for name in self._stored:
-                seen.update(np.ascontiguousarray(self._map(name, unit)).data)
+        for unit, entry in sorted(self._journal.entries().items()):
+            for name, place in self._unit_shards(unit).items():
+                if name in entry["crc32c"]:  # nothing lies on the mesh of a failed member
+                    seen.update(np.ascontiguousarray(self.place.frames(*place)).data)
         return seen.hexdigest()
 
     def damaged(self) -> list[tuple[int, str]]:
         """Committed units whose shards are gone, torn or altered, and what is wrong with each."""
         found = []
         for unit, entry in sorted(self._journal.entries().items()):
-            for name in self._stored:
+            for name, (shard, form) in self._unit_shards(unit).items():
+                if name not in entry["crc32c"] and name not in self._stored:
+                    continue  # nothing lies on the mesh of a failed member
                 try:
-                    self._map(name, unit)
-                    checksum = self.place.checksum(self._shard_name(name, unit))
+                    self.place.frames(shard, form)
+                    checksum = self.place.checksum(shard)
                 except StoreError as error:
                     found.append((unit, str(error)))
                     continue
                 if checksum != entry["crc32c"][name]:
-                    found.append(
-                        (unit, f"{self.place}/{self._shard_name(name, unit)} has other bytes than were committed")
-                    )
+                    found.append((unit, f"{self.place}/{shard} has other bytes than were committed"))
         return found
 
     def _shard(self, name: str, unit: int) -> Any:
@@ -286,14 +316,22 @@ class TrajectoryStore:
                     f"members {unit * size} … {(unit + 1) * size - 1} of {self.place} are not there yet: "
                     "repeat `pdebench generate` to finish the store"
                 )
-            self._shards[name, unit] = self._map(name, unit)
+            self._shards[name, unit] = self.place.frames(*self._unit_shards(unit)[name])
             if len(self._shards) > OPEN_SHARDS:
                 del self._shards[next(iter(self._shards))]
         return self._shards[name, unit]
 
-    def _map(self, name: str, unit: int) -> Any:
-        """The frames of a shard, `(sample, frame, *space)`, not yet read."""
-        return self.place.frames(self._shard_name(name, unit), self._form(name, unit))
+    def _unit_shards(self, unit: int) -> dict[str, tuple[str, Form]]:
+        """Of all that a unit writes: the journal's name, the shard's and its form."""
+        size, count = self.spec.samples.unit, self.spec.samples.count
+        shards = {name: (self._shard_name(name, unit), self._form(name, unit)) for name in self._stored}
+        for member in range(unit * size, min((unit + 1) * size, count)) if self._meshes else ():
+            shards |= {name: (name, form) for name, form in self._mesh_shards(member).items()}
+        return shards
+
+    def _mesh_shards(self, member: int) -> dict[str, Form]:
+        """Of the member's frames on its mesh, one per field."""
+        return self._meshes.shards(self.spec, member, self.fields) if self._meshes else {}
 
     def _form(self, name: str, unit: int) -> Form:
         """Of one shard; an input's one chunk per member is no frame, but lies like one."""
@@ -327,23 +365,30 @@ def _honest(outcome: Outcome, finite: bool) -> Outcome:
     """A member with NaN or infinite values has failed, whatever its solver says."""
     if finite or outcome.cost.reason:
         return outcome
-    cost = Cost(outcome.cost.steps, outcome.cost.iterations, "the solver returned values that are not finite")
-    return Outcome(outcome.member, cost, outcome.wall_seconds)
+    cost = replace(outcome.cost, reason="the solver returned values that are not finite")
+    return replace(outcome, cost=cost)
 
 
-def open_store(path: str | Path) -> xarray.Dataset:
+def open_store(path: str | Path, *, mesh: int | None = None) -> xarray.Dataset:
     """The store as a lazy xarray dataset: dims `(sample, time, [z, y,] x)`, one variable per field and parameter.
 
-    `xarray.open_zarr(path)` gives the same; this one first takes in units that a killed run left unpublished.
+    With `mesh`, a number from the variable of that name: the frames on this mesh, `(member, mesh_time, node)`, of the
+    members that have it, and the mesh itself in UGRID's conventions. `xarray.open_zarr(path)`, and with
+    `group="meshes/0"`, gives the same; this one first takes in units that a killed run left unpublished.
     """
     import xarray
 
     store = TrajectoryStore.open(path)
     store.publish_news()
+    if mesh is not None:
+        store.expect_mesh(mesh)
     whole = {"sample": store.spec.samples.unit, "time": -1}  # a shard at a time, not a frame
+    if mesh is not None:
+        whole = {"member": 1, "mesh_time": -1}
+    group = None if mesh is None else f"{MESHES}/{mesh}"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The specified chunks separate")  # in `truth_error`, which is small
-        dataset: xarray.Dataset = xarray.open_zarr(store.place.storage(read_only=True), chunks=whole)
+        dataset: xarray.Dataset = xarray.open_zarr(store.place.storage(read_only=True), chunks=whole, group=group)
     return dataset
 
 

@@ -23,6 +23,8 @@ class Task(Card):
     """What is predicted from what, on which data, and how it is scored.
 
     A model sees frames `first … first+history-1` (every `stride`-th stored frame) and predicts the next `horizon`.
+    With `every` it is asked again from each `every`-th stored frame after `first` that leaves room for the horizon,
+    and a sample's score is the mean over those starts: horizon 1 and every 1 is single-step prediction of all frames.
     Of a steady dataset it sees the inputs and predicts the one frame: history, horizon and stride are 1.
     """
 
@@ -36,6 +38,7 @@ class Task(Card):
     history: Count = 1
     horizon: Count
     stride: Count = 1
+    every: Count | None = None
     metrics: tuple[str, ...] = Field(min_length=1)
     primary: str
     baselines: tuple[Named, ...] = ()
@@ -46,6 +49,11 @@ class Task(Card):
         if self.primary not in self.metrics:
             raise ValueError(f"primary {self.primary!r} is not among the metrics {', '.join(self.metrics)}")
         return self
+
+    def starts(self, stored: int) -> range:
+        """Where histories begin in a trajectory of so many stored frames: `first`, and what `every` adds."""
+        last = stored - (self.frames[-1] - self.first)
+        return range(self.first, max(last, self.first + 1), self.every or stored)
 
     @property
     def frames(self) -> range:

@@ -25,9 +25,9 @@ from .arrays import Array
 from .baselines.torch_model import Passport, Stepper, TorchModel, dump, load
 from .data import Batch, Normaliser, Pairs, Trajectories, Windows
 from .errors import ModelError
-from .feed import Feed, Opener, Stored, Streamed
+from .feed import Feed, Opener, Stored, Streamed, as_arrays, as_tensors, expect_alike
 from .model import models
-from .spec import Card, Count, DatasetSpec, Positive
+from .spec import Card, Count, Positive
 
 
 class Recipe(Card):
@@ -155,25 +155,30 @@ class _Run:
             seed=recipe.seed,
             training={"recipe": recipe.model_dump(mode="json"), "curve": []},
         )
-        look = {"history": recipe.history, "horizon": recipe.unroll, "stride": recipe.stride}
-        windows = {split: Windows(store, split, **look) for split in ("valid", *(() if streamed else ("train",)))}
         torch.manual_seed(recipe.seed)
         normaliser = Normaliser.measure(store, "valid" if streamed else "train", stride=recipe.stride)
         self._stepper: Stepper = kind.stepper(spec, self._passport, normaliser).to(self._device)
-        longest = self._stepper.leads
-        pairs = {split: Pairs(store, split, longest=longest, stride=recipe.stride) for split in windows if longest > 1}
         self._fit: Callable[..., None] | None = getattr(self._stepper.network, "fit", None)
-        if (pairs or self._fit) and (streamed or recipe.unroll > 1):
+        if (self._fit or self._stepper.leads > 1) and (streamed or recipe.unroll > 1):
             raise ModelError(f"{kind.__name__} learns from a store, not from a stream, and with unroll 1")
-        self._valid, self._train = (pairs or windows)["valid"], (pairs or windows).get("train")
-        seen = "a stream" if self._train is None else len(self._train)
-        self._passport.training["train_windows"] = seen
-        self._optimiser = torch.optim.AdamW(
-            self._stepper.parameters(), lr=0.0, weight_decay=recipe.weight_decay, fused=True
-        )
+        self._train, self._valid = None if streamed else self._windows(store, "train"), self._windows(store, "valid")
+        self._passport.training["train_windows"] = "a stream" if self._train is None else len(self._train)
+        weights = list(self._stepper.parameters())
+        real = all(weight.is_floating_point() for weight in weights)
+        self._optimiser = torch.optim.AdamW(weights, lr=0.0, weight_decay=recipe.weight_decay, fused=real)
         self._epoch, self._seconds, self._best, self._train_error = 0, 0.0, inf, inf
         self._feed: Feed
         self._flown: dict[str, Array] = {}  # a stream's part of the checkpoint
+
+    def _windows(self, store: Trajectories, split: str) -> Windows | Pairs:
+        """What the network is shown of a split: windows, or pairs of frames if it looks several steps ahead."""
+        recipe, kind, longest = self.recipe, self._passport.model, self._stepper.leads
+        most = max((len(store.times) - 1) // recipe.stride, 1)
+        if longest > most:
+            raise ModelError(f"{kind} looks {longest} steps ahead, and a member has {most}: lower its longest")
+        if longest == 1:
+            return Windows(store, split, history=recipe.history, horizon=recipe.unroll, stride=recipe.stride)
+        return Pairs(store, split, longest=longest, stride=recipe.stride)
 
     def feed(self, stream: Opener | None) -> Feed:
         """Open where the batches come from, after `resume`."""
@@ -181,7 +186,7 @@ class _Run:
             self._feed = Stored(self._train, self.recipe.batch_size, self.recipe.seed)
         elif stream is not None:
             flow = stream(self._flown or None)
-            _expect_alike(self._spec, flow.spec)
+            expect_alike(self._spec, flow.spec)
             self._feed = Streamed(flow, self.recipe.every)
         return self._feed
 
@@ -308,7 +313,7 @@ class _Run:
         """Weights, and the optimiser's moments under `optimiser.<parameter>.<name>`."""
         moments = self._optimiser.state_dict()["state"]
         flat = {f"optimiser.{i}.{name}": value for i, group in moments.items() for name, value in group.items()}
-        return self._stepper.state_dict() | flat | _tensors(self._feed.state())
+        return self._stepper.state_dict() | flat | as_tensors(self._feed.state())
 
     def resume(self) -> bool:
         """Take up the checkpoint of the same training, if there is one; true when nothing is left to do."""
@@ -319,7 +324,7 @@ class _Run:
         self._passport, tensors = self._same(self.state_path)
         weights = self._stepper.state_dict().keys()
         self._stepper.load_state_dict({name: tensors[name] for name in weights})
-        self._flown = _arrays(tensors)
+        self._flown = as_arrays(tensors)
         moments: dict[int, dict[str, Tensor]] = {}
         for key in (name for name in tensors.keys() - weights if name.startswith("optimiser.")):
             _, number, name = key.split(".")
@@ -362,31 +367,6 @@ def _aims(passport: Passport) -> dict[str, Any]:
     facts["training windows"] = passport.training.get("train_windows")
     facts |= passport.training.get("recipe", {})
     return {key: value for key, value in facts.items() if key not in {"threads", "device"}}
-
-
-def _expect_alike(stored: DatasetSpec, streamed: DatasetSpec) -> None:
-    """A stream's frames must be those that the store's model predicts; `ModelError` otherwise."""
-    for key in ("problem", "lengths", "output", "parameters", "times"):
-        one, other = (getattr(spec.grid if key == "lengths" else spec, key) for spec in (stored, streamed))
-        if one != other:
-            raise ModelError(
-                f"the stream of {streamed.name} and the store of {stored.name} differ in {key}: validate on a store "
-                f"of the same card, such as `pdebench generate {streamed.name} --members A:B`"
-            )
-
-
-def _tensors(state: Mapping[str, Array]) -> dict[str, Tensor]:
-    """A stream's state for a file of tensors; text as its bytes."""
-    plain = {name: np.frombuffer(str(v).encode(), np.uint8) if v.dtype.kind == "U" else v for name, v in state.items()}
-    return {f"stream.{name}": torch.from_numpy(np.array(value)) for name, value in plain.items()}
-
-
-def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
-    """The stream's state out of such a file."""
-    found = {name.removeprefix("stream."): t.numpy() for name, t in tensors.items() if name.startswith("stream.")}
-    if "campaign" in found:
-        found["campaign"] = np.array(found["campaign"].tobytes().decode())
-    return found
 
 
 def _json(options: dict[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from networks import OPTIONS, trainable
 from specs import tiny_spec, tiny_store
+from steady import toy_spec
 
+from pdebench.data import Normaliser
 from pdebench.errors import ModelError
 from pdebench.model import models
+from pdebench.problem import problem_of, starts_with
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -21,6 +25,7 @@ from pdebench.baselines.dilated_resnet import DilatedResNet, DilatedResNetModel 
 from pdebench.baselines.mgno import MgNOModel, VCycle  # noqa: E402
 from pdebench.baselines.refiner import RefinerModel  # noqa: E402
 from pdebench.baselines.sinenet import SineNetModel  # noqa: E402
+from pdebench.baselines.torch_model import Stepper  # noqa: E402
 from pdebench.baselines.unet import UNet, UNetModel  # noqa: E402
 from pdebench.train import Progress, Recipe, train  # noqa: E402
 
@@ -156,6 +161,30 @@ def test_refinement_is_repeatable_and_draws_none_of_the_common_numbers() -> None
     state = torch.get_rng_state()
     assert torch.equal(net(history, params), net(history, params))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_each_frame_of_a_roll_out_is_refined_from_other_noise() -> None:
+    """A network that says no noise leaves all of it: what is left must not add up coherently."""
+    one = [np.ones(1)] * 3
+    net = Stepper(network(RefinerModel), Normaliser(0 * one[0], *one[:2], *[np.zeros(2)] * 2, np.ones(2)), 2).eval()
+    for weight in net.parameters():
+        torch.nn.init.zeros_(weight)
+    history, params = given()
+    first, second, third = (f[:, 0] for f in net.roll_out(history, params, 3))
+    a, b = (second - first).detach().flatten(), (third - second).detach().flatten()
+    assert abs(float(a @ b / (a.norm() * b.norm()))) < 0.3  # 256 points, one noise for all samples: 4.8 std
+    assert torch.equal(net.roll_out(history, params, 3)[2][:, 0], third)
+
+
+@pytest.mark.parametrize("kind", [UNetModel, MgNOModel, DilatedResNetModel, SineNetModel])
+def test_convolutions_see_the_walls_of_a_steady_problem(kind: Any) -> None:
+    """With inputs that are the same everywhere, only the walls can make the answer vary."""
+    torch.manual_seed(0)
+    options = SMALL[kind] | ({"multipliers": (1, 2)} if kind is UNetModel else {})
+    net = kind.network(toy_spec(steady=True), **options).double().eval()
+    columns = len(starts_with(problem_of(toy_spec(steady=True))))
+    out = net(torch.ones(1, 1, columns, 12, 16).double(), torch.zeros(1, 1).double())
+    assert out.std() > 1e-3 * out.abs().max()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,7 +9,7 @@ import pytest
 from specs import tiny_spec, tiny_store
 
 from pdebench.arrays import Array, Index
-from pdebench.data import Normaliser, Windows
+from pdebench.data import Normaliser, Pairs, Windows
 from pdebench.errors import StoreError
 from pdebench.spec import DatasetSpec
 from pdebench.store import TrajectoryStore
@@ -35,6 +35,9 @@ class Ramp:
         out = np.broadcast_to(values[..., None, None], (*values.shape, *self.spec.store.shape))
         assert not out.flags.writeable
         return out
+
+    def read(self, into: Array, member: int, start: int, step: int) -> None:
+        into[...] = self.frames(member, start, start + (len(into) - 1) * step + 1, step)
 
 
 @pytest.fixture
@@ -203,3 +206,25 @@ def test_parameters_over_decades_are_taken_in_logarithms() -> None:
     np.testing.assert_allclose(measured.param_mean, [-np.log(10), 0.1])
     # The mean of three 0.1 is not quite 0.1, and must not count as spread.
     np.testing.assert_allclose(measured.param_std, [np.log(10) * np.sqrt(2 / 3), 1])
+
+
+def test_pairs_are_all_frames_with_all_later_ones_near_enough(ramp: Ramp) -> None:
+    pairs = Pairs(ramp, "train", longest=3)
+    assert len(pairs) == 2 * (4 + 3 + 2)  # members 0 and 2; of five frames
+    batch = pairs.batch(range(len(pairs)))
+    found = {
+        (int(a) // 100, int(a) % 100, int(b) % 100, round(4 * float(t)))
+        for a, b, t in zip(batch.history[:, 0, 0, 0, 0], batch.future[:, 0, 0, 0, 0], batch.times[:, 0], strict=True)
+    }
+    assert found == {(m, i, j, j - i) for m in (0, 2) for i in range(5) for j in range(i + 1, min(i + 4, 5))}
+    passed = np.concatenate([b.start for b in pairs.batches(4, seed=1)])
+    assert sorted(passed) == sorted(batch.start) and passed.tolist() != batch.start.tolist()
+
+
+def test_pairs_keep_the_stride_of_the_model(ramp: Ramp) -> None:
+    pairs = Pairs(ramp, "train", longest=2, stride=2)
+    assert sorted(pairs.batch(range(len(pairs))).times[:, 0]) == [0.5] * 6 + [1.0] * 2
+    with pytest.raises(StoreError, match="spans 7 frames"):
+        Pairs(ramp, "train", longest=3, stride=2)
+    with pytest.raises(ValueError, match="longest"):
+        Pairs(ramp, "train", longest=0)

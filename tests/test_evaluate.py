@@ -14,10 +14,11 @@ from specs import tiny_card, tiny_spec
 from pdebench import __version__, provenance
 from pdebench import model as models_module
 from pdebench.errors import CardError, ModelError, PdebenchError, StoreError
-from pdebench.evaluate import _picture, _Question, evaluate
+from pdebench.evaluate import _picture, evaluate
 from pdebench.generate import generate
 from pdebench.metrics import mean_score, metrics, per_sample
 from pdebench.picture import decode
+from pdebench.question import Question
 from pdebench.spec import parse
 from pdebench.store import TrajectoryStore
 from pdebench.task import Task, load_record
@@ -171,14 +172,14 @@ def test_a_model_sees_the_history_and_is_scored_on_the_rest(store, changes, give
 
 def test_invariants_get_each_members_own_parameters_and_the_last_given_frame(store, monkeypatch):
     monkeypatch.setattr(store, "params", lambda members: np.array([[0.0, 10.0**m] for m in members]))
-    asked = _Question(store, task(history=2, horizon=3))
-    members = np.array([5, 4, 6])
+    asked = Question(store, task(history=2, horizon=3))
+    items = asked.items(np.array([5, 4, 6]))
     monkeypatch.setattr(
         asked,
         "_invariants",
         lambda states, grid, params: {"mean": states.mean(axis=(-3, -2, -1)) * params["viscosity"]},
     )
-    context = asked.context(members, np.zeros((3, 1, 16, 16)))
+    context = asked.context(items, np.zeros((3, 1, 16, 16)), np.ones((16, 16), bool))
     found = context.invariants(np.ones((3, 7, 1, 16, 16)))["mean"]
     np.testing.assert_allclose(found, np.repeat([[1e5], [1e4], [1e6]], 7, axis=1))
     record = evaluate("persistence", store, task(history=2, horizon=3))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import xarray
 from pydantic import ValidationError
 from volumes import AIR, OPEN, RING, RK2, WATER, WENO, cells, march, sound
 
@@ -16,6 +18,7 @@ from pdebench.certify import certify, verify
 from pdebench.check import check
 from pdebench.errors import CardError, SolverError
 from pdebench.generate import generate
+from pdebench.layout import FAILED
 from pdebench.parallel import Serial
 from pdebench.solvers.finite_volume.boundary import Boundaries, fill, padded
 from pdebench.solvers.finite_volume.engine import NumpyEngine
@@ -269,6 +272,58 @@ def test_positivity_is_helped_and_counted(caplog: pytest.LogCaptureFixture) -> N
     assert march(smooth, cells(64), AIR, [0.1], **WENO).solver.limited[0] == 0
 
 
+@pytest.mark.parametrize("how", [{}, {"engine": "numpy"}])
+def test_the_store_knows_how_often_positivity_was_helped_and_check_says_so(tmp_path: Path, how: dict[str, Any]) -> None:
+    """Gas torn apart, in the compiled and in the NumPy steps: counted per member, through the store to `check`."""
+    torn: dict[str, Any] = {
+        "problem.initial_state": {"kind": "tube", "left": [1, -8, 0.4], "right": [1, 8, 0.4]},
+        "parameters.heat_capacity_ratio": {"value": 1.4},
+        "grid": {"shape": [100], "lengths": [1.0], "points": "centres"},
+        "store.shape": [100],
+        "times": {"start": 0.0, "step": 0.01, "frames": 4},
+        "samples": {"count": 1, "seed": 1, "unit": 1},
+        "splits": {"test": [0, 1]},
+        **{f"solver.{name}": value for name, value in how.items()},
+    }
+    spec = load_spec("cns1d_shock", torn)
+    generate(spec, tmp_path / "s.zarr")
+    store = TrajectoryStore.open(tmp_path / "s.zarr")
+    (count,) = store.effort()["limited"]
+    assert count > 0
+    with xarray.open_zarr(tmp_path / "s.zarr") as seen:
+        assert seen["limited"].values.tolist() == [count]
+    said = [f for f in check(store) if f.check == "limited"]
+    assert [f.severity for f in said] == ["warning" if count > 1e-3 * store.effort()["steps"][0] * 100 else "ok"]
+    assert f"kept physical by force {count} times in {store.effort()['steps'][0]} steps" in said[0].message
+
+
+def test_a_member_that_leaves_physics_is_kept_with_its_reason_and_the_campaign_goes_on(tmp_path: Path) -> None:
+    """Members 1 and 3 start with streams that part faster than gas can follow, without limits; the others do not."""
+    hard: dict[str, Any] = {
+        "problem.initial_state": {
+            "kind": "random_tube",
+            "density": [1.0, 1.0],
+            "velocity": [-60.0, 60.0],
+            "pressure": [0.4, 0.4],
+            "subcells": 1,
+        },
+        "grid": {"shape": [64], "lengths": [2.0], "points": "centres"},
+        "store.shape": [64],
+        "times": {"start": 0.0, "step": 0.01, "frames": 3},
+        "samples": {"count": 12, "seed": 3, "unit": 2},
+        "splits": {"test": [0, 12]},
+        "solver.cfl": 1.0,
+        "solver.limiter": "none",
+    }
+    summary = generate(load_spec("cns1d_shock", hard), tmp_path / "s.zarr")
+    store = TrajectoryStore.open(tmp_path / "s.zarr")
+    assert 0 < summary.failed < 12
+    assert summary.done + summary.failed == 12
+    for status, why in zip(store.status(), store.reasons(), strict=True):
+        told = re.fullmatch(r"at t = 0\.0[0-9.e-]* (density|pressure) is \S+ in cell \(\d+,\) of \(64,\)", why)
+        assert bool(told) == (status == FAILED), why
+
+
 # The parts
 
 
@@ -338,6 +393,40 @@ def test_ghost_cells() -> None:
 def test_contradictory_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         FiniteVolumeCard(**options)
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        (
+            ShallowWater(initial_state=SEA, boundaries={"x": ({"inflow": (1.0,)}, "outflow")}),
+            "give depth, velocity_x, 2",
+        ),
+        (
+            ShallowWater(initial_state=SEA, boundaries={"x": ({"inflow": (-1, 0)}, "outflow")}),
+            "depth of the inflow is -1",
+        ),
+        (
+            CompressibleEuler(initial_state=GAS, boundaries={"x": ("outflow", {"inflow": (1, 0, 0)})}),
+            "pressure of the inflow is 0: it must be positive",
+        ),
+        (
+            InviscidBurgers(initial_state={"kind": "sine_series"}, boundaries={"x": (STILL[0], {"wall": (0.0,)})}),
+            "holds gas or water, not velocity alone",
+        ),
+    ],
+)
+def test_sides_that_do_not_fit_what_flows_are_refused(problem: Any, message: str) -> None:
+    with pytest.raises(CardError, match=message):
+        FiniteVolumeCard(flux="hll").build(problem, cells(16), cells(16), Serial())
+
+
+def test_a_negative_depth_is_refused_by_name() -> None:
+    problem, grid = ShallowWater(initial_state=SEA, boundaries=sides(RING, 2)), cells(8, 8)
+    state = problem.initial(grid, WATER, np.random.default_rng(0))[None]
+    state[0, 0, 4, 1] = -0.02
+    _, solver = march(problem, grid, WATER, [0.0, 0.1], states=state)
+    assert solver.costs()[0].reason == "initially depth is -0.02 in cell (4, 1) of (8, 8)"
 
 
 def test_contradictory_sides_are_refused() -> None:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy.linalg import eig
-from volumes import AIR, OPEN, RING, RK2, WATER, WENO, cells, march, order, sound
+from volumes import AIR, OPEN, RING, RK2, WATER, WENO, cells, double_mach, march, order, sound
 
 from pdebench import solve
 from pdebench.arrays import Array
 from pdebench.certify import certify
 from pdebench.check import check
+from pdebench.errors import CardError
 from pdebench.generate import generate
 from pdebench.parallel import Serial
 from pdebench.solvers.finite_volume.boundary import Boundaries
@@ -22,6 +23,7 @@ from pdebench.solvers.finite_volume.gas import CompressibleEuler, CompressibleNa
 from pdebench.solvers.finite_volume.gravity import GravitySystem
 from pdebench.solvers.finite_volume.residual import Space
 from pdebench.solvers.finite_volume.riemann import flux_called
+from pdebench.solvers.finite_volume.solver import FiniteVolumeCard
 from pdebench.solvers.finite_volume.water import ShallowWater
 from pdebench.solvers.spectral.navier_stokes_3d import NavierStokes3D
 from pdebench.solvers.spectral.solver import SpectralCard
@@ -57,26 +59,26 @@ def fastest_growth(mach: float, k: float, modes: int = 16) -> tuple[complex, Arr
 
 
 def test_a_shear_layer_grows_as_linear_theory_has_it() -> None:
-    """Kelvin–Helmholtz at Mach 0.4 in a ring twice as long as it is high: growth of the eigenmode between two times."""
+    """Kelvin–Helmholtz at Mach 0.4 in a ring twice as long as it is high: the eigenmode's rate, to second order."""
     mach, k, errors = 0.4, np.pi, []
     rate, shape, modes = fastest_growth(mach, k)
     assert rate.real > 0.3
     assert fastest_growth(mach, k, 24)[0].real == pytest.approx(rate.real, abs=1e-6)
-    for n in (16, 32):
+    for n in (64, 128):
         grid = Grid(shape=(n, 2 * n), lengths=(1.0, 2.0), points="centres")
         y, x = grid.coordinates()
         waves = np.exp(2j * np.pi * np.multiply.outer(y, modes))
         change = 1e-4 * (np.einsum("yxn,fn->fyx", waves, shape) * np.exp(1j * k * x)).real
         base = np.stack([np.ones(grid.shape), mach * np.sin(2 * np.pi * y), 0 * y, np.full(grid.shape, 1 / 1.4)])
         problem = CompressibleEuler(initial_state=STILL, boundaries={"x": RING, "y": RING})
-        frames = sound(march(problem, grid, AIR, [0, 0.5, 1.5], states=(base + change)[None], limiter="none", **RK2))
+        frames = sound(march(problem, grid, AIR, [0, 0.5, 1.5], states=(base + change)[None], limiter="none"))
         size = [np.abs(np.mean(frame[0, 2] * np.exp(-1j * k * x), axis=1)).max() for frame in frames]
-        errors.append(float(np.log(size[2] / size[1]) - rate.real))
-    assert np.abs(errors).max() < 0.01 * rate.real, errors
+        errors.append(abs(float(np.log(size[2] / size[1]) - rate.real)))
+    assert order(errors) == pytest.approx(2.0, abs=0.15), errors
 
 
 def test_taylor_green_at_low_mach_decays_as_incompressible_flow_does() -> None:
-    """3D, Re 10, Mach 0.2, against the spectral solver at the same time: kinetic energy, to second order in space."""
+    """3D, Re 10, Mach 0.2, against the spectral solver at the same time: kinetic energy, to second order at least."""
     viscosity, time, lost = 0.1, 0.5, []
     fine = Grid(shape=(16,) * 3, lengths=(2 * np.pi,) * 3)
     truth = NavierStokes3D(initial_state={"kind": "taylor_green"})
@@ -94,8 +96,7 @@ def test_taylor_green_at_low_mach_decays_as_incompressible_flow_does() -> None:
         w = np.stack([np.ones(grid.shape), *u, pressure])[None]
         last = sound(march(problem, grid, params, [time], states=w, limiter="none", flux="roe", **RK2))[0, 0]
         lost.append(abs(float((last[0] * last[1:4] ** 2).sum() / (w[0, 1:4] ** 2).sum()) - kept))
-    assert lost[1] < 0.05, (kept, lost)
-    assert order(lost) > 1.7, lost
+    assert order(lost) > 1.85, (kept, lost)
 
 
 def test_couette_flow_starts_as_diffusion_has_it() -> None:
@@ -118,7 +119,7 @@ def test_couette_flow_starts_as_diffusion_has_it() -> None:
 
 
 def test_waves_in_a_gas_that_a_shock_has_crossed() -> None:
-    """Shu & Osher (1989), J. Comput. Phys. 83, 32, example 8: against a fine grid; WENO keeps what MUSCL smears."""
+    """Shu & Osher (1989), J. Comput. Phys. 83, 32, example 8, 400 cells: the more accurate keep more of the waves."""
 
     def run(n: int, **how: Any) -> Array:
         grid = cells(n, length=10.0)
@@ -132,10 +133,127 @@ def test_waves_in_a_gas_that_a_shock_has_crossed() -> None:
     fine = run(3200)
     errors = {}
     for name, how in (("weno", WENO), ("muscl", {}), ("minmod", {"limiter": "minmod"})):
-        errors[name] = [float(np.abs(run(n, **how) - fine.reshape(n, -1).mean(axis=1)).mean()) for n in (200, 400)]
-        assert errors[name][1] < errors[name][0]
-    assert errors["weno"][1] < errors["muscl"][1] < errors["minmod"][1], errors
-    assert order(errors["weno"]) > 1, errors  # what the shock allows; others do not resolve the waves yet
+        errors[name] = float(np.abs(run(400, **how) - fine.reshape(400, -1).mean(axis=1)).mean())
+    assert errors["weno"] < errors["muscl"] < errors["minmod"], errors
+
+
+def behind_a_shock(mach: float, gamma: float) -> tuple[Array, float, float, float]:
+    """State behind a shock in gas with ρ = p = 1, its speed, and what a small wave of ρ before it leaves there.
+
+    Of a density wave of height one: the height of the wave that the gas carries, and of the sound, in density. The jump
+    conditions of Rankine and Hugoniot, linearised; sound that runs with the shock does not start from it
+    (McKenzie & Westphal 1968, Phys. Fluids 11, 2350).
+    """
+
+    def jump(rho: float, s: float) -> Array:
+        square = s**2 * rho / gamma
+        dense = rho * (gamma + 1) * square / ((gamma - 1) * square + 2)
+        return np.array([dense, s * (1 - rho / dense), 1 + 2 * gamma / (gamma + 1) * (square - 1)])
+
+    s, e = mach * np.sqrt(gamma), 1e-6
+    state = jump(1, s)
+    by_density, by_speed = (jump(1 + e, s) - jump(1 - e, s)) / (2 * e), (jump(1, s + e) - jump(1, s - e)) / (2 * e)
+    sound_speed = np.sqrt(gamma * state[2] / state[0])
+    with_it = np.array([0, state[0] * sound_speed, 1])  # δp + ρc δu
+    change = by_density - by_speed * (with_it @ by_density) / (with_it @ by_speed)
+    heard = change[2] / sound_speed**2
+    return state, float(s), float(change[0] - heard), float(heard)
+
+
+def test_a_shock_makes_of_small_waves_what_linear_theory_says() -> None:
+    """Mach 3 into ρ = 1 ± 0.01 sin 5x/2: half the difference of both, beyond the shock, is the linear response."""
+    time, k, (state, s, carried, heard) = 1.8, 2.5, behind_a_shock(3.0, 1.4)
+    assert state == pytest.approx([3.857143, 2.629369, 10.33333], rel=1e-6)  # as Shu & Osher have it
+    speeds = (state[1], state[1] - np.sqrt(1.4 * state[2] / state[0]))
+    problem, errors = CompressibleEuler(initial_state=STILL, boundaries={"x": OPEN}), []
+    for n in (400, 800):
+        grid = cells(n, length=10.0)
+        x = grid.axes()[0]
+        left, ends = x < 1, []
+        for height in (0.01, -0.01):
+            rho = np.where(left, state[0], 1 + height * np.sin(k * x))
+            w = np.stack([rho, np.where(left, state[1], 0), np.where(left, state[2], 1)])[None]
+            ends.append(sound(march(problem, grid, AIR, [time], states=w))[0, 0, 0])
+        response = (ends[0] - ends[1]) / 0.02
+        # When the shock was where each wave that is now at x began.
+        begun = [(x - 1 - v * time) / (s - v) for v in speeds]
+        true = sum(a * np.sin(k * (1 + s * t)) for a, t in zip((carried, heard), begun, strict=True))
+        inside = (x > 1 + state[1] * time + 0.5) & (x < 1 + s * time - 0.5)
+        errors.append(float(np.linalg.norm((response - true)[inside]) / np.linalg.norm(true[inside])))
+    assert order(errors) > 0.9, errors  # what a captured shock allows: it lies within a cell
+
+
+def test_an_oblique_shock_crosses_the_box_unhindered_by_sides_that_it_moves_along() -> None:
+    """Between two sides along which the jump moves: it stays a straight front, where it must be, to first order."""
+    errors = []
+    for n in (15, 30):
+        (found,) = double_mach.density(n, (0.1,), wall=False)
+        y, x = cells(8 * n, 32 * n).coordinates()  # subcells of a box of 4 by 1
+        true = np.where(4 * x < 1 / 6 + (y + 2.0) / np.sqrt(3), 8.0, 1.4)
+        errors.append(float(np.abs(found - true.reshape(n, 8, 4 * n, 8).mean(axis=(1, 3))).mean()))
+        assert found.min() > 1.4 - 1e-9
+    assert order(errors) > 0.85, errors
+
+
+def test_double_mach_reflection_grows_in_proportion_to_time() -> None:
+    """Woodward & Colella's wedge has no length of its own: the stem's foot runs from its edge at one speed.
+
+    Their figures show it at x = 2.8 ± 0.05 at t = 0.2; the front of an unreflected shock would be at 2.48.
+    """
+    n = 30
+    frames = double_mach.density(n, (0.1, 0.2))
+    foot = [(np.flatnonzero(rho[0] > 5).max() + 1) / n for rho in frames]
+    assert foot[1] - double_mach.EDGE == pytest.approx(2 * (foot[0] - double_mach.EDGE), abs=2 / n)
+    assert foot[1] == pytest.approx(2.8, abs=0.05 + 1 / n)
+    top = [(np.flatnonzero(rho[-1] > 5).max() + 1) / n for rho in frames]  # the incident shock, undisturbed
+    assert top == pytest.approx([1 / 6 + (1 + 20 * t) / np.sqrt(3) for t in (0.1, 0.2)], abs=1.5 / n)
+
+
+def test_sides_in_parts_are_what_their_parts_are() -> None:
+    """Two parts of one kind are that kind, to the bit; parts that differ act where they are."""
+    gas = {"kind": "random_gas", "density": (1, 1), "pressure": (1, 1), "variation": 0.2, "mach": 0.5, "modes": 2}
+    whole, parts, half = (
+        CompressibleEuler(initial_state=gas, boundaries={"x": OPEN, "y": (low, "reflecting")})
+        for low in (
+            "reflecting",
+            {"parts": [[0.4, "reflecting"], [1.0, "reflecting"]]},
+            {"parts": [[0.5, "reflecting"], [1.0, "outflow"]]},
+        )
+    )
+    grid = cells(16, 16)
+    start = whole.initial(grid, AIR, np.random.default_rng(0))[None]
+    one, two, three = (sound(march(p, grid, AIR, [0.02], states=start, engine="numpy")) for p in (whole, parts, half))
+    np.testing.assert_array_equal(one, two)
+    changed = np.abs(three - one)[0, 0].max(axis=0) > 1e-12
+    assert changed[0, 8:].all()
+    assert not changed[:, :4].any()  # two cells a step, two steps: news has not come so far
+    assert not changed[8:].any()
+
+
+@pytest.mark.parametrize(
+    ("low", "message"),
+    [
+        ({"parts": [[1.0, "outflow"]]}, "has two at least"),
+        ({"parts": [[0.5, "outflow"], [0.4, "reflecting"]]}, "each ending beyond the one before"),
+        ({"parts": [[0.5, "periodic"], [1.0, "reflecting"]]}, "a part of a side cannot be periodic"),
+    ],
+)
+def test_parts_that_contradict_are_refused(low: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Boundaries(x=RING, y=(low, "outflow"))
+
+
+def test_uneven_sides_that_do_not_fit_are_refused() -> None:
+    jump = {"behind": (1, 0, 1), "ahead": (1, 0, 1), "at": 0, "speed": 1}
+    with pytest.raises(ValidationError, match="needs a 2D box, not 1D"):
+        Boundaries(x=(jump, "outflow"))
+    parts = {"parts": [[0.5, "outflow"], [2.0, "reflecting"]]}
+    problem = CompressibleEuler(initial_state=STILL, boundaries={"x": OPEN, "y": (parts, "outflow")})
+    with pytest.raises(CardError, match="the parts of a side of length 1 end at 2"):
+        FiniteVolumeCard().build(problem, cells(8, 8), cells(8, 8), Serial())
+    problem = CompressibleEuler(initial_state=STILL, boundaries={"x": OPEN, "y": (jump, "outflow")})
+    with pytest.raises(CardError, match="must give density, velocity_x, velocity_y, pressure, 4 numbers"):
+        FiniteVolumeCard().build(problem, cells(8, 8), cells(8, 8), Serial())
 
 
 # Water, smooth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pdebench.certify import certify, verify
 from pdebench.check import check
 from pdebench.errors import CardError, SolverError
 from pdebench.generate import generate
+from pdebench.parallel import Serial
 from pdebench.sample import parameters
 from pdebench.solvers.finite_volume.boundary import Boundaries
 from pdebench.solvers.finite_volume.laws import LinearAdvection, ViscousBurgers
@@ -91,6 +93,33 @@ def test_a_uniform_density_follows_the_logistic_curve() -> None:
     np.testing.assert_allclose(
         frames[:, 0, 0], np.tile((0.2 * grown / (1 + 0.2 * (grown - 1)))[:, None], 32), rtol=1e-12
     )
+
+
+def test_a_density_below_zero_leaves_for_infinity_and_is_not_taken_back() -> None:
+    """The logistic formula has a pole at t = ln((1 − u)/−u)/ρ and is positive beyond it: a solution that is none."""
+    problem = ReactionDiffusion(initial_state=SINES, boundaries=X)
+    start = np.stack([np.full((1, 32), 0.2), np.full((1, 32), -0.2)])
+    run = march(problem, cells(32), {"diffusivity": 0.5, "growth": 5.0}, [0, 0.3, 0.4, 1.0], states=start, **HLL)
+    good, bad = run.solver.costs()
+    assert not good.reason
+    assert re.match(r"at t = 0.3\d* density is nan in cell \(\d+,\) of \(32,\)", bad.reason)
+    grown = np.exp(5 * 0.3)
+    assert run.frames[1, 1, 0] == pytest.approx(-0.2 * grown / (1 - 0.2 * (grown - 1)))
+    assert np.isnan(run.frames[2:, 1]).all()
+
+
+def test_stiff_cards_take_no_small_steps() -> None:
+    """A frame of each, at the largest coefficients; explicit steps of D Δt ≤ h²/2 would be 100 000 and 10."""
+    fisher = {"diffusivity": 5.0, "growth": 10.0}
+    nagumo = {"diffusivity_u": 0.001, "diffusivity_v": 0.005, "threshold": 0.005}
+    for name, params in (("reaction_diffusion1d", fisher), ("diffusion_reaction2d", nagumo)):
+        spec = load_spec(name)
+        problem, card = solve.prepare(spec)
+        start = problem.initial(spec.grid, params, np.random.default_rng(0))
+        solver = card.build(problem, spec.grid, spec.output, Serial())
+        own = {key: np.array([value]) for key, value in params.items()}
+        list(solver.trajectories(start[None], own, np.array([spec.times.step])))
+        assert 1 <= solver.costs()[0].steps <= 2, name
 
 
 @pytest.mark.parametrize("law", ["fisher", "fitzhugh"])
@@ -179,6 +208,9 @@ def test_random_sines_are_folded_cut_and_normalised_as_asked() -> None:
     draw = [both.values(grid, np.random.default_rng(i)) for i in range(20)]
     assert all((u >= 0).all() or (u <= 0).all() for u in draw)
     assert all(0 < np.count_nonzero(u) < 200 for u in draw)
+    cut = RandomSines(kind="random_sines", folded=0, windowed=1)
+    kept = [np.count_nonzero(cut.values(grid, np.random.default_rng(i))) for i in range(500)]  # five begin beyond 0.9
+    assert min(kept) >= 0.1 * 200 - 1
     densities = [norm.values(grid, np.random.default_rng(i)) for i in range(20)]
     assert all(u.min() >= 0 and u.max() <= 1 for u in densities)
     with pytest.raises(CardError, match="1D"):

@@ -14,9 +14,12 @@ from pdebench.store import TrajectoryStore
 from pdebench.task import load_task
 
 
-@pytest.mark.parametrize("name", ["swe2d_radial_dam_break", "euler2d_kh_demo"])
-def test_a_board_ranks_the_classical_solver_by_its_grid(name: str, tmp_path: Path) -> None:
-    small = {"grid.shape": [64, 64], "store.shape": [32, 32], "times.frames": 4, "times.step": 0.1}
+@pytest.mark.parametrize(
+    ("name", "axes"),
+    [("swe2d_radial_dam_break", 2), ("euler2d_kh_demo", 2), ("advection1d", 1), ("burgers1d", 1), ("cns1d_shock", 1)],
+)
+def test_a_board_ranks_the_classical_solver_by_its_grid(name: str, axes: int, tmp_path: Path) -> None:
+    small = {"grid.shape": [64] * axes, "store.shape": [32] * axes, "times.frames": 4, "times.step": 0.1}
     few = {"samples.count": 2, "samples.unit": 2, "splits": {"test": [0, 2]}}
     task = load_task(name)
     spec = load_spec(task.dataset, small | few)
@@ -28,8 +31,8 @@ def test_a_board_ranks_the_classical_solver_by_its_grid(name: str, tmp_path: Pat
     errors = [
         evaluate(model, store, asked, options=options).scores[task.primary]
         for model, options in (
-            ("classical", {"shape": [32, 32]}),
-            ("classical", {"shape": [16, 16]}),
+            ("classical", {"shape": [32] * axes}),
+            ("classical", {"shape": [16] * axes}),
             ("persistence", {}),
         )
     ]

@@ -51,7 +51,7 @@ def test_the_readme_of_a_dataset_says_what_its_card_says(folder):
     assert (folder / "README.md").read_text() == readme(load_spec(folder / "card.yaml")), (
         f"stale: pdebench describe {folder.name} --write"
     )
-    assert (folder / "picture.png").stat().st_size > 5000
+    assert (folder / "picture.png").stat().st_size > 3000
 
 
 BOARDS = sorted({path.parent.parent for path in (ROOT / "leaderboards").glob("*/records/*.json")})

@@ -19,7 +19,8 @@ from pdebench.errors import CardError, ModelError, SolverError, StoreError
 from pdebench.evaluate import evaluate
 from pdebench.generate import generate
 from pdebench.model import build_model
-from pdebench.plot import plot_initial, plot_member
+from pdebench.plot import plot_member
+from pdebench.portrait import portrait
 from pdebench.problem import Frame, Given, Outcome
 from pdebench.store import TrajectoryStore
 from pdebench.task import Task
@@ -310,7 +311,7 @@ def test_pictures_and_pages_show_the_inputs(tmp_path, steady):
     assert ("none: one steady solution per member" in page) == steady
     frames = 1 if steady else 4
     assert f"| size | {7 * (frames + 2) * 12 * 16 * 4 / 1e9:.3g} GB in units of 3 members |" in page
-    for path in (plot_member(store, 0, tmp_path / "m.png"), plot_initial(store.spec, tmp_path / "i.png")):
+    for path in (plot_member(store, 0, tmp_path / "m.png"), portrait(store.spec, tmp_path / "i.png")):
         assert path.stat().st_size > 5000
 
 

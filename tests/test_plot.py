@@ -15,8 +15,11 @@ from PIL import Image, ImageSequence
 from specs import exposed, tiny_spec, tiny_store
 from toys import heat_card
 
-from pdebench import plot
+from pdebench import plot, sample, solve
 from pdebench.errors import PdebenchError, StoreError
+from pdebench.generate import generate
+from pdebench.portrait import _small, portrait
+from pdebench.spec import load_spec
 from pdebench.store import TrajectoryStore
 
 
@@ -91,9 +94,53 @@ def test_fields_of_any_dimension_are_drawn(tmp_path: Path, drawn: list[Figure], 
     assert pixels(path).std() > 0.02
 
 
-def test_an_initial_state_is_drawn_from_the_card_alone(tmp_path: Path, drawn: list[Figure]) -> None:
-    plot.plot_initial(tiny_spec(grid__shape=[48, 48]), tmp_path / "initial.png")
-    assert drawn[0].axes[0].images[0].get_array().shape == (48, 48)
+def test_a_portrait_shows_what_the_card_becomes_in_a_small_file(tmp_path: Path, drawn: list[Figure]) -> None:
+    """From the first to the last frame of the card, as its store would have them; smaller where that is asked for."""
+    spec = tiny_spec(times__frames=9, times__step=0.25)
+    portrait(spec, tmp_path / "own.png")
+    *panels, _ = drawn[0].axes
+    assert [axes.get_title() for axes in panels] == [f"t = {t:g}" for t in (0, 0.5, 1, 1.5, 2)]
+    generate(spec, tmp_path / "store")
+    frames = TrajectoryStore.open(tmp_path / "store").frames(0)[::2, 0]
+    for axes, frame in zip(panels, frames, strict=True):
+        # Steps that land on other times: the same to the error of the steps, which is below 1e-3.
+        assert np.asarray(axes.images[0].get_array()) == pytest.approx(frame, abs=1e-3 * np.abs(frame).max())
+    assert 5000 < (tmp_path / "own.png").stat().st_size <= 60_000
+    portrait(spec, tmp_path / "small.png", shape=(14, 14))
+    assert drawn[-1].axes[0].images[0].get_array().shape == (14, 14)
+    assert drawn[-1].get_suptitle() == "solved at 14 × 14 for this picture"
+
+
+def test_a_portrait_on_a_line_shows_space_and_time(tmp_path: Path, drawn: list[Figure]) -> None:
+    spec = load_spec("advection1d", {"grid.shape": [64], "store.shape": [64]})
+    portrait(spec, tmp_path / "line.png")
+    axes, bar = drawn[0].axes
+    image = axes.images[0]
+    assert image.get_array().shape == (101, 64)
+    assert image.get_extent() == [0, 1, 0, 2]
+    first = sample.initial(spec, solve.prepare(spec)[0], 0)[0]
+    assert np.asarray(image.get_array())[0] == pytest.approx(first, abs=1e-12)
+    assert (axes.get_xlabel(), axes.get_ylabel(), bar.get_ylabel()) == ("x", "time", "concentration")
+
+
+def test_a_portrait_of_a_member_that_fails_is_refused_with_its_reason(tmp_path: Path) -> None:
+    spec = load_spec("cns1d_shock", {"grid.shape": [512], "store.shape": [64], "solver.max_steps": 2})
+    with pytest.raises(PdebenchError, match="member 0 of cns1d_shock cannot be drawn: .* more than 2 steps"):
+        portrait(spec, tmp_path / "x.png")
+    with pytest.raises(PdebenchError, match=r"cns1d_shock has a grid of 1 axes, so no picture at \(8, 8\)"):
+        portrait(spec, tmp_path / "x.png", shape=(8, 8))
+    with pytest.raises(PdebenchError, match="a portrait is a .png, not '.svg'"):
+        portrait(spec, tmp_path / "x.svg")
+
+
+def test_a_portrait_that_would_be_large_is_drawn_coarser(tmp_path: Path) -> None:
+    """Noise of 360 by 360 dots takes more than 60 kB in any 128 colours."""
+    figure = Figure(figsize=(4, 4))
+    figure.figimage(np.random.default_rng(0).random((360, 360, 3)))
+    _small(figure, tmp_path / "noise.png")
+    assert (tmp_path / "noise.png").stat().st_size <= 60_000
+    with Image.open(tmp_path / "noise.png") as image:
+        assert image.width < 360
 
 
 def test_spectra_have_the_power_of_the_field(store: TrajectoryStore, tmp_path: Path, drawn: list[Figure]) -> None:

@@ -195,7 +195,7 @@ def test_a_budget_in_seconds_ends_within_an_epoch(
         "_update",
         lambda self, batch, learning_rate: updates.append(learning_rate) or update(self, batch, learning_rate),
     )
-    budget = recipe(epochs=None, seconds=13.0)
+    budget = recipe(epochs=None, seconds=13.0, learning_rate=1e-2)
     train("fno", store, tmp_path / "fno.safetensors", budget, options=OPTIONS, report=seen.append)
     assert seen[-1].done == 1
     assert len(updates) < 12
@@ -262,6 +262,42 @@ def test_what_cannot_be_trained_is_refused(store: TrajectoryStore, tmp_path: Pat
 def test_a_recipe_must_end() -> None:
     with pytest.raises(CardError, match="give epochs, seconds, or both"):
         parse(Recipe, {}, where="recipe")
+
+
+def test_the_model_says_its_learning_rate_unless_the_recipe_does(store: TrajectoryStore, tmp_path: Path) -> None:
+    for rate, expected in ((None, FNOModel.learning_rate), (3e-4, 3e-4)):
+        out = train(
+            "fno", store, tmp_path / f"{rate}.safetensors", recipe(epochs=1, learning_rate=rate), options=OPTIONS
+        )
+        assert load(out)[0].training["recipe"]["learning_rate"] == expected
+
+
+def test_patience_ends_a_training_that_gets_no_better(
+    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that was interrupted while it waited."""
+    monkeypatch.setattr(train_module._Run, "_validate", lambda self: [0.5, 0.3, 0.4, 0.4, 0.2, 0.1][self._epoch])
+    seen: list[Progress] = []
+
+    def stop_after_three(progress: Progress) -> None:
+        if progress.epoch == 3:
+            raise Killed
+
+    out, budget = tmp_path / "fno.safetensors", recipe(epochs=6, patience=2)
+    with pytest.raises(Killed):
+        train("fno", store, out, budget, options=OPTIONS, report=stop_after_three)
+    train("fno", store, out, budget, options=OPTIONS, report=seen.append)
+    assert [(p.epoch, p.done) for p in seen] == [(4, 1.0)]
+    assert (load(out)[0].epochs, load(out)[0].valid_error) == (2, 0.3)
+
+
+def test_the_clock_of_the_processor_stands_still_while_others_work(
+    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_module, "process_time", lambda: 5.0)
+    budget = recipe(epochs=3, seconds=1e-3, clock="cpu")
+    passport, _ = load(train("fno", store, tmp_path / "fno.safetensors", budget, options=OPTIONS))
+    assert (passport.training_seconds, len(passport.training["curve"])) == (0.0, 3)
 
 
 def test_threads_are_given_back(store: TrajectoryStore, tmp_path: Path) -> None:

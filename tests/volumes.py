@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +12,11 @@ from pdebench.arrays import Array
 from pdebench.parallel import Serial
 from pdebench.solvers.finite_volume.solver import FiniteVolumeCard, FiniteVolumeSolver
 from pdebench.spec import Grid
+
+_found = spec_from_file_location("double_mach", Path(__file__).parent.parent / "docs/draw_double_mach.py")
+assert _found and _found.loader
+double_mach: Any = module_from_spec(_found)  # the example of the docs
+_found.loader.exec_module(double_mach)
 
 OPEN = ("outflow", "outflow")
 RING = ("periodic", "periodic")

@@ -91,6 +91,20 @@ def joined(windows: Tensor, space: Sequence[int], side: int) -> Tensor:
     return split.permute(order).reshape(batch, *space, windows.shape[-1])
 
 
+def merged(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
+    """Each cell of `side` points along each axis as one; `(b, *space, c)` -> `(b, *space / side, c')`."""
+    space = [n // side for n in x.shape[1:-1]]
+    out: Tensor = linear(cut(x, side).flatten(1)).reshape(len(x), *space, -1)
+    return out
+
+
+def parted(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
+    """Each point as a cell of `side` along each axis; `(b, *space, c)` -> `(b, *side * space, c')`."""
+    space = [n * side for n in x.shape[1:-1]]
+    cells = linear(x).reshape(-1, side ** len(space), linear.out_features // side ** len(space))
+    return joined(cells, space, side)
+
+
 def norm(channels: int) -> nn.Module:
     """Over groups of channels and space, so that it does not see the batch."""
     return nn.GroupNorm(next(groups for groups in (8, 4, 2, 1) if channels % groups == 0), channels)

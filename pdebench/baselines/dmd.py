@@ -44,16 +44,14 @@ class Linear(nn.Module):
         """Least squares on all of `train`, with as many modes and as much shrinkage as are best on `valid`."""
         modes = _leading(train, len(self.modes))
         gram, cross = _normal_equations(train, modes)
+        there = _normal_equations(valid, modes)
         counts = {0, len(modes), *(2**k for k in range(len(modes).bit_length()))}
-        tries = [
-            _solved(gram, cross, len(modes), count=count, ridge=ridge)
-            for count in sorted(counts)
-            for ridge in SHRINKAGE
-        ]
-        answer = tries[int(_errors(valid, modes, tries).argmin())]
-        for parameter, rows in zip(self.parameters(), (modes, *answer.split(len(modes))), strict=True):
+        tries = (_solved(gram, cross, len(modes), count=n, ridge=ridge) for n in sorted(counts) for ridge in SHRINKAGE)
+        answer = min(tries, key=lambda answer: _excess(answer, *there))
+        rows = (modes, answer[: len(modes)], answer[len(modes) :])
+        for parameter, fitted in zip(self.parameters(), rows, strict=True):
             parameter.zero_()
-            parameter[: len(rows)] = rows.to(parameter)
+            parameter[: len(fitted)] = fitted.to(parameter)
 
 
 def _with_one(params: Tensor) -> Tensor:
@@ -105,13 +103,9 @@ def _solved(gram: Tensor, cross: Tensor, modes: int, *, count: int, ridge: float
     return answer
 
 
-def _errors(batches: Batches, modes: Tensor, tries: list[Tensor]) -> Tensor:
-    """Squared error of each try."""
-    total = torch.zeros(len(tries))
-    for history, params, wanted in batches():
-        z = torch.cat([history.flatten(1).double() @ modes.T, _with_one(params.double())], dim=1)
-        total += torch.stack([(z @ answer - wanted.flatten(1)).square().sum() for answer in tries])
-    return total
+def _excess(answer: Tensor, gram: Tensor, cross: Tensor) -> float:
+    """‖Z answer − Y‖² − ‖Y‖²: below zero where it is better than persistence."""
+    return float((answer * (gram @ answer - 2 * cross)).sum())
 
 
 class DMDModel(TorchModel):

@@ -20,7 +20,8 @@ from pdebench.errors import ModelError
 from pdebench.problem import is_steady, problem_of
 from pdebench.spec import DatasetSpec
 
-from .blocks import Padding, channels, conv, cut, expect_divisible, frames_and_constants, joined, padding_of
+from . import blocks
+from .blocks import Padding, conv, cut, joined
 from .torch_model import TorchModel
 
 
@@ -30,8 +31,8 @@ class TimedNorm(nn.LayerNorm):
     def __init__(self, width: int) -> None:
         super().__init__(width, elementwise_affine=False)
         self.of_time = nn.Linear(1, 2 * width)
-        nn.init.zeros_(self.of_time.weight)
-        nn.init.zeros_(self.of_time.bias)
+        for weight in self.of_time.parameters():
+            nn.init.zeros_(weight)
 
     def timed(self, x: Tensor, lead: Tensor) -> Tensor:
         scale, shift = self.of_time(lead).reshape(len(x), *[1] * (x.ndim - 2), -1).chunk(2, dim=-1)
@@ -44,8 +45,8 @@ class WindowAttention(nn.Module):
     In a box with walls, points that only the shift made neighbours do not see each other.
     """
 
-    offsets: Tensor
-    pairs: Tensor
+    offsets: Tensor  # (offset, axis), in logarithms
+    pairs: Tensor  # (point, point): which offset
     apart: Tensor | None
 
     def __init__(self, space: Sequence[int], width: int, heads: int, *, side: int, shift: int, periodic: bool) -> None:
@@ -57,7 +58,7 @@ class WindowAttention(nn.Module):
         self.position = nn.Sequential(nn.Linear(axes, 32), nn.ReLU(), nn.Linear(32, heads, bias=False))
         place = torch.cartesian_prod(*[torch.arange(side)] * axes).reshape(-1, axes)
         offsets, pairs = (place[:, None] - place).flatten(0, 1).unique(dim=0, return_inverse=True)
-        logs = offsets.sign() * (1 + offsets.abs()).log2() / 3  # ±1 eight points apart less one
+        logs = offsets.sign() * (1 + offsets.abs()).log2() / 3  # 1 at seven points apart
         apart = _apart(space, side, shift) if shift and not periodic else None
         for name, value in (("offsets", logs), ("pairs", pairs.reshape(side**axes, -1)), ("apart", apart)):
             self.register_buffer(name, value, persistent=False)
@@ -85,13 +86,17 @@ def _apart(space: Sequence[int], side: int, shift: int) -> Tensor:
     return torch.where(windows[:, None, :, None] == windows[:, None, None, :], 0.0, -torch.inf)
 
 
+def _perceptron(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+
 class SwinBlock(nn.Module):
     """x + norm(attention(x)), then x + norm(perceptron(x)), each norm told the lead time."""
 
     def __init__(self, attention: WindowAttention, width: int) -> None:
         super().__init__()
         self.attention, self.after, self.last = attention, TimedNorm(width), TimedNorm(width)
-        self.perceptron = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.perceptron = _perceptron(width)
 
     def forward(self, x: Tensor, lead: Tensor) -> Tensor:
         x = x + self.after.timed(self.attention(x), lead)
@@ -105,7 +110,7 @@ class ConvNeXt(nn.Module):
         super().__init__()
         self.each = conv(axes, width, width, 7, padding=padding, groups=width)
         self.norm = TimedNorm(width)
-        self.perceptron = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.perceptron = _perceptron(width)
 
     def forward(self, x: Tensor, lead: Tensor) -> Tensor:
         v = self.each(x.movedim(-1, 1)).movedim(1, -1)
@@ -123,21 +128,22 @@ class OperatorTransformer(nn.Module):
         self, spec: DatasetSpec, *, history: int, width: int, depths: Sequence[int], patch: int, side: int, longest: int
     ) -> None:
         super().__init__()
-        inputs, outputs = channels(spec, history)
-        axes, padding, levels = len(spec.store.shape), padding_of(spec), range(len(depths))
+        inputs, outputs = blocks.channels(spec, history)
+        axes, padding, levels = len(spec.store.shape), blocks.padding_of(spec), range(len(depths))
         widths = [width * 2**level for level in levels]
         grids = [[n // patch // 2**level for n in spec.store.shape] for level in levels]
         self.leads, self.patch = longest, patch
 
-        def blocks(level: int) -> nn.ModuleList:
+        def swin(level: int) -> nn.ModuleList:
             grid, w = grids[level], widths[level]
             fits = next(s for s in range(min(side, *grid), 0, -1) if gcd(*grid) % s == 0)
-            build = partial(WindowAttention, grid, w, max(w // 8, 1), side=fits, periodic=padding == "circular")
+            heads = next(h for h in range(max(w // 8, 1), 0, -1) if w % h == 0)
+            build = partial(WindowAttention, grid, w, heads, side=fits, periodic=padding == "circular")
             shifts = [fits // 2 * (index % 2) * (fits < max(grid)) for index in range(depths[level])]
             return nn.ModuleList(SwinBlock(build(shift=shift), w) for shift in shifts)
 
         self.embed, self.first = nn.Linear(inputs * patch**axes, width), TimedNorm(width)
-        self.down, self.up = (nn.ModuleList(blocks(level) for level in levels) for _ in range(2))
+        self.down, self.up = (nn.ModuleList(swin(level) for level in levels) for _ in range(2))
         self.merge = nn.ModuleList(nn.Linear(2**axes * w, 2 * w) for w in widths[:-1])
         self.across = nn.ModuleList(ConvNeXt(axes, w, padding) for w in widths[:-1])
         self.part = nn.ModuleList(nn.Linear(2 * w, 2**axes * w) for w in widths[:-1])
@@ -145,47 +151,33 @@ class OperatorTransformer(nn.Module):
         self.smooth = conv(axes, outputs, outputs, 5, padding=padding)
 
     def forward(self, history: Tensor, params: Tensor, lead: Tensor | None = None) -> Tensor:
-        t = torch.ones(len(history), 1).to(history) if lead is None else lead[:, None]
-        t = t / self.leads
-        x = self.first.timed(_merged(frames_and_constants(history, params).movedim(1, -1), self.patch, self.embed), t)
+        t = (torch.ones(len(history)).to(history) if lead is None else lead)[:, None] / self.leads
+        seen = blocks.frames_and_constants(history, params).movedim(1, -1)
+        x = self.first.timed(blocks.merged(seen, self.patch, self.embed), t)
         kept = []
-        for level, blocks in enumerate(self.down):
-            for block in blocks:
+        for level, stage in enumerate(self.down):
+            for block in stage:
                 x = block(x, t)
             if level < len(self.merge):
                 kept.append(self.across[level](x, t))
-                x = _merged(x, 2, self.merge[level])
-        for level, blocks in reversed(list(enumerate(self.up))):
+                x = blocks.merged(x, 2, self.merge[level])
+        for level, stage in reversed(list(enumerate(self.up))):
             if level < len(self.part):
-                x = _parted(x, 2, self.part[level]) + kept[level]
-            for block in blocks:
+                x = blocks.parted(x, 2, self.part[level]) + kept[level]
+            for block in stage:
                 x = block(x, t)
-        out: Tensor = self.smooth(_parted(x, self.patch, self.recover).movedim(-1, 1))
+        out: Tensor = self.smooth(blocks.parted(x, self.patch, self.recover).movedim(-1, 1))
         return out
-
-
-def _merged(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
-    """Each cell of `side` points along each axis as one; `(b, *space, c)` -> `(b, *space / side, c')`."""
-    space = [n // side for n in x.shape[1:-1]]
-    out: Tensor = linear(cut(x, side).flatten(1)).reshape(len(x), *space, -1)
-    return out
-
-
-def _parted(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
-    """Each point as a cell of `side` along each axis; `(b, *space, c)` -> `(b, *side * space, c')`."""
-    space = [n * side for n in x.shape[1:-1]]
-    cells = linear(x).reshape(-1, side ** len(space), linear.out_features // side ** len(space))
-    return joined(cells, space, side)
 
 
 class OperatorTransformerModel(TorchModel):
     """The operator transformer as a neural solver: it is trained to go from any frame to any later one at once.
 
-    `longest` is the greatest number of steps between two frames of a pair: all of the trajectory by default, and 1 for
-    training on one step as others do.
+    `longest` is the greatest number of steps between two frames of a pair: all of the trajectory by default; 1 is
+    training on one step as others do, the only way with a longer history.
 
-    **Good values** for a 64² field: `width` 32, `depths` [2, 2], `patch` 4, `side` 8 (1.0 million weights; the
-    smallest Poseidon has `width` 48, `depths` [4, 4, 4, 4], `side` 16 for 128²).
+    **Good values** for a 64² field: `width` 32, `depths` [2, 2], `patch` 4, `side` 8 (0.28 million weights;
+    the smallest Poseidon has `width` 48, `depths` [4, 4, 4, 4], `side` 16 for 128²).
     """
 
     learning_rate = 2e-3
@@ -201,14 +193,11 @@ class OperatorTransformerModel(TorchModel):
         side: int = 8,
         longest: int | None = None,
     ) -> OperatorTransformer:
-        most = 1 if is_steady(problem_of(spec)) else spec.times.frames - 1
+        most = 1 if is_steady(problem_of(spec)) or history > 1 else spec.times.frames - 1
         longest = most if longest is None else longest
         if not 1 <= longest <= most:
-            raise ModelError(f"longest {longest} is no number of steps between two of {spec.times.frames} frames")
-        if history != 1 and longest > 1:
-            raise ModelError("pairs of frames have a history of one: set longest to 1, or history to 1")
-        expect_divisible(
-            spec.store.shape, patch * 2 ** (len(depths) - 1), f"{len(depths)} levels on patches of {patch}"
-        )
+            raise ModelError(f"longest {longest}: choose 1 to {most} steps here (1 where there is a longer history)")
+        coarsest = patch * 2 ** (len(depths) - 1)
+        blocks.expect_divisible(spec.store.shape, coarsest, f"{len(depths)} levels on patches of {patch}")
         shape = {"width": width, "depths": tuple(depths), "patch": patch, "side": side}
         return OperatorTransformer(spec, history=history, longest=longest, **shape)

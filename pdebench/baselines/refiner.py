@@ -26,12 +26,13 @@ EMBEDDED = 16  # numbers that tell a block which step of the refinement it is in
 class Refiner(nn.Module):
     """The U-Net of a prediction and of its refinement. Noise and change are in units of the change's own scale.
 
-    The noise of step k is one fixed field for all samples, so an answer depends neither on chance nor on the batch.
+    The noise is the same for all samples, so an answer depends neither on chance nor on the batch; it is another in
+    each frame of a roll-out, or what it leaves behind would add up.
     """
 
     def __init__(self, network: UNet, outputs: int, *, steps: int, sigma_min: float) -> None:
         super().__init__()
-        self.network, self.outputs, self.steps = network, outputs, steps
+        self.network, self.outputs, self.steps, self.frame = network, outputs, steps, 0
         self.sigmas = [sigma_min ** (k / steps) for k in range(1, steps + 1)]
         half = torch.arange(EMBEDDED // 2)
         self.register_buffer("frequencies", pi / 2 ** (half / 2), persistent=False)
@@ -43,7 +44,7 @@ class Refiner(nn.Module):
         given = frames_and_constants(history, params)
         shape = (len(given), self.outputs, *given.shape[2:])
         found = self._at(given, torch.zeros(shape).to(given), 0)
-        draw = torch.Generator().manual_seed(0)
+        draw = torch.Generator().manual_seed(self.frame)
         for k, sigma in enumerate(self.sigmas, 1):
             noised = found + sigma * torch.randn(1, *shape[1:], generator=draw).to(given)
             found = noised - sigma * self._at(given, noised, k)

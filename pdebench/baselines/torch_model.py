@@ -67,6 +67,7 @@ Batches = Callable[
 class Trainable(Protocol):
     """What a network may have beside `forward`, each of it optional."""
 
+    frame: int  # set to 0, 1, … along a roll-out, for a network that draws numbers
     leads: int  # above 1: it is called with a third argument, how many steps to look ahead `(b,)`, at most so many
 
     def training_errors(self, history: Tensor, params: Tensor, change: Tensor) -> Tensor:
@@ -126,6 +127,8 @@ class Stepper(nn.Module):
         """The next `steps` frames, `(b, field, *space)` each: made from the last, or from as far back as can be."""
         frames: list[Tensor] = []
         for step in range(steps):
+            if hasattr(self.network, "frame"):
+                self.network.frame = step
             ahead = step % self.leads + 1
             frames.append(self(history, params, torch.full((len(history),), float(ahead)).to(history)))
             if not self.steady and ahead == self.leads:
@@ -262,7 +265,7 @@ def columns(spec: DatasetSpec) -> int:
 
 def count_parameters(module: nn.Module) -> int:
     """Trainable real numbers (a complex weight is two)."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return sum(p.numel() * (2 if p.is_complex() else 1) for p in module.parameters() if p.requires_grad)
 
 
 def _expect_same(spec: DatasetSpec, passport: Passport, weights: Path | str) -> None:

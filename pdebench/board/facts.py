@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..metrics import metrics
+from ..spec import DatasetSpec
+from ..task import Task
 from .neighbours import LEVEL
 from .standing import Standing, rises
 from .tables import number
@@ -30,9 +32,16 @@ def task_facts(standing: Standing) -> dict[str, str]:
     return {
         "task": f"{task.name}, version {task.version}",
         "given": f"{task.history} {'frame' if task.history == 1 else 'frames'}",
-        "predicted": f"{task.horizon} frames, {task.stride * spec.times.step:g} apart",
+        "predicted": _predicted(task, spec),
         "scored on": f"{len(spec.split(task.split))} members of the {task.split} split",
     }
+
+
+def _predicted(task: Task, spec: DatasetSpec) -> str:
+    said = f"{task.horizon} {'frame' if task.horizon == 1 else 'frames'}, {task.stride * spec.times.step:g} apart"
+    if task.every is None:
+        return said
+    return f"{said}; from every {'' if task.every == 1 else f'{task.every}. '}start: the mean over them"
 
 
 def commands(standing: Standing) -> list[str]:

@@ -43,10 +43,11 @@ def frozen(trajectory: Trajectory) -> Iterator[Remark]:
 
 
 def blow_up(trajectory: Trajectory) -> Iterator[Remark]:
-    """No maximum grows tenfold from one frame to the next. Starting from rest is no blow-up."""
+    """No maximum grows tenfold from one frame to the next. Starting from rest is no blow-up, nor is what flows in."""
+    given: dict[str, float] = getattr(trajectory.problem, "given_at_sides", dict)()
     for name, values in trajectory.fields():
         top = np.abs(values).reshape(len(values), -1).max(axis=1).astype(float)
-        burst = np.flatnonzero((top[1:] > BURST * top[:-1]) & (top[:-1] > 0))
+        burst = np.flatnonzero((top[1:] > BURST * np.maximum(top[:-1], given.get(name, 0))) & (top[:-1] > 0))
         if len(burst):
             i = int(burst[0])
             jump = f"from {top[i]:.3g} to {top[i + 1]:.3g} at {trajectory.at(i + 1)}"

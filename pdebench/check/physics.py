@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -16,7 +17,9 @@ from pdebench.spec import Grid
 from .finding import Remark, Trajectory
 
 ROUND_OFF = 1e-5  # float32 and some sums
+LEAK = 0.05  # of the flow through a member
 TAIL = 1e-2  # of the peak of the spectrum
+RARE = 1e-3  # of cells and steps: what leaves at most first order in a thousandth of the box
 
 
 @runtime_checkable
@@ -26,6 +29,18 @@ class Lawful(Protocol):
     def invariants(self, states: Array, grid: Grid, params: Params) -> dict[str, Array]: ...
     def laws(self) -> dict[str, str]:
         """Name of an invariant -> `"constant"` or `"falling"` (never growing), for this problem's options."""
+        ...
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A problem that tells how well stored frames keep what its equations conserve at a point. Optional."""
+
+    def grid_errors(self, states: Array, inputs: Array, grid: Grid, params: Params) -> dict[str, Array]:
+        """Name ("flux" among them) -> relative error at each time, `(t,)`.
+
+        States `(t, field, *space)`, inputs `(input, *space)`.
+        """
         ...
 
 
@@ -94,6 +109,38 @@ def laws(trajectory: Trajectory) -> Iterator[Remark]:
                 f"{name} goes from {start:.6g} to {now:.6g} at {trajectory.at(at)}, but must {must}{trajectory.again}"
             )
             yield "error", line
+
+
+def limited(trajectory: Trajectory) -> Iterator[Remark]:
+    """Where cells had to be kept physical by force (density, pressure, depth), it is told, and rare."""
+    effort = trajectory.store.effort()
+    count, steps = (int(effort[name][trajectory.member]) for name in ("limited", "steps"))
+    if not count:
+        return
+    share = count / (max(steps, 1) * prod(trajectory.store.spec.grid.shape))
+    line = f"a cell was kept physical by force {count} times in {steps} steps ({share:.1g} of all cells and steps)"
+    rare = share <= RARE
+    yield (
+        "ok" if rare else "warning",
+        line if rare else f"{line}: use a finer grid, a safer limiter or flux, or less cfl",
+    )
+
+
+def conservation(trajectory: Trajectory) -> Iterator[Remark]:
+    """What interpolation to the grid leaves of divergence and flux is told; mostly it is below a twentieth."""
+    problem, store = trajectory.problem, trajectory.store
+    if not isinstance(problem, Measured):
+        return
+    frames, given = trajectory.frames.astype(float), store.given(trajectory.member).astype(float)
+    errors = problem.grid_errors(frames, given, store.grid, trajectory.params)
+    told = ", ".join(
+        f"{name} {np.median(v):.2g} (at most {np.max(v):.2g}, at {trajectory.at(int(np.argmax(v)))})"
+        for name, v in errors.items()
+    )
+    if np.median(errors["flux"]) > LEAK:
+        yield "warning", f"the stored frames lose flow: {told}; expected a flux error below {LEAK:g}: use a finer grid"
+    else:
+        yield "ok", f"relative errors of the stored frames, median over time: {told}"
 
 
 def resolution(trajectory: Trajectory) -> Iterator[Remark]:

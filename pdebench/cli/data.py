@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from ..errors import PdebenchError
+from ..errors import CardError, PdebenchError
 from ..parallel import world
 from .terminal import CardName, Changes, Meter, StorePath, abort_together, app, changes_of, console, range_of
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Member = Annotated[int, typer.Option(help="Number of the member.")]
 
+GRACE = 5.0  # [s] for a solver whose trainer has gone
 FAILED_MEMBERS = 3  # exit status of a run that ended in order, but in which some members failed
 
 
@@ -140,7 +142,7 @@ def stream(
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with abort_together(comm):
         try:
-            units = produce(to, comm, token=os.environ.get(TOKEN, ""))
+            units = produce(to, comm, token=os.environ.get(TOKEN, ""), orphaned=_leave)
         except TrainerGone:
             if not hired or comm.size > 1:  # other ranks would wait for this one
                 raise
@@ -149,10 +151,18 @@ def stream(
         console.print(f"{units} units of work sent to {to}")
 
 
+def _leave() -> None:
+    """A solver without a trainer ends at its next frame; one that takes long for it, or hangs, ends here."""
+    time.sleep(GRACE)
+    console.print("the trainer has gone", style="red")
+    os._exit(1)
+
+
 @app.command()
 def describe(
     card: CardName,
     write: Annotated[bool, typer.Option(help="Write README.md and its picture beside the card.")] = False,
+    shape: Annotated[str, typer.Option(help="Solve for the picture on this grid, like 64,64.")] = "",
 ) -> None:
     """Explain a card: its physics, numbers, size and source, as the README of its folder."""
     from ..describe import PICTURE, readme
@@ -160,14 +170,21 @@ def describe(
 
     spec = load_spec(card)
     if write:
-        from ..plot import plot_initial
+        from ..portrait import portrait
 
         folder = find_card(card, "datasets", "card.yaml").parent
         (folder / "README.md").write_text(readme(spec))
-        plot_initial(spec, folder / PICTURE)
+        portrait(spec, folder / PICTURE, shape=_numbers(shape) if shape else None)
         console.print(f"wrote {folder / 'README.md'}")
     else:
         console.print(readme(spec), markup=False)
+
+
+def _numbers(shape: str) -> tuple[int, ...]:
+    """`64,32` as numbers of cells."""
+    if not all(part.strip().isdecimal() for part in shape.split(",")):
+        raise CardError(f"--shape takes numbers of cells such as 64,64, not {shape!r}")
+    return tuple(int(part) for part in shape.split(","))
 
 
 @app.command()

@@ -6,19 +6,34 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..pulse import Pulse
 from ..spec import DatasetSpec
 from .orders import Delivery, Order
 from .report import Tally
 
 TRIES = 3  # of a member, before it is set aside; of a unit that comes back with an error
+BEAT = 5.0  # [s] between two signs of a worker's life
 STARTS = 10  # of a unit whose worker dies before it begins: such deaths blame nobody, but have an end
 
 
 class Campaign:
-    """The state of a run over units; a member is blamed only for deaths that met it at work."""
+    """The state of a run over units; a member is blamed only for deaths that met it at work.
 
-    def __init__(self, spec: DatasetSpec, store: str, settled: Mapping[str, Any], units: Iterable[int]) -> None:
+    `patience`: how long a worker may bring no frame [s], see `Pulse`.
+    """
+
+    def __init__(
+        self,
+        spec: DatasetSpec,
+        store: str,
+        settled: Mapping[str, Any],
+        units: Iterable[int],
+        patience: float | None = None,
+    ) -> None:
         self._spec, self._store, self._settled = spec, store, settled
+        self._pulse: Pulse[str] = Pulse(patience)
+        self._beat = BEAT if patience is None else min(BEAT, patience / 4)
+        self._worker: dict[str, str] = {}  # that has begun with an order
         self.waiting = deque(units)
         self.out: dict[str, Order] = {}
         self.tally = Tally()
@@ -38,16 +53,29 @@ class Campaign:
         alone = frozenset(self._alone.get(unit, ()))
         size = self._spec.samples.unit
         aside = {m: why for m, why in self.tally.aside.items() if m // size == unit}
-        order = Order(self._spec, self._store, unit, attempt, self._settled, alone, aside)
+        order = Order(self._spec, self._store, unit, attempt, self._settled, alone, aside, self._beat)
         self.out[order.key] = order
         return order
 
     def note(self, said: Mapping[str, Any]) -> None:
-        """A worker begins these members, or has committed the unit."""
+        """A worker has the order, begins these members, has got further, or has committed the unit."""
+        key = f"unit-{said['unit']}-{said['attempt']}"
         if "delivery" in said:
             self.tally.deliveries.append(Delivery(**said["delivery"]))
-        else:
-            self._met[f"unit-{said['unit']}-{said['attempt']}"] = tuple(said["members"])
+        if key not in self.out:
+            return  # its end was known before
+        if "members" in said:
+            self._met[key] = tuple(said["members"])
+        self._worker[key] = said["worker"]
+        self._pulse.beat(key)
+
+    def hung(self) -> dict[int, str]:
+        """Units whose workers have not moved for too long, and those; each is told once, and its death is expected."""
+        found = self._pulse.silent()
+        for key in found:
+            self._pulse.rest(key)
+        self.tally.hung += len(found)
+        return {self.out[key].unit: self._worker[key] for key in found}
 
     def committed(self, key: str) -> None:
         """It is in the store, whatever became of its worker."""
@@ -87,4 +115,6 @@ class Campaign:
             self.waiting.append(order.unit)
 
     def _close(self, key: str) -> tuple[Order, tuple[int, ...]]:
+        self._pulse.rest(key)
+        self._worker.pop(key, None)
         return self.out.pop(key), self._met.pop(key, ())

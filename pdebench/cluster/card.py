@@ -17,13 +17,15 @@ from ..spec import Card, Count, parse
 class ClusterCard(Card):
     """Where workers run. A worker is a core, or an MPI group where the dataset's card has `ranks` > 1.
 
-    All but `kind`, `workers` and `poll_seconds` matter to SLURM alone. `workers` of None are as many as fit on this
-    host. A job holds `groups_per_job` workers, and `cpus_per_rank` cores for each of their ranks.
+    `workers` of None are as many as fit on this host. A worker that tells of no new frame for `patience` seconds hangs,
+    and is killed; None: twenty times the longest that any took, at least ten minutes. The rest matters to SLURM alone.
+    A job holds `groups_per_job` workers, and `cpus_per_rank` cores for each of their ranks.
     """
 
     kind: Literal["local", "slurm"] = "local"
     workers: Count | None = None
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 2.0
+    patience: Annotated[float, Field(gt=0)] | None = None
     queue: str | None = None
     account: str | None = None
     walltime: str = "08:00:00"

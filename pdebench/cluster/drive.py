@@ -31,6 +31,7 @@ DASK = {
     "distributed.scheduler.allowed-failures": 0,  # a lost worker comes to us at once, and we count
     "distributed.scheduler.worker-saturation": 1.0,  # a worker has one unit; the others wait where no death can hit
     "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.worker-ttl": None,  # the driver looks after the silent itself
     "distributed.comm.timeouts.connect": "15s",
     "distributed.admin.event-loop": "tornado",
     "distributed.deploy.lost-worker-timeout": "1h",  # the driver looks after the lost itself
@@ -58,7 +59,7 @@ def generate_on_cluster(
     todo = lacking(spec, wanted, store.missing())
     hands = min(cluster.hands(spec.ranks), len(todo))
     path = str(store.path.resolve()) if isinstance(store.path, Path) else store.path
-    campaign = Campaign(spec, path, settled, longest_first(spec, todo, store.wall_seconds()))
+    campaign = Campaign(spec, path, settled, longest_first(spec, todo, store.wall_seconds()), cluster.patience)
     before = len(store.missing())
     try:
         if todo:
@@ -87,11 +88,14 @@ def _member_bytes(spec: DatasetSpec, store: TrajectoryStore) -> int:
 
 
 class Crew:
-    """A Dask cluster, and how to see which of its workers are gone."""
+    """A Dask cluster, how to see which of its workers are gone, and how to end one."""
 
-    def __init__(self, cluster: Any, lost: Callable[[Any], set[Any]], grouped: int) -> None:
-        self.cluster, self._lost, self._grouped = cluster, lost, grouped
+    def __init__(
+        self, cluster: Any, lost: Callable[[Any], dict[Any, str]], kill: Callable[[Any, str], None], grouped: int
+    ) -> None:
+        self.cluster, self._lost, self._kill, self._grouped = cluster, lost, kill, grouped
         self._names = count()
+        self.failure = ""  # why the last that could not be started was not
 
     def scale(self, workers: int) -> None:
         """So many workers, from now on. No name is used twice: Dask would take the new for the old."""
@@ -102,12 +106,17 @@ class Crew:
 
     def replace(self, workers: int) -> int:
         """Drop what is gone and ask for others; how many those are."""
-        gone = self._lost(self.cluster) & set(self.cluster.worker_spec)
-        for name in gone:
+        gone = {name: why for name, why in self._lost(self.cluster).items() if name in self.cluster.worker_spec}
+        for name, why in gone.items():
             del self.cluster.worker_spec[name]
+            self.failure = why or self.failure
         if gone:
             self.scale(workers)
         return len(gone)
+
+    def kill(self, worker: str) -> None:
+        """End a worker that hangs (and the others of its job); it is then lost like any other."""
+        self._kill(self.cluster, worker.rpartition("-")[0])
 
 
 @contextmanager
@@ -118,18 +127,19 @@ def _running(card: ClusterCard, ranks: int, tell: Callable[[str], None] | None) 
         import distributed  # noqa: F401 - that it is there
     except ImportError as error:
         raise PdebenchError("--cluster needs Dask: pip install 'pdebench-foundry[cluster]'") from error
-    from .local import local_cluster, lost_locally, scratch_folder
-    from .slurm import lost_to_slurm, slurm_cluster
+    from ..launch import scratch_folder
+    from .local import kill_locally, local_cluster, lost_locally
+    from .slurm import kill_in_slurm, lost_to_slurm, slurm_cluster
 
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    with dask.config.set(DASK), scratch_folder() as scratch:
+    with scratch_folder() as scratch, dask.config.set(DASK | {"temporary-directory": scratch}):
         dashboard = ":0" if _bokeh() else None
         if card.kind == "local":
             cluster = local_cluster(ranks, scratch, dashboard)
-            crew = Crew(cluster, lost_locally, 1)
+            crew = Crew(cluster, lost_locally, kill_locally, 1)
         else:
             cluster = slurm_cluster(card, ranks, dashboard)
-            crew = Crew(cluster, lost_to_slurm, card.groups_per_job)
+            crew = Crew(cluster, lost_to_slurm, kill_in_slurm, card.groups_per_job)
         try:
             if tell:
                 shown = cluster.dashboard_link if dashboard else "needs bokeh: pip install bokeh"
@@ -223,6 +233,9 @@ class Drive:
             log.warning("unit %d: %s", unit, error)
 
     def _replace(self) -> None:
+        for unit, worker in self._campaign.hung().items():
+            log.warning("worker %s hangs in unit %d and is killed", worker, unit)
+            self._crew.kill(worker)
         gone = self._crew.replace(self._hands)
         self._campaign.tally.replaced += gone
         self._barren += gone
@@ -230,8 +243,9 @@ class Drive:
             log.info("%d workers replaced", gone)
         if self._barren > 3 * self._hands + 10:
             raise PdebenchError(
-                f"{self._barren} workers died in a row and no unit came in: see their messages"
-                + (f" in {self._card.log_folder}" if self._card.kind == "slurm" else "")
+                f"{self._barren} workers died in a row and no unit came in: "
+                + (self._crew.failure or "see their messages")
+                + (f" in {self._card.log_folder}" if self._card.kind == "slurm" and not self._crew.failure else "")
             )
 
     def _report(self, progress: Progress) -> None:

@@ -22,6 +22,7 @@ class Order:
     settled: Mapping[str, Any] = field(default_factory=dict)
     alone: frozenset[int] = frozenset()  # members to be solved in no batch with others
     aside: Mapping[int, str] = field(default_factory=dict)  # members to be left, and why
+    beat: float = 5.0  # [s] between two signs of life
 
     @property
     def key(self) -> str:

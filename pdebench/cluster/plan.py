@@ -12,6 +12,7 @@ import numpy as np
 from .. import order, sample, solve
 from ..arrays import Array, Index
 from ..generate import wanted_units
+from ..meshes import meshes_of
 from ..place import exists
 from ..problem import Frame, inputs_of, problem_of
 from ..shard import Form
@@ -62,10 +63,13 @@ def plan(spec: DatasetSpec, todo: list[Index], *, workers: int) -> Plan:
     samples, dtype = spec.samples.unit, np.dtype(spec.store.dtype)
     per_name = [spec.times.frames] * len(problem.fields) + [1] * len(inputs_of(problem))
     shards = (Form(samples, len(unit), frames, spec.store.shape, dtype) for unit in todo for frames in per_name)
-    size = sum(shard.nbytes for shard in shards)
+    sizes = [shard.nbytes for shard in shards]
+    kept, _ = meshes_of(spec, problem)
+    names = tuple(field.name for field in problem.fields)
+    sizes += [form.nbytes for unit in todo for m in unit for form in kept.shards(spec, int(m), names).values()]
     members = sum(len(unit) for unit in todo)
     seconds = pilot(spec, todo[0]) if todo else 0.0
-    return Plan(len(todo), members, len(todo) * len(per_name), size, seconds, workers, spec.ranks)
+    return Plan(len(todo), members, len(sizes), sum(sizes), seconds, workers, spec.ranks)
 
 
 def pilot(spec: DatasetSpec, unit: Index, limit: float = PILOT) -> float:

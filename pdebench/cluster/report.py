@@ -15,6 +15,7 @@ class Tally:
 
     deliveries: list[Delivery] = field(default_factory=list)
     deaths: int = 0  # workers that went while they had a unit
+    hung: int = 0  # of them, that were ended because they did not move
     replaced: int = 0  # processes or jobs started in the place of lost ones
     errors: int = 0  # units that came back with an error
     aside: dict[int, str] = field(default_factory=dict)  # members given up, and why
@@ -53,7 +54,8 @@ class Report:
                 f"busiest; {share.sum() / max(self.workers * self.seconds, 1e-9):.0%} of the time of {self.workers}"
             )
         lines.append(
-            f"trouble: {self.tally.deaths} units lost their worker, {self.tally.replaced} workers replaced, "
+            f"trouble: {self.tally.deaths} units lost their worker ({self.tally.hung} of them hung), "
+            f"{self.tally.replaced} workers replaced, "
             f"{self.tally.errors} errors, {len(self.tally.aside)} members set aside, "
             f"{len(self.tally.given_up)} units given up"
         )

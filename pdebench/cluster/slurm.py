@@ -16,9 +16,22 @@ log = logging.getLogger(__name__)
 def slurm_cluster(card: ClusterCard, ranks: int, dashboard: str | None) -> Any:
     """A scheduler in this process and no jobs yet; `scale(jobs=…)` submits them."""
     try:
-        from dask_jobqueue.slurm import SLURMCluster
+        from dask_jobqueue.slurm import SLURMCluster, SLURMJob
+        from distributed.deploy.spec import ProcessInterface
     except ImportError as error:
         raise PdebenchError("SLURM needs dask-jobqueue: pip install 'pdebench-foundry[cluster]'") from error
+
+    class Job(SLURMJob):  # type: ignore[misc]  # dask-jobqueue is not typed
+        """One that says why it could not be submitted; Dask would keep it to itself."""
+
+        failure = ""
+
+        async def start(self) -> None:
+            try:
+                await super().start()
+            except (RuntimeError, ValueError, OSError) as error:
+                self.failure = f"sbatch: {_last_line(error)}"
+                await ProcessInterface.start(self)
 
     tasks = ranks * card.groups_per_job
     scheduler: dict[str, Any] = {"dashboard": dashboard is not None}
@@ -27,6 +40,7 @@ def slurm_cluster(card: ClusterCard, ranks: int, dashboard: str | None) -> Any:
     if card.host is not None:
         scheduler["host"] = card.host
     return SLURMCluster(
+        job_cls=Job,
         queue=card.queue,
         account=card.account,
         walltime=card.walltime,
@@ -60,13 +74,24 @@ def _megabytes(card: ClusterCard) -> int:
     return int(parse_bytes(card.memory_per_worker) * card.groups_per_job / 1e6)
 
 
-def lost_to_slurm(cluster: Any) -> set[Any]:
-    """Names of jobs that SLURM no longer knows as waiting, running or ending."""
+def lost_to_slurm(cluster: Any) -> dict[Any, str]:
+    """Names of jobs that SLURM does not know as waiting or running, and what is known of why."""
+    jobs = dict(cluster.workers)  # first: one that is submitted meanwhile would be missed by squeue's answer
     known = _squeue()
+    refused = {name: job.failure for name, job in jobs.items() if job.failure}
     if known is None:
-        return set()
-    jobs = {name: getattr(job, "job_id", None) for name, job in dict(cluster.workers).items()}
-    return {name for name, job in jobs.items() if job is not None and str(job) not in known}
+        return refused
+    return refused | {name: "" for name, job in jobs.items() if not job.failure and str(job.job_id) not in known}
+
+
+def kill_in_slurm(cluster: Any, name: str) -> None:
+    """Cancel the job of a worker that hangs."""
+    if name in cluster.workers:
+        subprocess.run(["scancel", str(cluster.workers[name].job_id)], check=False, timeout=30)
+
+
+def _last_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()[::-1]), type(error).__name__)[:300]
 
 
 def _squeue() -> set[str] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
 import logging
 import os
 import queue
@@ -20,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -29,8 +27,9 @@ from distributed import Worker, WorkerPlugin, get_worker
 
 from .. import order, solve
 from ..arrays import Index
+from ..launch import die_with_parent
 from ..parallel import Comm, Serial, world
-from ..problem import Event
+from ..problem import Event, Frame
 from ..store import TrajectoryStore
 from .orders import NOTES, Delivery, Order
 
@@ -77,20 +76,30 @@ class Desk(WorkerPlugin):
 
     def note(self, what: Order, members: Index) -> None:
         """Let the driver know what is about to be solved: this process may die of it."""
-        self._tell({"unit": what.unit, "attempt": what.attempt, "members": [int(m) for m in members]})
+        self._tell(what, {"members": [int(m) for m in members]}).result(timeout=30)
 
     def deliver(self, what: Order, delivery: Delivery) -> None:
         """Let the driver know of a commit. A task's result stays on its worker, and would be lost with it."""
-        self._tell({"unit": what.unit, "attempt": what.attempt, "delivery": asdict(delivery)})
+        self._tell(what, {"delivery": asdict(delivery)}).result(timeout=30)
 
-    def _tell(self, said: dict[str, Any]) -> None:
-        """Returns when the scheduler has it."""
+    def beating(self, what: Order, events: Iterator[Event]) -> Iterator[Event]:
+        """The events; now and then the driver is told that more of them come."""
+        self._tell(what, {})
+        last = time.monotonic()
+        for event in events:
+            if isinstance(event, Frame) and time.monotonic() - last > what.beat:
+                self._tell(what, {})
+                last = time.monotonic()
+            yield event
+
+    def _tell(self, what: Order, said: dict[str, Any]) -> Future[None]:
+        """Done when the scheduler has it."""
         worker = self._dask
         if worker is None:
             raise RuntimeError("an order came before the worker")
+        message = {"unit": what.unit, "attempt": what.attempt, "worker": self.worker_name, **said}
         loop: Any = worker.loop
-        told = asyncio.run_coroutine_threadsafe(worker.scheduler.log_event(topic=NOTES, msg=said), loop.asyncio_loop)
-        told.result(timeout=30)
+        return asyncio.run_coroutine_threadsafe(worker.scheduler.log_event(topic=NOTES, msg=message), loop.asyncio_loop)
 
     def leave(self) -> None:
         """The main thread is done by itself: its end is no reason to be stopped."""
@@ -136,7 +145,7 @@ def main() -> None:
     said, _ = parser.parse_known_args()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    _die_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     everyone = world() if said.ranks > 1 else Serial()
     if everyone.size % said.ranks:
@@ -170,7 +179,7 @@ def _first(desk: Desk, group: Comm) -> None:
                 stores[what.store] = TrajectoryStore.open(what.store)
             members = order.units(what.spec)[what.unit]
             events = _events(what, group, partial(desk.note, what))
-            stores[what.store].write(members, events)
+            stores[what.store].write(members, desk.beating(what, events))
         except Exception as error:
             answer.set_exception(error)
             if group.size > 1:  # the others may be anywhere in the solve: let the error leave, then start afresh
@@ -204,9 +213,3 @@ def _next_order(group: Any) -> Order | None:
         time.sleep(LOOK)
     found: Order | None = group.recv(source=0, tag=TAG)
     return found
-
-
-def _die_with_parent() -> None:
-    """On Linux: when what started this process dies, so does it (prctl's PR_SET_PDEATHSIG is 1)."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)

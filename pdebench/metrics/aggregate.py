@@ -15,6 +15,14 @@ def per_sample(values: Array) -> Array:
     return _mean(values.reshape(len(values), -1))
 
 
+def over_starts(values: Array, starts: int) -> Array:
+    """Mean over the starts of each sample, `(sample · start, time, field)` -> `(sample, time, field)`."""
+    if starts == 1:
+        return values
+    rows = np.moveaxis(values.reshape(-1, starts, *values.shape[1:]), 1, -1)
+    return _mean(rows.reshape(-1, starts)).reshape(rows.shape[:-1])
+
+
 def mean_score(values: Array) -> float:
     """Mean over samples of the mean over time and fields."""
     return float(_mean(per_sample(values)[None])[0])

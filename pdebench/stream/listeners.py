@@ -39,7 +39,11 @@ def opened(listen: str | None) -> tuple[list[socket.socket], str, str | None]:
     address = "unix:" + listeners[0].getsockname()[1:].decode()
     if listen is None:
         return listeners, address, None
-    listeners.append(remote(listen))
+    try:
+        listeners.append(remote(listen))
+    except PdebenchError:
+        listeners[0].close()
+        raise
     host, port = listeners[1].getsockname()[:2]
     return listeners, address, f"{host}:{port}"
 
@@ -67,12 +71,17 @@ def hang_up(listener: socket.socket) -> None:
     listener.close()
 
 
-def user_of(end: socket.socket) -> int:
-    """Who is at the other end of a local connection: the abstract namespace has no permissions and no secrets."""
-    found = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return int(_CREDENTIALS.unpack(found)[1])
-
-
 def same_user(end: socket.socket) -> bool:
-    """Whether a local connection comes from the trainer's own user."""
-    return user_of(end) == os.geteuid()
+    """Whether a local connection comes from the trainer's own user: the abstract namespace has no permissions."""
+    return _other_end(end)[1] == os.geteuid()
+
+
+def process_of(end: socket.socket) -> int | None:
+    """The process at the other end of a local connection; None for another host's."""
+    return _other_end(end)[0] if end.family == socket.AF_UNIX else None
+
+
+def _other_end(end: socket.socket) -> tuple[int, int]:
+    """Process and user at the other end of a local connection."""
+    process, user, _ = _CREDENTIALS.unpack(end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return int(process), int(user)

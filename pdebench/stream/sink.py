@@ -5,7 +5,8 @@ from __future__ import annotations
 import hmac
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,21 @@ class StreamSink:
         fd = welcome.pop("fd", None)
         self._slots = Slots(welcome["slots"], shape, fd) if fd is not None else None
         self._shape, self._rows = shape, list[Array]()
+        self._closed = False
         self._hand: list[int] = []  # slots that the trainer has given and that are not filled
         self._promised = False  # an answer with more of them is under way
         self._have: dict[int, int] = {}
         self.drawn: dict[int, dict[str, float]] = {}  # parameters of the unit in hand
+
+    def when_left(self, call: Callable[[], None]) -> None:
+        """Have `call` called, in a thread, when the trainer hangs up before `close`."""
+
+        def wait() -> None:
+            self._wire.wait_for_end()
+            if not self._closed:
+                call()
+
+        threading.Thread(target=wait, daemon=True).start()
 
     @property
     def shared(self) -> bool:
@@ -93,8 +105,8 @@ class StreamSink:
         """Send each event and hand it on."""
         for event in events:
             if isinstance(event, Given):
-                self._say({"given": [int(m) for m in event.members]})
-                self._wire.send_frame(np.asarray(event.values, DTYPE))
+                values = np.ascontiguousarray(event.values, DTYPE)
+                self._say({"given": [int(m) for m in event.members]}, [values])
             elif isinstance(event, Frame):
                 self._send(event)
             elif isinstance(event, Outcome):
@@ -103,6 +115,7 @@ class StreamSink:
             yield event
 
     def close(self) -> None:
+        self._closed = True
         self._wire.close()
         if self._slots is not None:
             self._slots.close()
@@ -110,7 +123,7 @@ class StreamSink:
     def _send(self, frame: Frame) -> None:
         """Those members of a frame that the trainer does not have yet; a failed member is told, not sent.
 
-        The answer to the last frame names the slots of this one, if there was room: then nobody waits for anybody.
+        The answer to a frame before names the slots of this one, if there was room: then nobody waits for anybody.
         """
         rows = [row for row, m in enumerate(frame.members) if frame.index >= self._have.get(int(m), 0)]
         if not rows:
@@ -126,14 +139,11 @@ class StreamSink:
                 self._have[member] = NEVER
         if not sent:
             return
-        more = frame.index + 1 < self.spec.times.frames and len(self._hand) < len(sent)
-        ahead = len(sent) if more else 0
+        wanted = not self._promised and len(self._hand) <= len(sent) and frame.index + 1 < self.spec.times.frames
         members, slots = [member for member, _, _ in sent], [slot for _, slot, _ in sent]
-        self._say({"frame": frame.index, "members": members, "slots": slots, "ahead": ahead})
-        self._promised = ahead > 0
-        if self._slots is None:
-            for _, _, values in sent:
-                self._wire.send_frame(values)
+        message = {"frame": frame.index, "members": members, "slots": slots, "ahead": len(sent) if wanted else 0}
+        self._promised |= wanted
+        self._say(message, [] if self.shared else [values for _, _, values in sent])
 
     def _spare(self, number: int, values: Array) -> Array:
         """Memory for a frame that goes over the socket: its own where it can go as it is."""
@@ -145,12 +155,13 @@ class StreamSink:
 
     def _reserve(self, count: int) -> None:
         """Have `count` slots in hand, waiting for room if the trainer had none to give in advance."""
-        self._collect()
+        if len(self._hand) < count:
+            self._collect()
         if len(self._hand) < count:
             self._hand += self._ask({"room": count - len(self._hand)})["slots"]
 
     def _collect(self) -> None:
-        """The answer to the last frame, if it is still to be read."""
+        """The answer to a frame, if it is still to be read."""
         if self._promised:
             self._promised = False
             self._hand += self._hear()["slots"]
@@ -166,9 +177,9 @@ class StreamSink:
         except Lost as error:
             raise TrainerGone(f"the trainer has gone: {error}") from error
 
-    def _say(self, message: dict[str, Any]) -> None:
+    def _say(self, message: dict[str, Any], frames: Sequence[Array] = ()) -> None:
         try:
-            self._wire.say(message)
+            self._wire.say(message, frames)
         except Lost as error:
             raise TrainerGone(f"the trainer has gone: {error}") from error
 

@@ -42,6 +42,21 @@ class Triangulation:
         a, b, c = (np.linalg.norm(corners[:, i] - corners[:, i - 1], axis=1) for i in range(3))
         return a, b, c
 
+    def halved(self) -> Triangulation:
+        """Each cell cut into four at the middles of its sides; its own corners keep their numbers."""
+        sides = np.sort(self.cells[:, [[1, 2], [2, 0], [0, 1]]], axis=2).reshape(-1, 2)  # opposite to corners 0, 1, 2
+        ends, which = np.unique(sides, axis=0, return_inverse=True)
+        a, b, c = self.cells.T
+        opposite_a, opposite_b, opposite_c = (which.reshape(-1, 3) + len(self.points)).T
+        parts = [
+            (a, opposite_c, opposite_b),
+            (opposite_c, b, opposite_a),
+            (opposite_b, opposite_a, c),
+            (opposite_a, opposite_b, opposite_c),
+        ]
+        cells = np.stack([np.stack(part, axis=1) for part in parts], axis=1).reshape(-1, 3)
+        return Triangulation(np.concatenate([self.points, self.points[ends].mean(axis=1)]), cells)
+
     def checked(self, least: float) -> Triangulation:
         """Itself, or a `SolverError` where a cell is turned over or worse than `least` in quality."""
         if not (self.areas() > 0).all():
@@ -84,15 +99,18 @@ def box(xs: Array, ys: Array) -> Triangulation:
     """
     x, y = np.meshgrid(xs, ys)
     points = np.stack([x.ravel(), y.ravel()], axis=1)
-    return Triangulation(points, _cut(len(xs) - 1, len(ys) - 1))
+    return Triangulation(points, cut(len(xs) - 1, len(ys) - 1))
 
 
-def _cut(nx: int, ny: int) -> Index:
-    """Triangles of nx × ny quadrilaterals whose corners are numbered row by row."""
+def cut(nx: int, ny: int, rising: Array | None = None) -> Index:
+    """Triangles of nx × ny quadrilaterals whose corners are numbered row by row.
+
+    `rising` `(ny × nx,)` tells whose diagonal goes up; without it, diagonals point to the middle.
+    """
     i, j = (part.ravel() for part in np.meshgrid(np.arange(nx), np.arange(ny)))
     a = j * (nx + 1) + i
     b, c, d = a + 1, a + nx + 2, a + nx + 1  # counter-clockwise from the lower left
-    rising = (i < nx / 2) == (j < ny / 2)
+    rising = (i < nx / 2) == (j < ny / 2) if rising is None else rising
     first = np.where(rising[:, None], np.stack([a, b, c], 1), np.stack([a, b, d], 1))
     second = np.where(rising[:, None], np.stack([a, c, d], 1), np.stack([b, c, d], 1))
     return np.concatenate([first, second])
@@ -110,7 +128,7 @@ def holed(
     nx = len(xs)
     x, y = np.meshgrid(xs, ys)
     outer = np.stack([x.ravel(), y.ravel()], axis=1)
-    cells = _cut(nx - 1, len(ys) - 1)
+    cells = cut(nx - 1, len(ys) - 1)
     i, j = (part.ravel() for part in np.meshgrid(np.arange(nx - 1), np.arange(len(ys) - 1)))
     inside = (i >= i0) & (i < i1) & (j >= j0) & (j < j1)
     cells = cells[~np.tile(inside, 2)]

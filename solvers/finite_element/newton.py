@@ -9,16 +9,24 @@ from scipy import sparse
 
 from pdebench.arrays import Array
 from pdebench.errors import SolverError
-from pdebench.solvers.krylov import SolverSequence, System, methods
+from pdebench.parallel import Comm, Serial
+from pdebench.solvers.krylov import System
 
 from .flow import Flow
+from .rows import Rows
 from .space import Space
 
 RTOL = 1e-9  # of each linear system; Newton's own accuracy does not depend on it
 
 
 def steady(
-    flow: Flow, velocity: Array, pressure: Array | None = None, *, tolerance: float = 1e-9, limit: int = 25
+    flow: Flow,
+    velocity: Array,
+    pressure: Array | None = None,
+    *,
+    tolerance: float = 1e-9,
+    limit: int = 25,
+    comm: Comm | None = None,
 ) -> tuple[Array, Array, int]:
     """Velocity `(2, n)`, pressure `(m,)` and the iterations it took, from a first guess near enough.
 
@@ -26,7 +34,7 @@ def steady(
     far away is halved in its step until the residual falls; where none does, a `SolverError` says so: come nearer by
     a flow of larger viscosity.
     """
-    newton = _Newton(flow)
+    newton = _Newton(flow, comm or Serial())
     x = newton.packed(velocity, pressure)
     left = newton.residual(x)
     scale = max(float(np.linalg.norm(newton.residual(newton.packed(np.zeros_like(velocity), None)))), 1e-300)
@@ -65,7 +73,7 @@ def tangent(space: Space, velocity: Array) -> list[list[Any]]:
 class _Newton:
     """Unknowns are packed as u, v and p of all places; rows of held ones are taken out where a system is solved."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow, comm: Comm) -> None:
         self._flow, self._n = flow, flow.space.size
         s = flow.space
         zero = None
@@ -75,7 +83,8 @@ class _Newton:
         pressures = np.arange(1 if flow.closed else 0, s.size1)  # of an enclosed flow one pressure is 0
         self._free = np.concatenate([flow.free, flow.free + self._n, pressures + 2 * self._n])
         self._load = np.concatenate([*flow.load(0.0), np.zeros(s.size1)])
-        self._sequence = SolverSequence(methods["direct-lu"](), rtol=RTOL, guess=0)
+        self._rows = Rows(comm, len(self._free))
+        self._sequence = self._rows.sequence(("direct-lu", {}), rtol=RTOL, guess=0)
 
     def packed(self, velocity: Array, pressure: Array | None) -> Array:
         u = np.array(velocity, float)
@@ -102,6 +111,7 @@ class _Newton:
         m = self._flow.space.size1
         extra = sparse.bmat([[*blocks[0], None], [*blocks[1], None], [None, None, sparse.csr_matrix((m, m))]])
         matrix = (self._linear + extra.tocsr())[self._free][:, self._free].tocsr()
-        out = np.zeros_like(x)
-        out[self._free], _ = self._sequence.solve(System(matrix, -left))
+        own, out = self._rows.own, np.zeros_like(x)
+        change, _ = self._sequence.solve(System(self._rows.mat(matrix[own]), -left[own], comm=self._rows.comm))
+        out[self._free] = self._rows.whole(change)
         return out

@@ -15,6 +15,7 @@ from pdebench.errors import CardError
 from pdebench.problem import Field, Parameter, Params
 from pdebench.spec import Card, Grid
 
+from .sampling import divergence_error, flux_error
 from .scene import Circle, Profile, Scene
 
 FLUID = (
@@ -37,11 +38,21 @@ class _Shape(Card):
         Field("pressure", "Pa", "pressure; of an enclosed flow that of zero mean"),
     )
     inputs: ClassVar[tuple[Field, ...]] = (Field("fluid", "1", "1 in the fluid, 0 in a body"),)
+    mask: ClassVar[str] = "fluid"
     steady: bool = False  # the one frame is the steady flow, where there is one
 
     def scene(self, params: Params) -> Scene:
         """The box, its sides, the fluid and the body of a member; each flow has its own."""
         raise NotImplementedError(f"{type(self).__name__} says nothing of its scene")
+
+    def grid_errors(self, states: Array, inputs: Array, grid: Grid, params: Params) -> dict[str, Array]:
+        """What means over cells leave of ∇·u = 0, at each time `(t,)`: see `divergence_error` and `flux_error`."""
+        scene, fluid = self.scene(params), inputs[0]
+        lengths, through = (scene.height, scene.width), scene.speed * scene.height
+        return {
+            "divergence": np.array([divergence_error(frame[:2], fluid, lengths) for frame in states]),
+            "flux": np.array([flux_error(frame[:2], fluid, lengths, through) for frame in states]),
+        }
 
     def initial(self, grid: Grid, params: Params, rng: np.random.Generator) -> Array:
         """At rest; lid or inlet start at once. Needs a grid of centres."""

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy import sparse
 
 from pdebench.arrays import Array
-from pdebench.solvers.krylov import SolverSequence, System, methods
+from pdebench.parallel import Comm, Serial
+from pdebench.solvers.krylov import Solve
 
 from .flow import Flow
-
-Solver = tuple[str, dict[str, Any]]  # a name of krylov.methods and its options
+from .rows import Constant, Momentum, Rows, Solver
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ class Linear:
     pressure: Solver = ("direct-cholesky", {})
     rtol: float = 1e-6
     guess: int = 2
-    reuse: bool = True  # False: matrices and set-up are made again in each step, for comparison
 
 
 @dataclass(frozen=True)
@@ -49,21 +47,28 @@ class State:
 
 
 class Projection:
-    """Lives for one flow. `iterations` and `solves` count what the linear systems took."""
+    """Lives for one flow. `iterations` and `solves` count what the linear systems took.
+
+    Ranks of `comm` share the rows of the linear systems, and the work of making them; states are whole on each.
+    """
 
     def __init__(
-        self, flow: Flow, linear: Linear | None = None, *, form: Literal["rotational", "standard"] = "rotational"
+        self,
+        flow: Flow,
+        linear: Linear | None = None,
+        *,
+        form: Literal["rotational", "standard"] = "rotational",
+        comm: Comm | None = None,
     ) -> None:
         self.flow, self._linear, self._form = flow, linear or Linear(), form
         self.iterations = self.solves = 0
-        s, free1 = flow.space, flow.free1
-        self._laplace = s.stiffness1[free1][:, free1].tocsr()
-        self._velocities = self._sequence(self._linear.velocity, guess=0)  # the extrapolated velocity is the guess
-        self._pressure = self._sequence(self._linear.pressure)
-        self._held_rows = np.repeat(np.isin(np.arange(s.size), flow.fixed), np.diff(s.mass.indptr))
-        rows = np.repeat(np.arange(s.size), np.diff(s.mass.indptr))
-        self._diagonal = np.flatnonzero(rows == s.mass.indices)  # one entry per row, in order
-        self._mass1 = self._sequence(("cg", {"pc": "jacobi"}))
+        s, comm = flow.space, comm or Serial()
+        self._velocities = Momentum(flow, Rows(comm, s.size), self._linear.velocity, self._linear.rtol)
+        laplace = s.stiffness1[flow.free1][:, flow.free1].tocsr()
+        known = {"symmetric": True, "definite": True}
+        null = {"nullspace": "constant" if flow.closed else "none"}
+        self._pressure = self._constant(comm, laplace, self._linear.pressure, known | null)
+        self._mass1 = self._constant(comm, s.mass1, ("cg", {"pc": "jacobi"}), known)
 
     def start(self, velocity: Array, pressure: Array | None = None, time: float = 0.0) -> State:
         """A state to begin from; boundary values are put in. Without a pressure, zero."""
@@ -85,9 +90,7 @@ class Projection:
         carried = (1 + ratio) * state.velocity - ratio * before  # extrapolated to the new time
         pressure = state.pressure + self._carried(state, now, past, dt)
         inertia = (now * state.velocity + past * before) / dt
-        rhs = flow.load(time)
-        for axis in (0, 1):
-            rhs[axis] += s.mass @ inertia[axis] + s.gradient[axis] @ pressure
+        rhs = flow.load(time) + (s.mass @ inertia.T).T + s.pushed(pressure)
         u = self._velocity(alpha / dt, rhs, carried, time)
         source = s.divergence(u)
         phi = self._correction(-alpha / dt * source, state.correction)
@@ -117,48 +120,31 @@ class Projection:
 
     def _velocity(self, rate: float, rhs: Array, carried: Array, time: float) -> Array:
         """Both components of (rate M + ν K + C(w)) u = rhs, w = `carried`, solved for the difference to w."""
-        flow, u = self.flow, carried.copy()
-        u[:, flow.fixed] = flow.held(time)
-        matrix = self._matrix(rate, carried)
-        for axis in (0, 1):
-            left = rhs[axis] - matrix @ u[axis]
-            left[flow.fixed] = 0
-            u[axis] += self._solve(self._velocities, System(matrix, left))
+        u = carried.copy()
+        u[:, self.flow.fixed] = self.flow.held(time)
+        for axis, (change, solve) in enumerate(self._velocities.changes(rate, rhs, carried, u)):
+            u[axis] += change
+            self._count(solve)
         return u
-
-    def _matrix(self, rate: float, carried: Array) -> Any:
-        """rate M + ν K + C(w), with rows of the identity where u is held."""
-        s = self.flow.space
-        if not self._linear.reuse:
-            self._velocities = self._sequence(self._linear.velocity, guess=0)
-        values = rate * s.mass.data + self.flow.viscosity * s.stiffness.data + s.transport(carried)
-        values[self._diagonal] += self.flow.backflow(carried)
-        values[self._held_rows] = 0
-        values[self._diagonal[self.flow.fixed]] = 1
-        return sparse.csr_matrix((values, s.mass.indices, s.mass.indptr), shape=s.mass.shape)
 
     def _correction(self, rhs: Array, last: Array | None) -> Array:
         """φ of ∇φ·∇q = −α/Δt (∇·u) q, zero at the outflow."""
-        flow, out = self.flow, np.zeros(self.flow.space.size1)
-        kind = "constant" if flow.closed else "none"
-        if not self._linear.reuse:
-            self._pressure = self._sequence(self._linear.pressure)
-        system = System(self._laplace, rhs[flow.free1], symmetric=True, definite=True, nullspace=kind)  # type: ignore[arg-type]
-        out[flow.free1] = self._solve(self._pressure, system)
+        out = np.zeros(self.flow.space.size1)
+        out[self.flow.free1] = self._solve(self._pressure, rhs[self.flow.free1])
         return out
 
     def _projected(self, source: Array) -> Array:
         """∇·u as a linear function: the mass matrix's inverse of ∫ q ∇·u."""
-        system = System(self.flow.space.mass1, source, symmetric=True, definite=True)
-        return self._solve(self._mass1, system)
+        return self._solve(self._mass1, source)
 
-    def _solve(self, sequence: SolverSequence, system: System) -> Array:
-        x, solve = sequence.solve(system)
-        self.iterations += solve.iterations
-        self.solves += 1
+    def _constant(self, comm: Comm, matrix: Any, solver: Solver, known: dict[str, Any]) -> Constant:
+        return Constant(Rows(comm, matrix.shape[0]), matrix, solver, (self._linear.rtol, self._linear.guess), known)
+
+    def _solve(self, systems: Constant, rhs: Array) -> Array:
+        x, solve = systems.solve(rhs)
+        self._count(solve)
         return x
 
-    def _sequence(self, solver: Solver, guess: int | None = None) -> SolverSequence:
-        name, options = solver
-        depth = self._linear.guess if guess is None else guess
-        return SolverSequence(methods[name](**options), rtol=self._linear.rtol, guess=depth)
+    def _count(self, solve: Solve) -> None:
+        self.iterations += solve.iterations
+        self.solves += 1

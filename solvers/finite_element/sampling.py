@@ -9,7 +9,8 @@ from scipy import sparse
 
 from pdebench.arrays import Array
 
-from .space import Space, quadratic
+from .quadrature import quadratic
+from .space import Space
 
 FINE = 4  # points per side of a cell, in its middle and evenly spaced, that a mean is taken over
 EDGE = 1e-9  # barycentric: a point this far outside is inside
@@ -34,12 +35,12 @@ class Sampler:
         self.empty = (count == 0) & ~solid.ravel().astype(bool)  # said to be fluid, yet the mesh does not reach there
         size = (shape[0] * shape[1], space.size)
         self._velocity = _matrix(target, space.cells[cell], quadratic(corners) * share[:, None], size)
-        self._pressure = _matrix(target, space.cells1[cell], corners * share[:, None], (size[0], space.size1))
+        self._linear = _matrix(target, space.cells1[cell], corners * share[:, None], (size[0], space.size1))
 
-    def __call__(self, velocity: Array, pressure: Array) -> Array:
-        """`(3, *shape)`: both velocities and the pressure."""
-        rows = [self._velocity @ velocity[0], self._velocity @ velocity[1], self._pressure @ pressure]
-        return np.asarray(np.stack(rows).reshape(3, *self.shape))
+    def __call__(self, velocity: Array, *linear: Array) -> Array:
+        """`(2 + k, *shape)`: both velocities, then the pressure and other linear functions."""
+        rows = [*(self._velocity @ part for part in velocity), *(self._linear @ part for part in linear)]
+        return np.asarray(np.stack(rows).reshape(len(rows), *self.shape))
 
 
 def located(space: Space, shape: tuple[int, int], lengths: tuple[float, float]) -> tuple[Array, Array, Array]:
@@ -99,10 +100,15 @@ def divergence_error(velocity: Array, mask: Array, lengths: tuple[float, float])
     return float(np.sqrt(np.mean((ux + vy) ** 2) / size)) if size > 0 else 0.0
 
 
-def flux_error(velocity: Array, lengths: tuple[float, float], scale: float) -> float:
+def flux_error(velocity: Array, mask: Array, lengths: tuple[float, float], scale: float) -> float:
     """Greatest difference of the flux through a column of cells from that through the first, over `scale` [m² s⁻¹].
 
-    Means over cells cut by a body count their fluid part as if it were the whole cell.
+    `(2, y, x)`. Columns with solid cells, and those beside them, are left out: of a cell that a body cuts the mean is
+    that over its fluid part.
     """
-    flux = velocity[0].sum(axis=0) * lengths[0] / velocity.shape[1]
+    whole = np.pad(mask.all(axis=0), 1, constant_values=True)
+    whole = whole[1:-1] & whole[2:] & whole[:-2]
+    if not whole.any():
+        return 0.0
+    flux = (velocity[0].sum(axis=0) * lengths[0] / velocity.shape[1])[whole]
     return float(np.abs(flux - flux[0]).max() / scale)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
+from scipy.spatial import KDTree
 
-from pdebench.arrays import Array
+from pdebench.arrays import Array, Index
 from pdebench.errors import SolverError
 from pdebench.parallel import Comm
-from pdebench.problem import BatchParams, Cost, Problem, is_steady
+from pdebench.problem import BatchParams, Cost, Mesh, Params, Problem, is_steady
 from pdebench.solvers.krylov import methods
 from pdebench.spec import Card, Count, Grid, Positive
 
 from .compat import version
+from .meshing import Triangulation
 from .newton import steady
 from .projection import Linear, Projection, State
 from .sampling import Sampler, onto
@@ -27,6 +30,7 @@ from .space import Space
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 STEPS = (1, 2, 3, 4, 6, 8, 12)  # steps per interval, and these times powers of 2 beyond: few lengths, so few matrices
 SLACK = 1.1  # the Courant number may pass the card's by this before a step is halved
+GROWTH = 2.0  # of a step over the last; variable BDF2 is stable below 1 + √2
 FASTEST = 100.0  # times the speed of lid or inlet: beyond it, a blow-up
 
 
@@ -58,8 +62,6 @@ class FiniteElementCard(Card):
     max_steps: Count = 1_000_000
 
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> FiniteElementSolver:
-        if comm.size > 1:
-            raise SolverError("finite_element solves each member on one rank: set ranks to 1")
         if not isinstance(problem, Shaped):
             raise SolverError(f"finite_element cannot solve {type(problem).__name__}: it has no `scene`")
         if grid.points != "centres" or len(grid.shape) != 2:
@@ -74,7 +76,7 @@ class FiniteElementCard(Card):
                 methods[name](**options)
             except (TypeError, ValueError) as error:
                 raise SolverError(f"solver.{which}_options do not fit {name}: {error}") from error
-        return FiniteElementSolver(self, problem, grid, output)
+        return FiniteElementSolver(self, problem, grid, output, comm)
 
     def provenance(self) -> dict[str, str]:
         from importlib.metadata import PackageNotFoundError
@@ -90,6 +92,22 @@ class FiniteElementCard(Card):
         most = int(np.ceil(self.max_steps * factor**2))
         return self.model_copy(update={"cfl": self.cfl / factor, "max_steps": most})
 
+    def mesh(self, problem: Problem, grid: Grid, params: Params) -> Mesh | None:
+        """The velocities' places, corners and middles of sides; each triangle is there as four."""
+        shape: Any = grid.shape
+        try:
+            scene = problem.scene(params)  # type: ignore[attr-defined]  # it is `Shaped`
+            if scene.defect(self.least_gap):
+                return None
+            same = replace(scene, density=1.0, viscosity=1.0, speed=1.0)  # what the mesh does not depend on
+            return _nodes(same, shape, self.grading, self.least_quality)
+        except SolverError:
+            return None
+
+    def triangulated(self, scene: Scene, shape: tuple[int, int]) -> Triangulation:
+        """The mesh of a case on about so many cells along (y, x). Raises `SolverError` if it is a bad one."""
+        return scene.mesh(shape, self.grading).checked(self.least_quality)
+
     @property
     def linear(self) -> Linear:
         return Linear(
@@ -100,38 +118,64 @@ class FiniteElementCard(Card):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(maxsize=64)
+def _nodes(scene: Scene, shape: tuple[int, int], grading: float, least_quality: float) -> Mesh:
+    """The mesh that is stored; a card's cases share few geometries, and are asked one by one."""
+    fine = scene.mesh(shape, grading).checked(least_quality).halved()
+    return Mesh(fine.points, fine.cells)
+
+
+@dataclass(frozen=True)
 class _Setting:
     """What members of one geometry share."""
 
     space: Space
     sampler: Sampler
 
+    @cached_property
+    def nodes(self) -> Index:
+        """Which quadratic unknown lies at each node of the mesh that is stored, `(node,)`."""
+        wanted = self.space.triangulation.halved().points
+        _, found = KDTree(self.space.points).query(wanted)  # dolfinx has numbered them anew
+        return np.asarray(found)
+
+    def at_nodes(self, velocity: Array, pressure: Array) -> Array:
+        """`(3, node)`, what the mesh's group in a store holds."""
+        return np.stack([*velocity, self.space.raised(pressure)])[:, self.nodes]
+
 
 class FiniteElementSolver:
-    """Lives for one unit of work. Members of one geometry share mesh and matrices."""
+    """Lives for one unit of work. Members of one geometry share mesh and matrices.
+
+    Ranks of `comm` share the rows of all linear systems; mesh, states and frames are whole on each.
+    """
 
     batch = 1
 
-    def __init__(self, card: FiniteElementCard, problem: Shaped, grid: Grid, output: Grid) -> None:
-        self._card, self._problem, self._grid, self._output = card, problem, grid, output
+    def __init__(self, card: FiniteElementCard, problem: Shaped, grid: Grid, output: Grid, comm: Comm) -> None:
+        self._card, self._problem, self._grid, self._output, self._comm = card, problem, grid, output, comm
         self._fields = len(problem.fields)  # type: ignore[attr-defined]  # every problem has them
         self._steady = is_steady(problem)  # type: ignore[arg-type]
         self._settings: dict[tuple[object, ...], _Setting] = {}
         self._costs: list[Cost] = []
+        self._last: list[tuple[_Setting, Array, Array] | None] = []
 
     def costs(self) -> list[Cost]:
         return self._costs
 
+    def on_mesh(self) -> list[Array | None]:
+        """The frame yielded last at the nodes of `FiniteElementCard.mesh`; None of a member that has failed."""
+        return [None if last is None else last[0].at_nodes(*last[1:]) for last in self._last]
+
     def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
-        self._costs = [Cost() for _ in states]
+        self._costs, self._last = [Cost() for _ in states], [None for _ in states]
         runs = [self._member(row, state, params, times) for row, state in enumerate(states)]
         for _ in times:
             yield np.stack([next(run) for run in runs])
 
     def _member(self, row: int, state: Array, params: BatchParams, times: Array) -> Iterator[Array]:
         """The member's frames, NaN from where it fails; its cost is told when the last is taken."""
-        run = _Run(self._card)
+        run = _Run(self._card, self._comm)
         given = 0
         try:
             if not np.isfinite(state).all():
@@ -141,21 +185,21 @@ class FiniteElementSolver:
             frames = (
                 run.steady(scene, setting) if self._steady else run.march(scene, setting, state[:3], self._grid, times)
             )
-            for frame in frames:
+            for u, p in frames:
                 given += 1
-                self._costs[row] = run.cost()
-                yield frame
+                self._costs[row], self._last[row] = run.cost(), (setting, u, p)
+                yield setting.sampler(u, p)
         except SolverError as error:
-            self._costs[row] = run.cost(str(error))
+            self._costs[row], self._last[row] = run.cost(str(error)), None
             for _ in times[given:]:
                 yield np.full((self._fields, *self._output.shape), np.nan)
 
     def _setting(self, scene: Scene) -> _Setting:
-        if defect := scene.defect(self._card.least_gap):
+        if defect := scene.defect(self._card.least_gap):  # also where the mesh is there: of speed or viscosity
             raise SolverError(defect)
         if scene.geometry not in self._settings:
             shape: Any = self._grid.shape
-            space = Space(scene.mesh(shape, self._card.grading).checked(self._card.least_quality))
+            space = Space(self._card.triangulated(scene, shape))
             out: Any = self._output.shape
             sampler = Sampler(space, out, (scene.height, scene.width), scene.solid(self._output))
             self._settings = {scene.geometry: _Setting(space, sampler)}  # one at a time: a unit's cases come in order
@@ -165,8 +209,8 @@ class FiniteElementSolver:
 class _Run:
     """One member: its steps and what they cost."""
 
-    def __init__(self, card: FiniteElementCard) -> None:
-        self._card = card
+    def __init__(self, card: FiniteElementCard, comm: Comm) -> None:
+        self._card, self._comm = card, comm
         self._steps = 0
         self._before = 0
         self._projection: Projection | None = None
@@ -175,23 +219,27 @@ class _Run:
         iterations = self._before if self._projection is None else self._projection.iterations
         return Cost(steps=self._steps, iterations=iterations, reason=reason)
 
-    def steady(self, scene: Scene, setting: _Setting) -> Iterator[Array]:
-        """The steady flow, by way of more viscous ones."""
+    def steady(self, scene: Scene, setting: _Setting) -> Iterator[tuple[Array, Array]]:
+        """The steady flow, by way of more viscous ones: velocity and pressure [Pa]."""
         flow = scene.flow(setting.space)
         self._bounded(scene, setting.space, flow.held(0.0).max(initial=0.0) * np.ones((2, setting.space.size)))
         reynolds = scene.speed * scene.height / scene.nu
         u, p = np.zeros((2, setting.space.size)), np.zeros(setting.space.size1)
         for target in [r for r in (100.0, 400.0, 1000.0, 2500.0, 5000.0) if r < reynolds] + [reynolds]:
             eased = scene.speed * scene.height / target
-            u, p, count = steady(type(flow)(flow.space, eased, flow.velocity, flow.outflow, flow.outflow1), u, p)
+            u, p, count = steady(
+                type(flow)(flow.space, eased, flow.velocity, flow.outflow, flow.outflow1), u, p, comm=self._comm
+            )
             self._steps += 1
             self._before += count
-        yield self._frame(scene, setting, u, p)
+        yield u, p * scene.density
 
-    def march(self, scene: Scene, setting: _Setting, start: Array, grid: Grid, times: Array) -> Iterator[Array]:
-        """Frames at `times`, from velocity and pressure on the grid, `(3, y, x)`, at t = 0."""
+    def march(
+        self, scene: Scene, setting: _Setting, start: Array, grid: Grid, times: Array
+    ) -> Iterator[tuple[Array, Array]]:
+        """Velocity and pressure [Pa] at `times`, from those on the grid, `(3, y, x)`, at t = 0."""
         flow = scene.flow(setting.space)
-        self._projection = Projection(flow, self._card.linear, form=self._card.form)
+        self._projection = Projection(flow, self._card.linear, form=self._card.form, comm=self._comm)
         lengths, fluid = (scene.height, scene.width), 1 - scene.solid(grid)
         u = onto(setting.space.points, start[:2], lengths, np.ones_like(fluid))
         p = onto(setting.space.points1, start[2:], lengths, fluid)[0] / scene.density
@@ -201,13 +249,14 @@ class _Run:
                 before = now.velocity
                 now = self._advance(scene, now, float(time))
                 still = float(np.abs(now.velocity - before).max()) < self._card.still * scene.speed
-            yield self._frame(scene, setting, now.velocity, now.pressure)
+            yield now.velocity, now.pressure * scene.density
 
     def _advance(self, scene: Scene, now: State, end: float) -> State:
         """To `end` in equal steps, halved where the flow outruns them."""
         assert self._projection is not None
         space, begun, interval = self._projection.flow.space, now.time, end - now.time
-        count, done = _fraction(interval * self._rate(now) / self._card.cfl), 0
+        least = interval / (GROWTH * now.step) if now.before is not None else 0.0
+        count, done = _fraction(max(interval * self._rate(now) / self._card.cfl, least)), 0
         while done < count:
             while interval * self._rate(now) > SLACK * self._card.cfl * count:
                 count, done = 2 * count, 2 * done
@@ -246,9 +295,6 @@ class _Run:
                 f"the cell Reynolds number is {found:.4g}, above solver.most_cell_reynolds "
                 f"{self._card.most_cell_reynolds:g}: the mesh does not resolve this flow; refine the grid"
             )
-
-    def _frame(self, scene: Scene, setting: _Setting, velocity: Array, pressure: Array) -> Array:
-        return setting.sampler(velocity, pressure * scene.density)
 
 
 def _fraction(least: float) -> int:

@@ -8,41 +8,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from pdebench.arrays import Array, Index
+from pdebench.arrays import Array
 
 from .compat import assembled, spaces
 from .meshing import Triangulation
-
-# Degree 5 on the triangle, 7 points (Radon 1948): exact for (u·∇)u·v of quadratic u and v; weights sum to 1.
-_S = np.sqrt(15)
-_A, _B = (6 - _S) / 21, (6 + _S) / 21
-_CORNERS = np.array(
-    [[1 / 3] * 3] + [[1 - 2 * a if i == j else a for j in range(3)] for a in (_A, _B) for i in range(3)],
-)
-_WEIGHTS = np.array([9 / 40] + [(155 - _S) / 1200] * 3 + [(155 + _S) / 1200] * 3)
-
-
-def quadratic(corners: Array) -> Array:
-    """The six shape functions at barycentric places, `(q, 3)` -> `(q, 6)`: vertices, then opposite edges."""
-    l0, l1, l2 = corners.T
-    return np.stack(
-        [l0 * (2 * l0 - 1), l1 * (2 * l1 - 1), l2 * (2 * l2 - 1), 4 * l1 * l2, 4 * l0 * l2, 4 * l0 * l1], axis=1
-    )
-
-
-def quadratic_slopes(corners: Array) -> Array:
-    """Their derivatives by each barycentric coordinate, `(q, 6, 3)`."""
-    l0, l1, l2 = corners.T
-    z = np.zeros_like(l0)
-    rows = [
-        [4 * l0 - 1, z, z],
-        [z, 4 * l1 - 1, z],
-        [z, z, 4 * l2 - 1],
-        [z, 4 * l2, 4 * l1],
-        [4 * l2, z, 4 * l0],
-        [4 * l1, 4 * l0, z],
-    ]
-    return np.stack([np.stack(row, axis=1) for row in rows], axis=1)
+from .quadrature import CORNERS, WEIGHTS, quadratic, quadratic_slopes
+from .transport import Transport
 
 
 class Space:
@@ -90,26 +61,32 @@ class Space:
         a, b = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
         return np.asarray(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])  # negative where dolfinx turned a cell round
 
+    @property
+    def areas(self) -> Array:
+        """Of the cells, `(cell,)` [m²]."""
+        return np.asarray(np.abs(self._areas2) / 2)
+
     @cached_property
     def weights(self) -> Array:
         """Weights of the points of quadrature, `(cell × 7,)` [m²]."""
-        return np.asarray((np.abs(self._areas2)[:, None] / 2 * _WEIGHTS).ravel())
+        return np.asarray((np.abs(self._areas2)[:, None] / 2 * WEIGHTS).ravel())
 
     @cached_property
     def quadrature(self) -> Array:
         """Places of the points of quadrature, `(cell × 7, 2)`."""
         p = self.points[self.cells[:, :3]]
-        return np.asarray(np.einsum("qi,cix->cqx", _CORNERS, p).reshape(-1, 2))
+        return np.asarray(np.einsum("qi,cix->cqx", CORNERS, p).reshape(-1, 2))
 
     @cached_property
     def at(self) -> Any:
         """Quadratic functions at the points of quadrature, `(cell × 7, n)`."""
-        return self._operator(np.broadcast_to(quadratic(_CORNERS), (len(self.cells), 7, 6)))
+        return self._operator(np.broadcast_to(quadratic(CORNERS), (len(self.cells), 7, 6)))
 
     @cached_property
     def derivatives(self) -> tuple[Any, Any]:
         """∂/∂x and ∂/∂y of quadratic functions at the points of quadrature, `(cell × 7, n)` each."""
-        x, y = (self._operator(values) for values in self._slopes_at)
+        by_corner = quadratic_slopes(CORNERS)
+        x, y = (self._operator(np.einsum("qai,ci->cqa", by_corner, self.slopes[:, :, k])) for k in (0, 1))
         return x, y
 
     @cached_property
@@ -119,13 +96,34 @@ class Space:
 
     def _operator(self, values: Array) -> Any:
         cells, points, _ = values.shape
+        values = np.ascontiguousarray(values)
         columns = np.repeat(self.cells[:, None, :], points, axis=1)
         starts = np.arange(0, values.size + 1, 6)
         return sparse.csr_matrix((values.ravel(), columns.ravel(), starts), shape=(cells * points, self.size))
 
+    def raised(self, pressure: Array) -> Array:
+        """A linear function at the places of the quadratic unknowns, `(m,)` -> `(n,)`."""
+        out = np.empty(self.size)
+        corners = pressure[self.cells1]
+        out[self.cells[:, :3]] = corners
+        out[self.cells[:, 3:]] = (np.roll(corners, 1, axis=1) + np.roll(corners, 2, axis=1)) / 2
+        return out
+
     def divergence(self, velocity: Array) -> Array:
         """∫ q ∇·u for each pressure's test function, `(2, n)` -> `(m,)`."""
-        return np.asarray(self.gradient[0].T @ velocity[0] + self.gradient[1].T @ velocity[1])
+        return np.asarray(self._divergence @ velocity.ravel())
+
+    def pushed(self, pressure: Array) -> Array:
+        """∫ p ∂v/∂x and ∫ p ∂v/∂y, `(m,)` -> `(2, n)`."""
+        return np.asarray(self._gradient @ pressure).reshape(2, -1)
+
+    @cached_property
+    def _gradient(self) -> Any:
+        return sparse.vstack(self.gradient, format="csr")
+
+    @cached_property
+    def _divergence(self) -> Any:
+        return self._gradient.T.tocsr()
 
     def convection(self, velocity: Array) -> Array:
         """∫ (u·∇)u · v, `(2, n)` -> `(2, n)`; exact for quadratic velocities.
@@ -139,26 +137,11 @@ class Space:
 
     def transport(self, velocity: Array) -> Array:
         """∫ (w·∇)u v as a matrix for given w, `(2, n)` -> values `(nnz,)` in the pattern of `mass`."""
-        w = [(self.at @ part).reshape(-1, len(_WEIGHTS), 1) for part in velocity]
-        weights = self.weights.reshape(-1, len(_WEIGHTS), 1)
-        along = w[0] * self._slopes_at[0] + w[1] * self._slopes_at[1]
-        local = np.matmul(quadratic(_CORNERS).T, along * weights)  # (cell, 6, 6): test, trial
-        return np.asarray(np.bincount(self._places, weights=local.ravel(), minlength=self.mass.nnz), dtype=float)
+        return self._transport(velocity)
 
     @cached_property
-    def _slopes_at(self) -> tuple[Array, Array]:
-        """∂φ/∂x and ∂φ/∂y of a cell's six functions at its points of quadrature, `(cell, 7, 6)` each."""
-        by_corner = quadratic_slopes(_CORNERS)
-        x, y = (np.einsum("qai,ci->cqa", by_corner, self.slopes[:, :, k]) for k in (0, 1))
-        return x, y
-
-    @cached_property
-    def _places(self) -> Index:
-        """Where a cell's 6 × 6 entries lie among the values of `mass`, `(cell × 36,)`."""
-        rows = np.repeat(np.arange(self.size), np.diff(self.mass.indptr))
-        keys = rows * self.size + self.mass.indices
-        wanted = (self.cells[:, :, None] * self.size + self.cells[:, None, :]).ravel()
-        return np.asarray(np.searchsorted(keys, wanted))
+    def _transport(self) -> Transport:
+        return Transport(self, slice(None))
 
     def integral(self, values: Array) -> float:
         """∫ f of values at the points of quadrature."""

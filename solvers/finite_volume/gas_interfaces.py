@@ -53,6 +53,27 @@ class CurvedQuadrants(Card):
         return np.moveaxis(np.array(states)[row * self.parts + column], -1, 0)
 
 
+class PlaneJump(Card):
+    """Two states of a 2D gas on both sides of a line through `point`, at `angle` [degrees] to the x axis.
+
+    Each gives density, velocities and pressure; `behind` lies on the side of smaller x.
+    """
+
+    kind: Literal["plane_jump"]
+    behind: tuple[Finite, Finite, Finite, Finite]
+    ahead: tuple[Finite, Finite, Finite, Finite]
+    point: tuple[Finite, Finite]
+    angle: float = Option(gt=0, lt=180)
+    subcells: Count = 4
+
+    def values(self, grid: Grid, params: Params, rng: np.random.Generator) -> Array:
+        if len(grid.shape) != 2:
+            raise CardError(f"this state lives on a 2D grid, not on {grid.shape}")
+        y, x = grid.coordinates()
+        front = self.point[0] + (y - self.point[1]) / np.tan(np.radians(self.angle))
+        return np.stack([np.where(x < front, a, b) for a, b in zip(self.behind, self.ahead, strict=True)])
+
+
 class ImplodingShell(Card):
     """A round charge of high pressure in the middle of the box, inside a round, wavy border of heavier gas.
 

@@ -13,7 +13,7 @@ from pdebench.errors import CardError
 from pdebench.problem import Params
 from pdebench.spec import Card, Count, Finite, Grid, Positive
 
-from .gas_interfaces import CurvedQuadrants, ImplodingShell
+from .gas_interfaces import CurvedQuadrants, ImplodingShell, PlaneJump
 from .waves import random_waves
 
 Range = tuple[Finite, Finite]
@@ -191,6 +191,7 @@ GasState = Annotated[
     | CurvedQuadrants
     | KelvinHelmholtz
     | ImplodingShell
+    | PlaneJump
     | GaussVortices,
     Option(discriminator="kind"),
 ]

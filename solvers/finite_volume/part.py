@@ -12,7 +12,7 @@ from pdebench.arrays import Array
 from pdebench.errors import SolverError
 from pdebench.parallel import Comm
 
-from .boundary import Boundaries, padded
+from .boundary import Boundaries, Pair, padded
 
 
 class Part(Protocol):
@@ -24,6 +24,10 @@ class Part(Protocol):
 
     def outer(self, axis: int, high: bool) -> bool:
         """Whether this side is left to the boundary conditions."""
+        ...
+
+    def sides(self, axis: int, pair: Pair) -> tuple[Any, Any]:
+        """Both sides along an axis as a kernel is to make them: a neighbour's cells ("inner"), or a side of the box."""
         ...
 
     def largest(self, values: Any) -> Array:
@@ -48,6 +52,9 @@ class Whole:
 
     def outer(self, axis: int, high: bool) -> bool:
         return True
+
+    def sides(self, axis: int, pair: Pair) -> tuple[Any, Any]:
+        return pair
 
     def largest(self, values: Any) -> Array:
         return np.asarray(values)
@@ -136,12 +143,12 @@ class Shared:
         """Whether the box is cut along an axis."""
         return self._ways[axis] > 1
 
-    def refresh(self, block: Array, ghosts: int, axis: int) -> None:
+    def refresh(self, block: Array, ghosts: int, axis: int, *, corners: bool = False) -> None:
         """Neighbours' cells beyond both sides along a cut axis of `(variable, b, *padded)`, in place.
 
-        All variables travel in one message each way; corners are not sent.
+        All variables travel in one message each way. The ghosts of other axes are sent along as `corners`.
         """
-        inner = [slice(ghosts, -ghosts)] * len(self._shape)
+        inner = [slice(None) if corners else slice(ghosts, -ghosts)] * len(self._shape)
         inner[axis] = slice(None)
         lines = np.moveaxis(block[(slice(None), slice(None), *inner)], axis + 2, 0)
         low, high = self._neighbours[axis]
@@ -169,6 +176,12 @@ class Shared:
             ]
             found.append(matches[0] if matches else self._nobody)
         return found[0], found[1]
+
+    def sides(self, axis: int, pair: Pair) -> tuple[Any, Any]:
+        if not self.cut(axis):
+            return pair
+        low, high = (pair[side] if self.outer(axis, bool(side)) else "inner" for side in (0, 1))
+        return low, high
 
     def outer(self, axis: int, high: bool) -> bool:
         here = self._range[axis]

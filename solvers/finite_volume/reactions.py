@@ -33,9 +33,10 @@ class FisherSystem(AdvectionSystem):
         self._growth = column(params, "growth", dimensions, dtype)
 
     def reacted(self, q: Array, dt: Array) -> Array:
-        """The logistic curve through each cell's value."""
+        """The logistic curve through each cell's value; NaN where it has left for −∞, as it does from below zero."""
         more = np.expm1(self._growth * dt.astype(q.dtype).reshape(-1, *(1,) * self.dimensions))
-        return np.asarray(q * (1 + more) / (1 + q * more))
+        left = 1 + q * more
+        return np.where(left > 0, q * (1 + more) / np.where(left > 0, left, 1), np.nan).astype(q.dtype)
 
 
 class FitzHughNagumoSystem(AdvectionSystem):

@@ -13,7 +13,7 @@ import numpy as np
 from pdebench.arrays import Array
 
 from . import bed as beds
-from .boundary import Boundaries, fill, interior
+from .boundary import Boundaries, Moment, fill, interior
 from .part import Part, Whole
 from .reconstruction import GHOSTS, Limiter, Reconstruction, edges
 from .riemann import Flux, rusanov
@@ -32,6 +32,7 @@ class Space:
     limiter: Limiter
     flux: Flux
     part: Part = field(default_factory=Whole)
+    time: Array | None = None  # (b,) now, where a side moves
 
     @property
     def ghosts(self) -> int:
@@ -40,7 +41,7 @@ class Space:
     def around(self, q: Array, ghosts: int, system: Any = None) -> Array:
         """`(variable, b, *space)` with ghost cells: those of neighbours, and what the boundary conditions make."""
         block = self.part.spread(q, ghosts)
-        fill(block, self.boundaries, ghosts, system, self.part.outer)
+        fill(block, self.boundaries, ghosts, system, self.part.outer, Moment(self.spacing, self.time))
         return block
 
     def linked(self, values: Any, beyond: float) -> Array:

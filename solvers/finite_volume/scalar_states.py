@@ -33,6 +33,7 @@ class RandomSines(Card):
         number = rng.integers(1, self.modes, self.terms, endpoint=True)
         folds, cuts, sign = rng.random() < self.folded, rng.random() < self.windowed, rng.choice([-1.0, 1.0])
         low, high = sorted(rng.uniform(0, 1, 2))
+        low = min(low, 0.9)
         x = grid.axes()[0] / grid.lengths[0]
         u = np.sin(np.multiply.outer(x, 2 * np.pi * number) + phase) @ size
         if folds:
@@ -57,3 +58,13 @@ class Noise(Card):
         for axis, (n, squares) in enumerate(zip(grid.shape, self.shape, strict=True)):
             out = np.take(out, (2 * np.arange(n) + 1) * squares // (2 * n), axis=axis)
         return np.asarray(out)
+
+
+class RandomLevel(Card):
+    """One value throughout the box, uniform in `between`."""
+
+    kind: Literal["random_level"]
+    between: tuple[Finite, Finite]
+
+    def values(self, grid: Grid, rng: np.random.Generator) -> Array:
+        return np.full(grid.shape, rng.uniform(*self.between))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -115,6 +116,9 @@ class FiniteVolumeSolver:
         self.limited: Index = np.zeros(0, int)  # how often positivity had to be helped, per member
 
     def _refuse(self, system: Any) -> None:
+        self._problem.boundaries.expect_states(system)
+        if self._problem.boundaries.uneven and isinstance(self._part, Shared):
+            raise SolverError("a side that differs along itself wants the whole box on one rank: set ranks to 1")
         if self._inputs and (self._card.scheme == "muscl_hancock" or self._card.reconstruction != "muscl"):
             raise SolverError("an uneven bed takes scheme ssp_rk2 or ssp_rk3 with reconstruction muscl")
         if hasattr(system, "diffusivity") and isinstance(self._part, Shared):
@@ -126,7 +130,9 @@ class FiniteVolumeSolver:
         return self._problem.system(params, self._dtype)
 
     def costs(self) -> list[Cost]:
-        return [Cost(int(n), 0, why) for n, why in zip(self._steps, self._reasons, strict=True)]
+        return [
+            Cost(int(n), 0, why, int(k)) for n, why, k in zip(self._steps, self._reasons, self.limited, strict=True)
+        ]
 
     def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
         count, names = len(states), [one.name for one in (*self._problem.fields, *inputs_of(self._problem))]
@@ -161,7 +167,10 @@ class FiniteVolumeSolver:
         own = {name: values[todo] for name, values in params.items()}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a blow-up is told by its reason
             below = None if bed is None else bed[:, todo]
-            done = self._engine.advance(q[:, todo], own, length=end - start, bed=below)
+            engine = self._engine
+            if self._problem.boundaries.moving and isinstance(engine, NumpyEngine):
+                engine = replace(engine, start=start)
+            done = engine.advance(q[:, todo], own, length=end - start, bed=below)
             for row in np.flatnonzero(done.time < end - start):
                 self._reasons[todo[row]] = self._failure(done, own, int(row), start, end)
         self._steps[todo] = self._steps[todo] + done.steps

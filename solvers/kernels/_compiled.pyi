@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ def finite_volume_advance(
     states: ArrayLike,
     *,
     system: str,
-    parameter: ArrayLike,
+    parameters: ArrayLike,
     spacing: Sequence[float],
     sides: Sequence[tuple[Any, Any]],
     limiter: str,
@@ -31,11 +31,42 @@ def finite_volume_advance(
     isa: str = "",
     layout: str = "",
 ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]: ...
+def finite_volume_memory(
+    system: str,
+    cells: Sequence[int],
+    *,
+    layout: str,
+    uneven: bool = False,
+    viscous: bool = False,
+    single: bool = False,
+    isa: str = "",
+) -> int: ...
+def finite_volume_stages(
+    states: ArrayLike,
+    height: ArrayLike | None,
+    *,
+    system: str,
+    parameters: ArrayLike,
+    spacing: Sequence[float],
+    sides: Sequence[tuple[Any, Any]],
+    limiter: str,
+    flux: str,
+    dry: float,
+    length: float,
+    cfl: float,
+    max_steps: int,
+    stages: int,
+    viscous: bool = False,
+    threads: int = 1,
+    isa: str = "",
+    exchange: Callable[[NDArray[Any], int], None] | None = None,
+    largest: Callable[[float], float] | None = None,
+) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]: ...
 def finite_volume_sweep(
     block: NDArray[Any],
     *,
     system: str,
-    parameter: float,
+    parameters: ArrayLike,
     spacing: Sequence[float],
     sides: Sequence[tuple[Any, Any]],
     limiter: str,

@@ -5,6 +5,7 @@ It is here to hold the contract of `ranks`, not to be fast.
 
 from __future__ import annotations
 
+import os
 from time import sleep
 from typing import ClassVar
 
@@ -55,7 +56,14 @@ class _Rows:
             now = time
             sleep(self.pause)
             parts = self.comm.gather(own)
+            self._note(params)
             yield np.concatenate(parts)[None, None] if self.comm.rank == 0 else np.zeros(0)
+
+    def _note(self, params):
+        """A line for each frame that is solved, for those who count what was done twice."""
+        if self.comm.rank == 0 and (ledger := os.environ.get("PDEBENCH_TEST_LEDGER")):
+            with open(ledger, "a") as file:
+                file.write(f"{params['diffusivity'][0]!r}\n")
 
     def _laplacian(self, u):
         above, below = self._halos(u)

@@ -3,6 +3,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
+
 #include "../cpu.hpp"
 #include "../workers.hpp"
 #include "kernel.hpp"
@@ -63,17 +65,35 @@ bool lines_are_better(const Kernel& kernel, const Box& box, py::ssize_t count) {
     return lines && (count < kernel.lanes || kernel.memory(box) > cache);
 }
 
-template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py::array& given, std::vector<Member> members, int threads, bool alone) {
-    using States = py::array_t<T, py::array::c_style | py::array::forcecast>;
-    const States states(given);
-    std::vector<py::ssize_t> shape(states.shape(), states.shape() + states.ndim());
-    States results(shape);
+template <class T> using Dense = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+// Where the members' states come from and go to.
+template <class T> Dense<T> results_of(const Dense<T>& states, std::vector<Member>& members) {
+    Dense<T> results(std::vector<py::ssize_t>(states.shape(), states.shape() + states.ndim()));
     const size_t size = members.empty() ? 0 : size_t(states.size()) / members.size();
     T* target = results.mutable_data();
     for (size_t i = 0; i < members.size(); ++i) {
         members[i].state = states.data() + i * size;
         members[i].result = target + i * size;
     }
+    return results;
+}
+
+py::tuple told(const py::array& results, const std::vector<Member>& members) {
+    const py::ssize_t count = py::ssize_t(members.size());
+    py::array_t<double> times(count);
+    py::array_t<long> steps(count), limited(count);
+    for (py::ssize_t i = 0; i < count; ++i) {
+        times.mutable_at(i) = members[i].time;
+        steps.mutable_at(i) = members[i].steps;
+        limited.mutable_at(i) = members[i].limited;
+    }
+    return py::make_tuple(results, times, steps, limited);
+}
+
+template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py::array& given, std::vector<Member> members, int threads, bool alone) {
+    const Dense<T> states(given);
+    const Dense<T> results = results_of(states, members);
     const size_t lanes = size_t(kernel.lanes), blocks = (members.size() + lanes - 1) / lanes;
     if (alone) {
         py::gil_scoped_release released;
@@ -87,22 +107,14 @@ template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py:
             kernel.advance(box, members.data() + first, int(std::min(lanes, members.size() - first)), memory);
         });
     }
-    const py::ssize_t count = py::ssize_t(members.size());
-    py::array_t<double> times(count);
-    py::array_t<long> steps(count), limited(count);
-    for (py::ssize_t i = 0; i < count; ++i) {
-        times.mutable_at(i) = members[i].time;
-        steps.mutable_at(i) = members[i].steps;
-        limited.mutable_at(i) = members[i].limited;
-    }
-    return py::make_tuple(results, times, steps, limited);
+    return told(results, members);
 }
 
 // What is common to all samples of a box; `cells` slowest first, as `spacing` and `sides` are.
 Box box_of(const std::string& system, const std::vector<long>& cells, const std::vector<double>& spacing, const Sides& sides, const std::string& limiter,
            const std::string& flux, double dry) {
     Box box{{1, 1, 1}, {1, 1, 1}, {}, called<Limiter>(limiter, {"none", "minmod", "van_leer", "mc"}, "limiter"),
-            called<Flux>(flux, {"rusanov", "hll", "hllc"}, "flux"), dry, system == "burgers", 0, 1, 0};
+            called<Flux>(flux, {"rusanov", "hll", "hllc"}, "flux"), dry, system == "burgers", false, false, false, 0, 0, 1, 0};
     const std::vector<std::string> names = {"periodic", "outflow", "reflecting", "no_slip", "inner"};
     const int axes = int(spacing.size());
     for (int axis = 0; axis < axes; ++axis) {
@@ -122,38 +134,69 @@ System law_called(const std::string& system) {
 
 int variables_of(System law, int axes) { return law == System::scalar ? 1 : axes + (law == System::euler ? 2 : 1); }
 
-py::tuple advance(const py::array& states, const std::string& system, const Reals& parameter, const std::vector<double>& spacing,
-                  const Sides& sides, const std::string& limiter, const std::string& flux, double dry, double length,
-                  double cfl, long max_steps, int threads, const std::string& isa, const std::string& layout) {
-    const int axes = int(spacing.size());
-    const System law = law_called(system);
-    const int variables = variables_of(law, axes);
+// Members without their states; `parameters` holds three numbers of each.
+std::vector<Member> members_of(const py::array& states, const Reals& parameters) {
+    if (parameters.ndim() != 2 || parameters.shape(0) != states.shape(0) || parameters.shape(1) != 3) {
+        throw py::value_error("the parameters must have one entry per member, of three numbers");
+    }
+    std::vector<Member> members;
+    const auto number = parameters.unchecked<2>();
+    for (py::ssize_t i = 0; i < states.shape(0); ++i) {
+        members.push_back({nullptr, nullptr, nullptr, {number(i, 0), number(i, 1), number(i, 2)}, 0, 0, 0});
+    }
+    return members;
+}
+
+bool is_rough(const std::vector<Member>& members, System law) {
+    return law == System::shallow_water && std::any_of(members.begin(), members.end(), [](const Member& one) { return one.parameters[1] != 0; });
+}
+
+void expect(const py::array& states, const System law, const std::vector<double>& spacing, const Sides& sides, double length, double cfl, int threads) {
+    const int axes = int(spacing.size()), variables = variables_of(law, axes);
     if (threads < 1) throw py::value_error("threads must be at least 1");
     if (axes < 1 || axes > 3 || int(sides.size()) != axes || states.ndim() != axes + 2 || states.shape(1) != variables) {
         throw py::value_error("states must have the shape (members, " + std::to_string(variables) +
                               ", *cells), with a spacing and a pair of sides per axis");
     }
-    if (parameter.ndim() != 1 || parameter.size() != states.shape(0)) {
-        throw py::value_error("the parameter must have one entry per member");
-    }
     if (!(cfl > 0) || !(length >= 0)) throw py::value_error("cfl must be positive, and the interval not negative");
+}
+
+bool has_inner(const Box& box) {
+    return std::any_of(box.sides, box.sides + 3, [](const auto& pair) { return pair[0] == Side::inner || pair[1] == Side::inner; });
+}
+
+py::tuple advance(const py::array& states, const std::string& system, const Reals& parameters, const std::vector<double>& spacing,
+                  const Sides& sides, const std::string& limiter, const std::string& flux, double dry, double length,
+                  double cfl, long max_steps, int threads, const std::string& isa, const std::string& layout) {
+    const int axes = int(spacing.size());
+    const System law = law_called(system);
+    expect(states, law, spacing, sides, length, cfl, threads);
+    std::vector<Member> members = members_of(states, parameters);
     Box box = box_of(system, std::vector<long>(states.shape() + 2, states.shape() + states.ndim()), spacing, sides, limiter, flux, dry);
-    box.length = length, box.cfl = cfl, box.max_steps = max_steps;
-    for (const auto& pair : box.sides) {
-        if (pair[0] == Side::inner || pair[1] == Side::inner) throw py::value_error("inner sides are for sweeps");
-    }
+    box.length = length, box.cfl = cfl, box.max_steps = max_steps, box.rough = is_rough(members, law);
+    if (has_inner(box)) throw py::value_error("inner sides are for sweeps");
     const bool single = py::dtype::of<float>().is(states.dtype());
     const Kernel& kernel = kernel_for(law, axes, single, isa);
     const bool alone = called<Layout>(layout, {"", "samples", "lines"}, "layout") == Layout::lines ||
                        (layout.empty() && lines_are_better(kernel, box, states.shape(0)));
-    std::vector<Member> members;
-    for (py::ssize_t i = 0; i < parameter.size(); ++i) members.push_back({nullptr, nullptr, parameter.at(i), 0, 0, 0});
     if (single) return run<float>(kernel, box, states, std::move(members), threads, alone);
     return run<double>(kernel, box, states, std::move(members), threads, alone);
 }
 
+// Bytes of workspace: of a block of samples, of one sample by sweeps, and by stages.
+size_t memory(const std::string& system, const std::vector<long>& cells, const std::string& layout, bool uneven, bool viscous, bool single, const std::string& isa) {
+    const std::vector<double> spacing(cells.size(), 1.0);
+    Box box = box_of(system, cells, spacing, Sides(cells.size(), {"outflow", "outflow"}), "mc", "hll", 0);
+    box.uneven = uneven, box.viscous = viscous;
+    const Kernel& kernel = kernel_for(law_called(system), int(cells.size()), single, isa);
+    if (layout == "samples") return kernel.memory(box);
+    if (layout == "lines") return kernel.line_memory(box);
+    if (layout == "stages" && kernel.stages) return kernel.stage_memory(box);
+    throw py::value_error("no layout " + layout + " of " + system);
+}
+
 // One axis of one sample's box for a whole step, in place; with axis −1 nothing moves, and its rate is found.
-py::tuple sweep(py::array block, const std::string& system, double parameter, const std::vector<double>& spacing, const Sides& sides,
+py::tuple sweep(py::array block, const std::string& system, const std::array<double, 3>& parameters, const std::vector<double>& spacing, const Sides& sides,
                 const std::string& limiter, const std::string& flux, double dry, int ghosts, int axis, double step, bool measures,
                 const std::string& isa) {
     const int axes = int(spacing.size());
@@ -171,7 +214,7 @@ py::tuple sweep(py::array block, const std::string& system, double parameter, co
     }
     if (ghosts < 0 || axis < -1 || axis >= axes) throw py::value_error("no such axis, or fewer ghosts than none");
     std::vector<long> cells;
-    Part part{block.mutable_data(), long(block.strides(0) / item), {1, 0, 0}, parameter, step, axis < 0 ? -1 : axes - 1 - axis,
+    Part part{block.mutable_data(), long(block.strides(0) / item), {1, 0, 0}, {parameters[0], parameters[1], parameters[2]}, step, axis < 0 ? -1 : axes - 1 - axis,
               measures || axis < 0, 0, true, 0};
     py::ssize_t first = 0;
     for (int a = 0; a < axes; ++a) {
@@ -180,12 +223,9 @@ py::tuple sweep(py::array block, const std::string& system, double parameter, co
         first += ghosts * block.strides(1 + a);
     }
     part.state = static_cast<char*>(part.state) + first;
-    const Box box = box_of(system, cells, spacing, sides, limiter, flux, dry);
-    for (const auto& pair : box.sides) {
-        if (ghosts < 2 && (pair[0] == Side::inner || pair[1] == Side::inner)) {
-            throw py::value_error("an inner side needs 2 ghost cells in the block");
-        }
-    }
+    Box box = box_of(system, cells, spacing, sides, limiter, flux, dry);
+    box.rough = law == System::shallow_water && parameters[1] != 0;
+    if (ghosts < 2 && has_inner(box)) throw py::value_error("an inner side needs 2 ghost cells in the block");
     const Kernel& kernel = kernel_for(law, axes, single, isa);
     {
         py::gil_scoped_release released;
@@ -194,16 +234,82 @@ py::tuple sweep(py::array block, const std::string& system, double parameter, co
     return py::make_tuple(part.rate, part.limited, part.good);
 }
 
+// What a rank does between two exchanges with the others is theirs to say, in Python.
+struct Callbacks {
+    py::object exchange, largest;
+    py::dtype kind;
+    std::vector<py::ssize_t> padded;  // cells with their ghosts, slowest first
+
+    static void refresh(void* context, void* first, int planes, const long* step, long plane, int axis) {
+        const Callbacks& own = *static_cast<Callbacks*>(context);
+        const int axes = int(own.padded.size());
+        const py::ssize_t item = own.kind.itemsize();
+        std::vector<py::ssize_t> shape{planes, 1}, strides{plane * item, plane * item};
+        char* corner = static_cast<char*>(first);
+        for (int a = 0; a < axes; ++a) {
+            shape.push_back(own.padded[a]);
+            strides.push_back(step[axes - 1 - a] * item);
+            corner -= 2 * strides.back();
+        }
+        own.exchange(py::array(own.kind, shape, strides, corner, py::capsule(corner, [](void*) {})), axes - 1 - axis);
+    }
+    static double greatest(void* context, double one) { return static_cast<Callbacks*>(context)->largest(one).cast<double>(); }
+};
+
+template <class T> py::tuple run_stages(const Kernel& kernel, const Box& box, const py::array& given, const py::object& heights, std::vector<Member> members, int threads,
+                                        const py::object& exchange, const py::object& largest) {
+    const Dense<T> states(given);
+    const Dense<T> results = results_of(states, members);
+    const Dense<T> height = box.uneven ? Dense<T>(heights) : Dense<T>(0);
+    if (box.uneven && height.size() != py::ssize_t(members.size()) * box.count()) throw py::value_error("the bed must have one value per cell of each member");
+    for (size_t i = 0; i < members.size(); ++i) members[i].height = height.data() + (box.uneven ? i * size_t(box.count()) : 0);
+    if (exchange.is_none()) {
+        const Neighbours none{};
+        py::gil_scoped_release released;
+        run_tasks(members.size(), threads, kernel.stage_memory(box), [&](size_t i, void* memory) { kernel.stages(box, members[i], none, memory); });
+    } else {
+        Callbacks own{exchange, largest, py::dtype::of<T>(), {}};
+        for (py::ssize_t axis = 2; axis < states.ndim(); ++axis) own.padded.push_back(states.shape(axis) + 4);
+        const Neighbours others{&own, Callbacks::refresh, Callbacks::greatest};
+        run_tasks(members.size(), 1, kernel.stage_memory(box), [&](size_t i, void* memory) { kernel.stages(box, members[i], others, memory); });
+    }
+    return told(results, members);
+}
+
+py::tuple stages(const py::array& states, const py::object& height, const std::string& system, const Reals& parameters, const std::vector<double>& spacing, const Sides& sides,
+                 const std::string& limiter, const std::string& flux, double dry, double length, double cfl, long max_steps, int count, bool viscous, int threads,
+                 const std::string& isa, const py::object& exchange, const py::object& largest) {
+    const System law = law_called(system);
+    expect(states, law, spacing, sides, length, cfl, threads);
+    std::vector<Member> members = members_of(states, parameters);
+    Box box = box_of(system, std::vector<long>(states.shape() + 2, states.shape() + states.ndim()), spacing, sides, limiter, flux, dry);
+    box.length = length, box.cfl = cfl, box.max_steps = max_steps, box.stages = count, box.viscous = viscous;
+    box.rough = is_rough(members, law), box.uneven = !height.is_none();
+    if (count != 2 && count != 3) throw py::value_error("2 or 3 stages, not " + std::to_string(count));
+    if (has_inner(box) && exchange.is_none()) throw py::value_error("inner sides need an exchange");
+    const bool single = py::dtype::of<float>().is(states.dtype());
+    const Kernel& kernel = kernel_for(law, int(spacing.size()), single, isa);
+    if (!kernel.stages) throw py::value_error("no stages for " + system);
+    if (single) return run_stages<float>(kernel, box, states, height, std::move(members), threads, exchange, largest);
+    return run_stages<double>(kernel, box, states, height, std::move(members), threads, exchange, largest);
+}
+
 }  // namespace
 
 void bind_finite_volume(py::module_& module) {
     using py::arg;
     module.def("finite_volume_instruction_sets", instruction_sets, "What this processor can run, best first.");
-    module.def("finite_volume_advance", advance, arg("states"), py::kw_only(), arg("system"), arg("parameter"), arg("spacing"),
+    module.def("finite_volume_advance", advance, arg("states"), py::kw_only(), arg("system"), arg("parameters"), arg("spacing"),
                arg("sides"), arg("limiter"), arg("flux"), arg("dry"), arg("length"), arg("cfl"), arg("max_steps"),
                arg("threads") = 1, arg("isa") = "", arg("layout") = "",
                "States one interval later, the times reached, steps taken, and how often positivity was helped.");
-    module.def("finite_volume_sweep", sweep, arg("block"), py::kw_only(), arg("system"), arg("parameter"), arg("spacing"),
+    module.def("finite_volume_memory", memory, arg("system"), arg("cells"), py::kw_only(), arg("layout"), arg("uneven") = false, arg("viscous") = false,
+               arg("single") = false, arg("isa") = "", "Bytes that a block of samples, or one sample by sweeps or stages, works in.");
+    module.def("finite_volume_stages", stages, arg("states"), arg("height"), py::kw_only(), arg("system"), arg("parameters"), arg("spacing"), arg("sides"),
+               arg("limiter"), arg("flux"), arg("dry"), arg("length"), arg("cfl"), arg("max_steps"), arg("stages"), arg("viscous") = false,
+               arg("threads") = 1, arg("isa") = "", arg("exchange") = py::none(), arg("largest") = py::none(),
+               "As `finite_volume_advance` by Runge-Kutta stages, over a bed or in a potential `height` if there is one.");
+    module.def("finite_volume_sweep", sweep, arg("block"), py::kw_only(), arg("system"), arg("parameters"), arg("spacing"),
                arg("sides"), arg("limiter"), arg("flux"), arg("dry"), arg("ghosts"), arg("axis"), arg("step"),
                arg("measures") = true, arg("isa") = "",
                "One axis of one sample for a whole step, in place: its rate, how often positivity was helped, and whether all is physical.");

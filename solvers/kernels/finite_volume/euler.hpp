@@ -11,6 +11,7 @@ template <class V, int D> struct Euler {
     static constexpr int kept = variables + 1;  // 1/ρ comes with the primitive variables of a cell
     static constexpr int last = D + 1;
     static constexpr bool has_velocity = true;
+    static constexpr bool rubs = false;
     using T = ScalarOf<V>;
     V gamma, less, inverse_less;  // γ, γ − 1, 1/(γ − 1)
 
@@ -30,6 +31,12 @@ template <class V, int D> struct Euler {
         for (int v = 1; v <= D; ++v) w[v] = q[v] * inverse;
         w[last] = less * fused(q[0] * T(-0.5), square(w), q[last]);
         w[variables] = inverse;
+    }
+
+    LANES_INLINE void conserved(const V* w, V* q) const {
+        q[0] = w[0];
+        for (int v = 1; v <= D; ++v) q[v] = w[0] * w[v];
+        q[last] = energy(w);
     }
 
     LANES_INLINE void quasilinear(const V* w, const V* change, int n, V* out) const {

@@ -6,6 +6,7 @@
 #include "lines.hpp"
 #include "scalar.hpp"
 #include "shallow_water.hpp"
+#include "stages.hpp"
 
 namespace lanes::finite_volume::LANES_ISA {
 
@@ -13,7 +14,13 @@ template <template <class, int> class Law, class T, int D> constexpr Kernel kern
     constexpr int lanes = LANES_BYTES / sizeof(T);
     using B = Block<Law, T, lanes, D>;
     using S = Lines<Law, T, lanes, D>;
-    return {system, D, lanes, sizeof(T) == sizeof(float), B::memory, B::advance, S::memory, S::advance, S::alone};
+    Kernel found{system, D, lanes, sizeof(T) == sizeof(float), B::memory, B::advance, S::memory, S::advance, S::alone, nullptr, nullptr};
+    if constexpr (Law<Vector<T, lanes>, D>::has_velocity) {
+        using R = Stages<Law, T, lanes, D>;
+        found.stage_memory = R::memory;
+        found.stages = R::advance;
+    }
+    return found;
 }
 
 constexpr Kernel all_kernels[] = {

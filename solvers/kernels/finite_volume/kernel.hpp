@@ -20,6 +20,8 @@ struct Box {
     Flux flux;
     double dry;  // depth below which water stands still
     bool steepens;  // a scalar: Burgers, not advection
+    bool rough, uneven, viscous;  // friction; a bed or a potential; a gas that rubs
+    int stages;  // of a step; 0: one axis after the other
     double length, cfl;
     long max_steps;
 
@@ -30,16 +32,25 @@ struct Box {
 struct Member {
     const void* state;
     void* result;
-    double parameter;  // gravity, the ratio of heat capacities, or the speed
-    double time;       // reached; short of the interval where the state became unphysical
+    const void* height;  // of the bed, or the potential
+    double parameters[3];  // gravity and roughness; the ratio of heat capacities, shear and bulk viscosity; the speed
+    double time;  // reached; short of the interval where the state became unphysical
     long steps, limited;
+};
+
+// What the part of a box that lies here asks of the others; without functions it is the whole.
+struct Neighbours {
+    void* context;
+    // Fills the ghosts along an axis of padded planes (variable, z, y, x), of which the first inner cell is given.
+    void (*exchange)(void* context, void* first, int planes, const long* step, long plane, int axis);
+    double (*largest)(void* context, double own);
 };
 
 // One sample in its own arrays, or the part of it that lies here, for a step of one axis.
 struct Part {
     void* state;            // first cell
     long plane, stride[3];  // from variable to variable, and from cell to cell (x: 1), in numbers
-    double parameter, step;
+    double parameters[3], step;
     int axis;  // −1: measure only
     bool measures;
     double rate;  // found: 1/Δt at Courant number one
@@ -56,6 +67,8 @@ struct Kernel {
     size_t (*line_memory)(const Box&);
     void (*sweep)(const Box&, Part&, void* memory);
     void (*alone)(const Box&, Member&, void* memory);  // as `advance` does it for one member, by sweeps
+    size_t (*stage_memory)(const Box&);
+    void (*stages)(const Box&, Member&, const Neighbours&, void* memory);  // null where no system has them
 };
 
 struct KernelList {

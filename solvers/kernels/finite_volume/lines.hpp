@@ -50,10 +50,11 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
 
     Lines(const Box& shared, Part& own, void* memory)
         : box(shared), part(own), scratch(Arena{static_cast<char*>(memory)}.take<V>(scratch_size(shared))),
-          sweep(shared, all<V>(T(own.parameter))) {
+          sweep(shared, all<V>(T(own.parameters[0]))) {
         sweep.live = V{} == V{};
         sweep.forget();
         for (int axis = 0; axis < D; ++axis) sweep.ratio[axis] = all<V>(T(own.step / shared.spacing[axis]));
+        sweep.drag = all<V>(T(drag(own.parameters, own.step)));
     }
 
     static size_t scratch_size(const Box& box) { return size_t(box.cells[0] + 2 * GHOSTS) * N; }
@@ -81,20 +82,27 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
         const long row = box.cells[0], plane = row * box.cells[1], cells = box.count();
         T* state = static_cast<T*>(member.result);
         __builtin_memcpy(state, member.state, size_t(cells) * N * sizeof(T));
-        Part part{state, cells, {1, row, plane}, member.parameter, 0, -1, true, 0, true, 0};
+        const double* own = member.parameters;
+        Part part{state, cells, {1, row, plane}, {own[0], own[1], own[2]}, 0, -1, true, 0, true, 0};
         if (!(box.length > 0)) return;
         advance(box, part, memory);
         bool ends = false;
+        double pending = 0;
+        const auto go = [&](int axis, double length, bool measures) {
+            part.axis = axis, part.step = length, part.measures = measures;
+            advance(box, part, memory);
+            member.limited += part.limited;
+        };
         for (long number = 0; number < box.max_steps && part.good && !ends; ++number) {
-            part.step = next_step(box, member, T(part.rate), ends);
+            const double step = next_step(box, member, T(part.rate), ends);
             for (int i = 0; i < D; ++i) {
-                part.axis = number % 2 == 0 ? i : D - 1 - i;
-                part.measures = i == D - 1;
-                advance(box, part, memory);
-                member.limited += part.limited;
+                const int axis = axis_of(D, number, i);
+                go(axis, length_of(D, axis, step, pending), i == D - 1);
             }
+            pending = left_of(D, step);
             member.steps += 1;
         }
+        if (pending > 0 && part.good) go(0, pending, false);
     }
 
   private:

@@ -8,6 +8,7 @@ namespace lanes::finite_volume::LANES_ISA {
 template <class V, int D> struct Scalar {
     static constexpr int variables = 1, positives = 0, kept = 1;
     static constexpr bool has_velocity = false;
+    static constexpr bool rubs = false;
     using T = ScalarOf<V>;
     V speed;
     bool steepens;  // Burgers: u carries itself

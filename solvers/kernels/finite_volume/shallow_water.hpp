@@ -8,6 +8,7 @@ namespace lanes::finite_volume::LANES_ISA {
 template <class V, int D> struct ShallowWater {
     static constexpr int variables = 1 + D, positives = 1, kept = variables;
     static constexpr bool has_velocity = true;
+    static constexpr bool rubs = true;  // on a rough bed
     using T = ScalarOf<V>;
     V gravity;
     T dry;
@@ -22,6 +23,11 @@ template <class V, int D> struct ShallowWater {
         const V inverse = T(1) / (wet ? h : all<V>(1));
         w[0] = h;
         for (int v = 1; v <= D; ++v) w[v] = wet ? q[v] * inverse : V{};
+    }
+
+    LANES_INLINE void conserved(const V* w, V* q) const {
+        q[0] = w[0];
+        for (int v = 1; v <= D; ++v) q[v] = w[0] * w[v];
     }
 
     LANES_INLINE void quasilinear(const V* w, const V* change, int n, V* out) const {

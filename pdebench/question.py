@@ -1,0 +1,122 @@
+"""What a model is asked on a task, and the truth that it never sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import Array, Index
+from .data import seen
+from .errors import StoreError
+from .metrics import Context
+from .model import Guarded
+from .problem import mask_of, problem_of
+from .store import TrajectoryStore
+from .task import Task
+
+
+class Question:
+    """Items `(n, 2)` are asked: a member, and the stored frame at which its history begins."""
+
+    def __init__(self, store: TrajectoryStore, task: Task) -> None:
+        self.store, self.task = store, task
+        self.starts = range(1) if store.steady else task.starts(len(store.times))
+        self._shown = 0 if store.steady else task.history
+        given, wanted = self.given(self.starts[0]), self.wanted(self.starts[0])
+        self.times: Array = store.times[wanted] - (store.times[given[-1]] if given else 0.0)
+        problem = problem_of(store.spec)
+        self._invariants = getattr(problem, "invariants", None)
+        self._mask = mask_of(problem)
+
+    def items(self, members: Index) -> Index:
+        """Every start of every member, member by member."""
+        return np.array([(member, start) for member in members for start in self.starts])
+
+    def given(self, start: int) -> range:
+        """The frames of the history."""
+        return range(start, start + self._shown * self.task.stride, self.task.stride)
+
+    def wanted(self, start: int) -> range:
+        """The frames to predict."""
+        first = start + self._shown * self.task.stride
+        return range(first, first + self.task.horizon * self.task.stride, self.task.stride)
+
+    def put(self, guarded: Guarded, items: Index, limit: float) -> tuple[Array, Array, float]:
+        """The history that some items were asked with, the answer, and the seconds it took."""
+        history = np.stack([self._history(int(member), int(start)) for member, start in items])
+        return history, *guarded.predict(history, self.store.params(items[:, 0]), self.times, seconds=limit)
+
+    def start(self, history: Array) -> Array:
+        """The fields of the last frame given, `(b, field, *space)`; zero where the problem is steady."""
+        fields = len(self.store.fields)
+        if self.store.steady:
+            return np.zeros((len(history), fields, *history.shape[3:]), history.dtype)
+        return history[:, -1, :fields]
+
+    def _history(self, member: int, start: int) -> Array:
+        shown = self._frames(member, self.given(start)) if self._shown else np.empty(0)
+        return seen(shown, self.store.given(member)) if self.store.inputs else shown
+
+    def truth(self, items: Index) -> Array:
+        truth = np.stack([self._frames(int(member), self.wanted(int(start))) for member, start in items])
+        if not np.isfinite(truth).all():
+            path = self.store.path
+            raise StoreError(f"{path} holds values that are not finite: `pdebench check {path}` says where")
+        return truth
+
+    def fluid(self, items: Index) -> NDArray[np.bool_]:
+        """Where there is something to predict, `(b, *space)`; false inside solid bodies."""
+        if self._mask is None:
+            return np.ones((len(items), *self.store.grid.shape), bool)
+        column = self.store.inputs.index(self._mask)
+        return np.stack([self.store.given(int(member))[column] > 0 for member in items[:, 0]])
+
+    def alike(self, items: Index) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+        """Groups of rows whose bodies are the same: which rows `(b,)`, and where their fluid is, `(*space)`."""
+        fluid = self.fluid(items)
+        left = np.ones(len(items), bool)
+        while left.any():
+            own = fluid[left.argmax()]
+            rows = left & (fluid == own).all(axis=tuple(range(1, fluid.ndim)))
+            left &= ~rows
+            yield rows, own
+
+    def context(self, items: Index, start: Array, fluid: NDArray[np.bool_]) -> Context:
+        """What metrics may know of items that have one fluid part, `(*space)`."""
+        declared, params, grid = self._invariants, self.store.params(items[:, 0]), self.store.grid
+        periodic = grid.points != "ends"
+        holes = {} if fluid.all() else {"volumes": fluid.astype(float), "boundary": shore(fluid)}
+        if declared is None:
+            return Context(grid, self.times, start, periodic=periodic, **holes)  # type: ignore[arg-type]
+
+        def invariants(states: Array) -> dict[str, Array]:
+            each = [
+                declared(state, grid, dict(zip(self.store.parameter_names, row, strict=True)))
+                for state, row in zip(states, params, strict=True)
+            ]
+            return {name: np.stack([one[name] for one in each]) for name in each[0]}
+
+        return Context(grid, self.times, start, invariants, periodic=periodic, **holes)  # type: ignore[arg-type]
+
+    def truth_error(self) -> Array | None:
+        """Mean over certified members and all starts at the predicted frames, `(time, field)`."""
+        errors = self.store.truth_error()
+        errors = np.stack([errors[:, self.wanted(start)] for start in self.starts], axis=1)
+        errors = errors[np.isfinite(errors).all(axis=(1, 2, 3))]
+        return errors.mean(axis=(0, 1)) if len(errors) else None
+
+    def _frames(self, member: int, frames: range) -> Array:
+        return self.store.frames(member, frames[0], frames[-1] + 1, frames.step)
+
+
+def shore(fluid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fluid cells at the rim of the box, or with a solid cell beside them, `(*space)`."""
+    padded = np.pad(fluid, 1)
+    inner = tuple(slice(1, -1) for _ in fluid.shape)
+    enclosed = fluid.copy()
+    for axis in range(fluid.ndim):
+        for shift in (-1, 1):
+            enclosed &= np.roll(padded, shift, axis=axis)[inner]
+    return np.asarray(fluid & ~enclosed)

@@ -1,0 +1,121 @@
+"""Rows of linear systems shared by the ranks of a member; everything else is the same on each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from pdebench.arrays import Array
+from pdebench.parallel import Comm
+from pdebench.solvers.krylov import Solve, SolverSequence, System, methods
+from pdebench.solvers.krylov.petsc import new_mat, petsc
+
+from .flow import Flow
+from .transport import Transport
+
+Solver = tuple[str, dict[str, Any]]  # a name of krylov.methods and its options
+
+
+class Rows:
+    """The rows of `count` that this rank holds: as even as they come, in order."""
+
+    def __init__(self, comm: Comm, count: int) -> None:
+        self.comm, self.count = comm, count
+        self.own = slice(comm.rank * count // comm.size, (comm.rank + 1) * count // comm.size)
+
+    def mat(self, matrix: Any) -> Any:
+        """A Mat from each rank's rows of a matrix, CSR with all columns; on one rank it shares the values."""
+        if self.comm.size == 1:
+            return new_mat(matrix)
+        PETSc = petsc()
+        mat = PETSc.Mat().create(comm=self.comm)
+        mat.setSizes(((matrix.shape[0], self.count),) * 2)
+        mat.setType("aij")
+        mat.setPreallocationCSR(_csr(matrix))
+        mat.assemble()
+        return mat
+
+    def refill(self, mat: Any, matrix: Any) -> None:
+        """Let `mat`, made of `matrix`, see the values that it has now."""
+        if self.comm.size > 1:
+            mat.setValuesCSR(*_csr(matrix))
+        else:
+            mat.stateIncrease()
+        mat.assemble()
+
+    def whole(self, own: Array) -> Array:
+        """A vector from each rank's rows of it, the same on all."""
+        return own if self.comm.size == 1 else np.concatenate(self.comm.allgather(own))
+
+    def sequence(self, solver: Solver, *, rtol: float, guess: int) -> SolverSequence:
+        """Of this solver; where ranks share a system, MUMPS' LU in place of a factorisation."""
+        name, options = solver
+        method = methods[name](**options)
+        if self.comm.size > 1 and method.direct:
+            method = methods["lu"]()
+        return SolverSequence(method, rtol=rtol, guess=guess, comm=self.comm)
+
+
+class Constant:
+    """Systems with one matrix, set up once; `known` is said of it to `System`."""
+
+    def __init__(
+        self, rows: Rows, matrix: Any, solver: Solver, accuracy: tuple[float, int], known: dict[str, Any]
+    ) -> None:
+        self._rows, self._known = rows, known
+        self._operator = matrix if rows.comm.size == 1 else rows.mat(matrix[rows.own])
+        self._sequence = rows.sequence(solver, rtol=accuracy[0], guess=accuracy[1])
+
+    def solve(self, rhs: Array) -> tuple[Array, Solve]:
+        """x of A x = b, `(n,)`."""
+        system = System(self._operator, rhs[self._rows.own].copy(), comm=self._rows.comm, **self._known)
+        x, solve = self._sequence.solve(system)
+        return self._rows.whole(x), solve
+
+
+class Momentum:
+    """(rate M + ν K + C(w)) u = b, with rows of the identity where u is held: each rank makes and solves its rows.
+
+    One matrix, whose values are overwritten in each step.
+    """
+
+    def __init__(self, flow: Flow, rows: Rows, solver: Solver, rtol: float) -> None:
+        s, own = flow.space, rows.own
+        self._flow, self._rows = flow, rows
+        self._mass, self._viscous = s.mass[own], flow.viscosity * s.stiffness[own]
+        self._transport = s.transport if rows.comm.size == 1 else Transport(s, own)
+        self._matrix = self._mass.copy()
+        self._mat = rows.mat(self._matrix)
+        index = np.repeat(np.arange(own.start, own.stop), np.diff(self._mass.indptr))
+        self._diagonal = np.flatnonzero(index == self._mass.indices)  # one entry per row, in order
+        held = np.isin(np.arange(own.start, own.stop), flow.fixed)
+        self._held, self._held_entries = np.flatnonzero(held), np.flatnonzero(held[index - own.start])
+        self._sequence = rows.sequence(solver, rtol=rtol, guess=0)  # the extrapolated velocity is the guess
+
+    def changes(self, rate: float, rhs: Array, carried: Array, velocity: Array) -> Iterator[tuple[Array, Solve]]:
+        """What is to be added to each component of `velocity`, which has its held values, and what it took."""
+        self.fill(rate, carried)
+        left = rhs[:, self._rows.own] - (self._matrix @ velocity.T).T
+        left[:, self._held] = 0
+        for own in np.ascontiguousarray(left):
+            x, solve = self._sequence.solve(System(self._mat, own, comm=self._rows.comm))
+            yield self._rows.whole(x), solve
+
+    def fill(self, rate: float, carried: Array) -> None:
+        """Values of this rank's rows, w = `carried`."""
+        values = self._matrix.data
+        np.multiply(self._mass.data, rate, out=values)
+        values += self._viscous.data
+        values += self._transport(carried)
+        if len(self._flow.outflow):
+            values[self._diagonal] += self._flow.backflow(carried)[self._rows.own]
+        values[self._held_entries] = 0
+        values[self._diagonal[self._held]] = 1
+        self._rows.refill(self._mat, self._matrix)
+
+
+def _csr(matrix: Any) -> tuple[Any, Any, Any]:
+    kind = petsc().IntType
+    return matrix.indptr.astype(kind, copy=False), matrix.indices.astype(kind, copy=False), matrix.data

@@ -1,0 +1,270 @@
+"""kill -9 at random until a campaign is over: `python tests/kills.py [--kills 100] [cluster|stream]`.
+
+Victims are drivers or trainers, mpiexecs, ranks and solvers; some are stopped (SIGSTOP) instead, so that they hang. Of
+each campaign are counted: what was lost or came twice; frames that were solved again, beside those that were in flight
+at the kills; processes that outlived their driver; files left after the last, undisturbed run, which sweeps. All
+processes carry a mark and have a folder for temporary files of their own, so that others' are never met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from perilous import HERE, MARK, MPI, by_rows, card_file, living, wait_for_none
+
+import pdebench
+from pdebench.store import TrajectoryStore
+
+FRAMES = 5
+PATIENCE = 10.0  # [s] after which one that was stopped is given up
+PACE = 0.03  # [s] between two batches: what a step of training takes
+HANG = 0.05  # share of the victims that are stopped instead of killed
+BOSS = 7  # each so many-th, from the second on, is the driver or the trainer
+
+
+@dataclass
+class Campaign:
+    """Processes with one mark, and what became of them."""
+
+    folder: Path
+    ranks: int
+    workers: int
+    hit: Counter[str] = field(default_factory=Counter)
+    in_flight: int = 0  # frames, at most, that the kills can have cost
+    bosses: list[int] = field(default_factory=list)
+    orphans: int = 0
+
+    def __post_init__(self) -> None:
+        self.mark = uuid.uuid4().hex
+        self.temporary, self.ledger = self.folder / "tmp", self.folder / "ledger"
+        self.temporary.mkdir(parents=True)
+        self.ledger.touch()
+        own = {MARK: self.mark, "TMPDIR": str(self.temporary), "PDEBENCH_TEST_LEDGER": str(self.ledger)}
+        self.environment = os.environ | MPI | own | {"OMP_NUM_THREADS": "1", "PYTHONPATH": _search_path()}
+
+    def begin(self, *words: str) -> subprocess.Popen[bytes]:
+        with (self.folder / "log").open("a") as log:
+            boss = subprocess.Popen([sys.executable, *words], env=self.environment, stdout=log, stderr=log)
+        self.bosses.append(boss.pid)
+        return boss
+
+    def crew(self, boss: int) -> dict[int, str]:
+        """Solvers, workers and their mpiexecs."""
+        return {pid: command for pid, command in living(self.mark).items() if pid != boss and _is_crew(command)}
+
+    def strike(self, boss: int, rng: np.random.Generator) -> None:
+        """Kill or stop one of them."""
+        crew = self.crew(boss)
+        if not crew:
+            return
+        victim = boss if self.hit.total() % BOSS == 1 else int(rng.choice(sorted(crew)))
+        kind = "boss" if victim == boss else "mpiexec" if "mpiexec" in crew[victim] else "worker"
+        stops = kind == "worker" and rng.uniform() < HANG
+        try:
+            os.kill(victim, signal.SIGSTOP if stops else signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        self.hit["hung" if stops else kind] += 1
+        self.in_flight += FRAMES * (self.workers if victim == boss else 1)
+
+    def bury(self, boss: subprocess.Popen[bytes]) -> None:
+        """What a dead driver leaves must end by itself."""
+        boss.wait()
+        left = wait_for_none(self.mark)
+        self.orphans += len(left)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+
+    def solved(self) -> int:
+        return len(self.ledger.read_text().splitlines())
+
+    def leftovers(self) -> list[str]:
+        """Files of ours that nobody needs any more."""
+        numbers = "|".join(map(str, self.bosses))
+        shared = [name for name in os.listdir("/dev/shm") if re.search(rf"pdebench.*\.({numbers})\.", name)]
+        temporary = [str(path) for path in self.temporary.rglob("*") if not path.is_dir()]
+        return shared + temporary + [str(path) for path in self.folder.rglob("*.partial")]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is told of a campaign; the last four must be 0."""
+
+    kills: dict[str, int]
+    needed: int  # frames
+    twice: int
+    in_flight: int
+    lost: int
+    doubled: int
+    orphans: int
+    leftovers: list[str]
+
+
+def on_cluster(folder: Path, *, kills: int, ranks: int, seed: int, limit: float = 3600) -> Outcome:
+    """A store is filled by `generate --cluster local`; lost and doubled are members, by what serial solving gives."""
+    at, rng, count = Campaign(folder, ranks, 2), np.random.default_rng(seed), 4 * kills + 12
+    spec = by_rows(pause=0.06, ranks=ranks, count=count)
+    card, out, cluster = card_file(folder, spec), folder / "s.zarr", folder / "cluster.yaml"
+    cluster.write_text(f"kind: local\nworkers: {at.workers}\npoll_seconds: 1\npatience: {PATIENCE}\n")
+    words = ("-m", "pdebench", "generate", card, "--cluster", cluster, "--out", out)
+    boss, committed, end = at.begin(*map(str, words)), 0, time.monotonic() + limit
+    while boss.poll() != 0:
+        assert time.monotonic() < end, f"{at.hit}: see {folder}/log"
+        time.sleep(rng.uniform(0.05, 0.3))
+        if boss.poll() not in (None, 0):
+            at.bury(boss)
+            boss = at.begin(*map(str, words))
+        there = _committed(out)
+        # A unit that was hit goes first: when some have come in, the next kill does not meet it again.
+        if at.hit.total() < kills and there >= committed + at.workers and list(out.rglob("*.partial")):
+            at.strike(boss.pid, rng)
+            committed = there
+    left, store = wait_for_none(at.mark), TrajectoryStore.open(out)
+    whole = _serial(spec, folder)
+    wrong = sum(not np.array_equal(store.frames(m), whole.frames(m)) for m in store.members())
+    lost = count - len(store.members())
+    assert lost or wrong or store.content_hash() == whole.content_hash()
+    needed = count * FRAMES
+    return Outcome(
+        dict(at.hit), needed, at.solved() - needed, at.in_flight, lost, wrong, at.orphans + len(left), at.leftovers()
+    )
+
+
+def on_stream(folder: Path, *, kills: int, ranks: int, seed: int, limit: float = 3600) -> Outcome:
+    """A trainer draws every window once and keeps a store; lost and doubled are windows."""
+    at, rng, count = Campaign(folder, ranks, 2), np.random.default_rng(seed), 6 * kills + 12
+    state, finished = folder / "state.npz", folder / "finished"
+    boss, told, end = _trainer(at, count), 0, time.monotonic() + limit
+    while not finished.exists() or boss.poll() is None:
+        assert time.monotonic() < end, f"{at.hit}: see {folder}/log"
+        time.sleep(rng.uniform(0.02, 0.2))
+        if boss.poll() is not None and not finished.exists():
+            at.bury(boss)
+            boss = _trainer(at, count)
+        used = _used(state) if state.exists() else 0
+        if at.hit.total() < kills and used > told + 3 * (FRAMES - 1) and not finished.exists():
+            at.strike(boss.pid, rng)
+            told = used
+    left = wait_for_none(at.mark)
+    with np.load(state) as file:
+        seen = Counter(map(tuple, file["used"].tolist()))
+    windows = {(m, s) for m in range(count) for s in range(FRAMES - 1)}
+    kept, spec = TrajectoryStore.open(folder / "kept"), streamed(count, ranks)
+    lost = len(windows - seen.keys()) + len(kept.missing())
+    assert lost or kept.content_hash() == _serial(spec, folder).content_hash()
+    needed = count * FRAMES
+    doubled = seen.total() - len(seen)
+    return Outcome(
+        dict(at.hit), needed, at.solved() - needed, at.in_flight, lost, doubled, at.orphans + len(left), at.leftovers()
+    )
+
+
+def streamed(count: int, ranks: int) -> pdebench.DatasetSpec:
+    return by_rows(pause=0.06, ranks=ranks, count=count)
+
+
+def _trainer(at: Campaign, count: int) -> subprocess.Popen[bytes]:
+    return at.begin(__file__, "--train", str(at.folder), str(count), str(at.ranks), str(at.workers))
+
+
+def train(folder: Path, count: int, ranks: int, workers: int) -> None:
+    """A trainer's commitment is one file: what it has used, and where the stream stood, replaced together."""
+    path, used, state = folder / "state.npz", [], None
+    if path.exists():
+        with np.load(path) as file:
+            state = {name: file[name] for name in file.files}
+        used = state.pop("used").tolist()
+    with pdebench.stream(
+        streamed(count, ranks),
+        workers=workers,
+        batch_size=4,
+        buffer="firo",
+        capacity=64,  # solvers that are far ahead have ended before anybody can kill them
+        keep=folder / "kept",
+        patience=PATIENCE,
+        resume=state,
+    ) as stream:
+        for batch in stream:
+            time.sleep(PACE)
+            used += zip(batch.member.tolist(), batch.start.tolist(), strict=True)
+            with (folder / ".new").open("wb") as file:
+                np.savez(file, used=np.array(used), **stream.state())
+            (folder / ".new").replace(path)
+    (folder / "finished").touch()
+
+
+def _committed(store: Path) -> int:
+    """Units, whether their entries are folded or not."""
+    folded = store / "journal" / "folded.jsonl"
+    lines = len(folded.read_text().splitlines()) if folded.exists() else 0
+    return lines + len(list(store.glob("journal/[0-9]*.json")))
+
+
+def _used(state: Path) -> int:
+    with np.load(state) as file:
+        return len(file["used"])
+
+
+def _serial(spec: pdebench.DatasetSpec, folder: Path) -> TrajectoryStore:
+    """The same on as many ranks, undisturbed."""
+    words = ["-m", "pdebench", "generate", str(card_file(folder, spec)), "--out", str(folder / "whole.zarr")]
+    command = ["mpiexec", "-n", str(spec.ranks), sys.executable, *words] if spec.ranks > 1 else [sys.executable, *words]
+    own = os.environ | MPI | {"PYTHONPATH": _search_path()}
+    subprocess.run(command, env=own, check=True, capture_output=True, timeout=1200)
+    return TrajectoryStore.open(folder / "whole.zarr")
+
+
+def _is_crew(command: str) -> bool:
+    return "pdebench.cluster" in command or "stream --to" in command
+
+
+def _search_path() -> str:
+    return os.pathsep.join([str(HERE), str(HERE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+CAMPAIGNS = {"cluster": on_cluster, "stream": on_stream}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("campaigns", nargs="*", default=list(CAMPAIGNS))
+    parser.add_argument(
+        "--kills", type=int, default=100, help="of each campaign, half of them with groups of two ranks"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--train", nargs=4, help=argparse.SUPPRESS)  # the trainer that is killed
+    said = parser.parse_args()
+    if said.train:
+        train(Path(said.train[0]), *map(int, said.train[1:]))
+        return
+    print("| campaign | ranks | kills | frames | solved again | in flight | lost | doubled | orphans | files left |")
+    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    for name in said.campaigns:
+        for ranks in (1, 2):
+            with tempfile.TemporaryDirectory(prefix="pdebench-kills-") as folder:
+                got = CAMPAIGNS[name](
+                    Path(folder) / "campaign", kills=said.kills // 2, ranks=ranks, seed=said.seed + ranks
+                )
+            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(got.kills.items()))
+            print(
+                f"| {name} | {ranks} | {sum(got.kills.values())}: {kinds} | {got.needed} | {got.twice} | "
+                f"{got.in_flight} | {got.lost} | {got.doubled} | {got.orphans} | {len(got.leftovers)} |",
+                *got.leftovers,
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
