@@ -2,7 +2,7 @@
 
 Tu, Rowley, Luchtenburg, Brunton & Kutz 2014, "On dynamic mode decomposition: theory and applications", J. Comput.
 Dyn. 1, definition 1: of snapshots X and what became of them Y, A = Y X⁺ with X⁺ on the leading POD modes of X. The
-parameters act as controls, Y = A X + B p + c (Proctor, Brunton & Kutz 2016, SIAM J. Appl. Dyn. Syst. 15, eq. 3).
+parameters act as controls, Y = A X + B p + c (Proctor, Brunton & Kutz 2016, SIAM J. Appl. Dyn. Syst. 15).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Latent Spectral Model: a few latent tokens gather each patch of the field and are mapped by trigonometric bases.
 
 Wu, Hu, Luo, Wang & Long 2023, "Solving High-Dimensional PDEs with Latent Spectral Models", ICML, arXiv 2301.12664, §3:
-on every grid of a pyramid, cut into patches, attention carries the points' features to learnt tokens (§3.1), a sum of
-sines and cosines of the tokens maps them (§3.2), and attention carries them back to the points.
+on every grid of a pyramid, cut into patches, attention carries the points' features to learnt tokens, a sum of
+sines and cosines of the tokens maps them, and attention carries them back to the points.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class LatentSpectralModel(TorchModel):
     """The Latent Spectral Model as a neural solver: a U-Net with a spectral block across each of its grids.
 
     The paper's patches grow coarser by the pyramid alone: `side` points on every grid. The number of weights does not
-    depend on `side` or on the grid. Its figure of `tokens` is 4 and of basis functions 12 (8 sines and cosines here).
+    depend on `side` or on the grid.
 
     **Good values** for a 64² field: `width` 16, `multipliers` [1, 2, 4], `side` 4, `tokens` 4, `basis` 8.
     """

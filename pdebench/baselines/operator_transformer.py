@@ -1,9 +1,9 @@
 """Operator transformer: attention in windows on a pyramid of grids, told how far ahead it has to look.
 
 After the scalable operator transformer (scOT) of Herde et al. 2024, "Poseidon: Efficient Foundation Models for PDEs",
-NeurIPS, arXiv 2405.19101, §2: a U of SwinV2 blocks (Liu et al. 2022, arXiv 2111.09883: cosine attention, relative
+NeurIPS, arXiv 2405.19101: a U of SwinV2 blocks (Liu et al. 2022, arXiv 2111.09883: cosine attention, relative
 positions by a small network, norms after the branches) with ConvNeXt blocks across and layer norms whose scale and
-shift are affine in the lead time, trained on all pairs of frames of a trajectory (eq. 5).
+shift are affine in the lead time, trained on all pairs of frames of a trajectory.
 """
 
 from __future__ import annotations

@@ -40,9 +40,9 @@ def verdict(claim: Claim, records: list[Record]) -> str:
         holds = [hold and a <= claim.within for hold, (a, _) in zip(holds, pairs, strict=True)]
     seeds = len(ours)
     told = f"{sum(holds)} of {len(holds)} comparisons, {seeds} seed{'s' if seeds > 1 else ''}"
-    if not all(holds):
-        return f"**not at this scale** ({told})"
-    return f"**reproduced** ({told})" if seeds >= 3 else f"so it seems ({told}: too few)"
+    if seeds < 3:
+        return f"undecided ({told}: too few)"
+    return f"**{'reproduced' if all(holds) else 'not at this scale'}** ({told})"
 
 
 def spread(values: list[float]) -> str:
@@ -100,7 +100,7 @@ INTRODUCTION = """\
 
 Written by `ci/bench.sh claims --seconds {seconds:g} --seeds {seeds}`. Each training has {seconds:g} s of one
 processor (its own clock, so that neighbours do not matter), the best weights on the valid split are kept, and 16 test
-members are scored that no training saw. Mean over the seeds, and their range. **Reproduced**: so with every seed, at
+members are scored that no training saw. Mean over the seeds, and their range. **Reproduced**: so with every seed, of at
 least three. The papers train for hours on a GPU: what is not reproduced here is not refuted. A comparison at equal
 time favours what is cheap.
 """
