@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Literal
 
@@ -45,7 +45,7 @@ def conv(
     axes: int, inputs: int, outputs: int, kernel: int = 3, *, padding: Padding, dilation: int = 1, **how: int
 ) -> nn.Module:
     """A convolution that keeps the grid (or, with a `stride`, every stride-th point of it); `how` may have `groups`."""
-    kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
+    kind: Callable[..., nn.Module] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
     around = dilation * (kernel - 1) // 2
     return kind(inputs, outputs, kernel, dilation=dilation, padding=around, padding_mode=padding, **how)
 
@@ -91,18 +91,18 @@ def joined(windows: Tensor, space: Sequence[int], side: int) -> Tensor:
     return split.permute(order).reshape(batch, *space, windows.shape[-1])
 
 
-def merged(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
+def merged(x: Tensor, side: int, linear: nn.Module) -> Tensor:
     """Each cell of `side` points along each axis as one; `(b, *space, c)` -> `(b, *space / side, c')`."""
     space = [n // side for n in x.shape[1:-1]]
     out: Tensor = linear(cut(x, side).flatten(1)).reshape(len(x), *space, -1)
     return out
 
 
-def parted(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
+def parted(x: Tensor, side: int, linear: nn.Module) -> Tensor:
     """Each point as a cell of `side` along each axis; `(b, *space, c)` -> `(b, *side * space, c')`."""
     space = [n * side for n in x.shape[1:-1]]
-    cells = linear(x).reshape(-1, side ** len(space), linear.out_features // side ** len(space))
-    return joined(cells, space, side)
+    cells = linear(x)
+    return joined(cells.reshape(-1, side ** len(space), cells.shape[-1] // side ** len(space)), space, side)
 
 
 def norm(channels: int) -> nn.Module:

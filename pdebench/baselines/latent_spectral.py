@@ -53,8 +53,8 @@ class SpectralBlock(nn.Module):
 
     def _attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attention with the channels shared out among the heads; `(patch, *, width)` each."""
-        parts = (v.unflatten(-1, (self.heads, -1)).transpose(1, 2) for v in (queries, keys, values))
-        return attention(*parts).transpose(1, 2).flatten(2)
+        q, k, v = (each.reshape(*each.shape[:-1], self.heads, -1).transpose(1, 2) for each in (queries, keys, values))
+        return attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 class LatentSpectralModel(TorchModel):
@@ -92,5 +92,7 @@ class LatentSpectralModel(TorchModel):
         def across(channels: int) -> SpectralBlock:
             return SpectralBlock(channels, side=side, tokens=tokens, basis=basis, heads=heads)
 
-        shape = {"width": width, "multipliers": tuple(multipliers), "padding": padding_of(spec)}
-        return UNetStep(UNet(len(space), inputs, outputs, across=across, **shape))
+        shape = tuple(multipliers)
+        return UNetStep(
+            UNet(len(space), inputs, outputs, width=width, multipliers=shape, padding=padding_of(spec), across=across)
+        )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from math import gcd, log
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +58,7 @@ class WindowAttention(nn.Module):
         self.log_scale = nn.Parameter(torch.full((heads, 1, 1), log(10.0)))
         self.position = nn.Sequential(nn.Linear(axes, 32), nn.ReLU(), nn.Linear(32, heads, bias=False))
         place = torch.cartesian_prod(*[torch.arange(side)] * axes).reshape(-1, axes)
-        offsets, pairs = (place[:, None] - place).flatten(0, 1).unique(dim=0, return_inverse=True)
+        offsets, pairs = (place[:, None] - place).flatten(0, 1).unique(dim=0, return_inverse=True)  # type: ignore[no-untyped-call]  # torch has it untyped
         logs = offsets.sign() * (1 + offsets.abs()).log2() / 3  # 1 at seven points apart
         apart = _apart(space, side, shift) if shift and not periodic else None
         for name, value in (("offsets", logs), ("pairs", pairs.reshape(side**axes, -1)), ("apart", apart)):
@@ -114,7 +115,8 @@ class ConvNeXt(nn.Module):
 
     def forward(self, x: Tensor, lead: Tensor) -> Tensor:
         v = self.each(x.movedim(-1, 1)).movedim(1, -1)
-        return x + self.perceptron(self.norm.timed(v, lead))
+        out: Tensor = x + self.perceptron(self.norm.timed(v, lead))
+        return out
 
 
 class OperatorTransformer(nn.Module):
@@ -156,7 +158,7 @@ class OperatorTransformer(nn.Module):
         x = self.first.timed(blocks.merged(seen, self.patch, self.embed), t)
         kept = []
         for level, stage in enumerate(self.down):
-            for block in stage:
+            for block in cast(nn.ModuleList, stage):
                 x = block(x, t)
             if level < len(self.merge):
                 kept.append(self.across[level](x, t))
@@ -164,7 +166,7 @@ class OperatorTransformer(nn.Module):
         for level, stage in reversed(list(enumerate(self.up))):
             if level < len(self.part):
                 x = blocks.parted(x, 2, self.part[level]) + kept[level]
-            for block in stage:
+            for block in cast(nn.ModuleList, stage):
                 x = block(x, t)
         out: Tensor = self.smooth(blocks.parted(x, self.patch, self.recover).movedim(-1, 1))
         return out
@@ -199,5 +201,6 @@ class OperatorTransformerModel(TorchModel):
             raise ModelError(f"longest {longest}: choose 1 to {most} steps here (1 where there is a longer history)")
         coarsest = patch * 2 ** (len(depths) - 1)
         blocks.expect_divisible(spec.store.shape, coarsest, f"{len(depths)} levels on patches of {patch}")
-        shape = {"width": width, "depths": tuple(depths), "patch": patch, "side": side}
-        return OperatorTransformer(spec, history=history, longest=longest, **shape)
+        return OperatorTransformer(
+            spec, history=history, width=width, depths=tuple(depths), patch=patch, side=side, longest=longest
+        )
