@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# Train every baseline network on the small tasks from several seeds, evaluate all, and write the boards.
+# Train every network on the small tasks from several seeds, evaluate all, and write the boards.
 # Repeat it to go on: what is made already is not made again. Everything lies in runs/boards.
-#   TRAIN_SECONDS=600 SEEDS="0 1 2" ci/boards.sh                       # 8 models × 3 tasks × 3 seeds: 12 h
-#   TRAIN_SECONDS=2 SEEDS=0 MODELS="unet" TASKS="ns2d_decaying_demo" ci/boards.sh
+#   ci/boards.sh                                              # 11 models × 3 tasks × 3 seeds of 32 s: 1 h 40 min
+#   TRAIN_SECONDS=600 TASKS="ns2d_decaying_demo ks1d burgers2d" ci/boards.sh                         # a day
+#   TRAIN_SECONDS=2 SEEDS=0 MODELS="unet" TASKS="ns2d_mini" ci/boards.sh
+# Seconds are wall clock: give it a core that nobody else uses.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 root=${ROOT:-runs/boards}
-train_seconds=${TRAIN_SECONDS:-600}
+train_seconds=${TRAIN_SECONDS:-32}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 read -ra seeds <<<"${SEEDS:-0 1 2}"
-read -ra models <<<"${MODELS:-cape deeponet dilated_resnet fno mgno refiner sinenet unet}"
-read -ra tasks <<<"${TASKS:-ns2d_decaying_demo ns2d_kolmogorov_demo burgers2d}"
+read -ra models <<<"${MODELS:-cape deeponet dilated_resnet dmd fno latent_spectral mgno operator_transformer refiner sinenet unet}"
+read -ra tasks <<<"${TASKS:-ns2d_mini ks1d_mini burgers2d_mini}"
+declare -A rates=([fno]=1e-2 [latent_spectral]=3e-3)  # all others 2e-3, which the valid split took over 1e-2
 
 say() { printf '\n== %s\n' "$*"; }
 failed=()
@@ -26,22 +29,34 @@ for task in "${tasks[@]}"; do
     pdebench generate "$data" --out "$store"
     pdebench certify "$store"
 
-    say "$task: baselines"
+    for seed in "${seeds[@]}"; do
+        for model in "${models[@]}"; do
+            weights=$root/weights/$task-$model-seed$seed.safetensors
+            [ -e "$weights" ] && [ ! -e "${weights%.safetensors}.resume.safetensors" ] && continue
+            say "$task: $model, seed $seed, $train_seconds s"
+            pdebench train "$model" "$store" --out "$weights" --seconds "$train_seconds" --seed "$seed" \
+                --learning-rate "${rates[$model]:-2e-3}" || failed+=("train $task $model seed $seed")
+        done
+    done
+done
+
+# Timed together and after all training, so that one machine in one state has timed them all.
+for task in "${tasks[@]}"; do
+    store=$root/$(sed -n 's/^dataset: *//p' "leaderboards/$task/task.yaml").zarr
+    records=$root/records/$task
+    say "$task: evaluate"
     if [ ! -e "$records/.baselines" ]; then
-        pdebench baselines "$task" --store "$store" --out "$records"
+        pdebench baselines "$task" --store "$store" --clock cpu --out "$records"
         touch "$records/.baselines"
     fi
-
     for model in "${models[@]}"; do
         for seed in "${seeds[@]}"; do
-            name=$model-seed$seed
-            [ -e "$records/$name.json" ] && continue
-            say "$task: $model, seed $seed, $train_seconds s"
-            weights=$root/weights/$task-$name.safetensors
-            pdebench train "$model" "$store" --out "$weights" --seconds "$train_seconds" --seed "$seed" &&
-                pdebench evaluate "$model" "$task" --store "$store" --weights "$weights" --label "$model" \
-                    --out "$records/$name.json" ||
-                failed+=("$task $model seed $seed")
+            record=$records/$model-seed$seed.json
+            weights=$root/weights/$task-$model-seed$seed.safetensors
+            if [ ! -e "$record" ] && [ -e "$weights" ]; then
+                pdebench evaluate "$model" "$task" --store "$store" --weights "$weights" --label "$model" --clock cpu \
+                    --out "$record" || failed+=("evaluate $task $model seed $seed")
+            fi
         done
     done
     pdebench submit "$records"/*.json --root "$root"

@@ -33,6 +33,7 @@ class Trajectories(Protocol):
     def members(self, split: str | None = None) -> Index: ...
     def params(self, members: Index) -> Array: ...
     def frames(self, member: int, start: int = 0, stop: int | None = None, step: int = 1) -> Array: ...
+    def read(self, into: Array, member: int, start: int, step: int) -> None: ...
     def given(self, member: int) -> Array: ...
 
 
@@ -138,10 +139,10 @@ class Windows:
         """The windows `indices` side by side."""
         places = [self._place(int(index)) for index in indices]
         rows, starts = (np.array(column, int) for column in zip(*places, strict=True))
-        first = self._read(*places[0])
-        frames = np.empty((len(places), *first.shape), first.dtype)
-        for out, place in zip(frames, places, strict=True):
-            out[...] = self._read(*place)
+        card, span = self.store.spec.store, self._shown + self.horizon
+        frames = np.empty((len(places), span, len(self.store.fields), *card.shape), card.dtype)
+        for out, (row, start) in zip(frames, places, strict=True):
+            self.store.read(out, int(self._members[row]), start, self.stride)
         h = self._shown
         history = frames[:, :h]
         if self.store.inputs:

@@ -23,14 +23,15 @@ def facts(spec: DatasetSpec) -> dict[str, str]:
     return {
         **({"inputs, the same at all times": _named(inputs) + units} if inputs else {}),
         "fields": _named(problem.fields) + units,
-        "stored grid": f"{_shape(output.shape)} over {_shape(output.lengths)}, {spec.store.dtype}",
+        "stored grid": f"{_shape(output.shape)} over {_shape(output.lengths)}, {spec.store.dtype}{_on_mesh(spec)}",
         "times": "none: one steady solution per member"
         if is_steady(problem)
         else f"{len(times)} frames from {times[0]:g} to {times[-1]:g}, every {spec.times.step:.10g}",
         **{f"`{name}`": _law(law) for name, law in spec.parameters.items()},
         "members": f"{members}: " + ", ".join(f"{k} {_runs(spec, k)}" for k in spec.splits),
         **{f"cases of {group.name}": _cases(group) for group in spec.cases},
-        "size": f"{size / 1e9:.3g} GB in units of {spec.samples.unit} members{_order(spec)}",
+        "size": f"{size / 1e9:.3g} GB{' on the grid' if spec.store.mesh else ''} "
+        f"in units of {spec.samples.unit} members{_order(spec)}",
         "solver": f"{spec.solver.name} at {_shape(spec.grid.shape)}"
         + "".join(f", {key} {value}" for key, value in spec.solver.options.items()),
         "verified by": ", ".join(f"`{case}`" for case in spec.validation),
@@ -54,6 +55,12 @@ def readme(spec: DatasetSpec) -> str:
 
 def _named(fields: tuple[Field, ...]) -> str:
     return ", ".join(f"`{field.name}` ({field.long_name})" for field in fields)
+
+
+def _on_mesh(spec: DatasetSpec) -> str:
+    every = spec.store.mesh
+    which = "every frame" if every == 1 else f"one frame in {every}"
+    return f"; {which} also at the nodes of the solver's mesh (`meshes/`)" if every else ""
 
 
 def _order(spec: DatasetSpec) -> str:

@@ -26,7 +26,7 @@ from .question import Question
 from .spec import DatasetSpec, load_spec
 from .store import TrajectoryStore
 from .task import Curves, Expense, Record, Task, load_task
-from .timing import best_batch, calibrate, memory_available
+from .timing import Clock, best_batch, calibrate, clock_of, memory_available
 
 Kind = Literal["neural", "classical", "reference"]
 Progress = Callable[[float, float], None]
@@ -47,6 +47,7 @@ def evaluate(  # noqa: PLR0913  # each is a decision of the caller
     weights: str | Path | None = None,
     batch: int | None = None,
     card: DatasetSpec | None = None,
+    clock: Clock = "wall",
     progress: Progress | None = None,
 ) -> Record:
     """Score a model on a task: its answers to every sample of the task's split, and what they cost.
@@ -54,7 +55,8 @@ def evaluate(  # noqa: PLR0913  # each is a decision of the caller
     `model` is a registered name, `module:attribute`, `path.py:Class`, or an object with `predict`. A sample with
     values that are not finite scores as badly as its metrics allow; a model with no finite sample is an error.
     The task's time limit holds for the scoring calls together, and for each of the few others; see
-    `model.time_limit` for what it cannot stop. Timing: median wall-clock seconds per trajectory after a warm-up.
+    `model.time_limit` for what it cannot stop. Timing: median seconds per trajectory after a warm-up, of
+    the wall or, with `clock` "cpu", of this process: fair on a shared machine, blind to devices and other processes.
     `card` is the dataset's, where it is not the one that the task names (hidden data of another seed).
     """
     task = task if isinstance(task, Task) else load_task(task)
@@ -63,12 +65,13 @@ def evaluate(  # noqa: PLR0913  # each is a decision of the caller
     for name in task.metrics:
         metrics[name]  # an unknown name is an error before the work, not after it
     entrant = _entrant(model, store.spec, label, dict(options or {}), None if weights is None else Path(weights))
-    guarded, asked = Guarded(entrant.model, entrant.name, fields=len(store.fields)), Question(store, task)
+    guarded = Guarded(entrant.model, entrant.name, fields=len(store.fields), clock=clock_of(clock))
+    asked = Question(store, task)
     items = asked.items(members)
     single = _seconds_alone(guarded, asked, items)
     size = _batch(guarded, asked, items, single, batch)
     answers = _answers(guarded, asked, items, size, progress)
-    return _record(entrant, asked, members, single, answers)
+    return _record(entrant, asked, members, _expense(entrant.model, single, answers, clock), answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +247,7 @@ def _generation_seconds(store: TrajectoryStore) -> float | None:
     return float(_rounded(seconds.mean())) if np.isfinite(seconds).all() else None
 
 
-def _record(entrant: _Entrant, asked: Question, members: Index, single: float, answers: _Answers) -> Record:
+def _record(entrant: _Entrant, asked: Question, members: Index, expense: Expense, answers: _Answers) -> Record:
     task, store, uncertain = asked.task, asked.store, asked.truth_error()
     return Record(
         task=task.name,
@@ -266,7 +269,7 @@ def _record(entrant: _Entrant, asked: Question, members: Index, single: float, a
         values={name: cast(Curves, values.tolist()) for name, values in answers.values.items()},
         truth_error=None if uncertain is None else cast(list[list[float]], _rounded(uncertain).tolist()),
         generation_seconds=_generation_seconds(store),
-        expense=_expense(entrant.model, single, answers),
+        expense=expense,
         picture=answers.picture,
         hardware=hardware(),
         versions=_versions(),
@@ -282,7 +285,7 @@ def _seed(entrant: _Entrant) -> int | None:
     return seed if entrant.kind == "neural" and isinstance(seed, int) else None
 
 
-def _expense(model: object, single: float, answers: _Answers) -> Expense:
+def _expense(model: object, single: float, answers: _Answers, clock: Clock) -> Expense:
     return Expense(
         parameters=int(getattr(model, "parameter_count", 0)),
         training_seconds=float(getattr(model, "training_seconds", 0.0)),
@@ -291,7 +294,8 @@ def _expense(model: object, single: float, answers: _Answers) -> Expense:
         batch=answers.batch,
         threads=_threads(),
         peak_memory_bytes=_peak_memory(),
-        calibration=calibrate(),
+        clock=clock,
+        calibration=calibrate(clock=clock),
     )
 
 

@@ -106,6 +106,7 @@ def _small(figure: Figure, path: Path) -> Path:
     for dpi, colours in LOOKS:
         raw, packed = BytesIO(), BytesIO()
         figure.savefig(raw, dpi=dpi, facecolor="white", format="png")
+        figure.set_layout_engine("none")  # as it is now: the layout takes longer than the drawing
         with Image.open(raw) as image:
             # Colours far apart, however rare: each scale keeps its ends.
             far = Image.Quantize.MAXCOVERAGE

@@ -231,6 +231,13 @@ class TrajectoryStore:
         unit, row = self._place(member)
         return np.stack([self._shard(name, unit)[row, start:stop:step] for name in self.fields], axis=1)
 
+    def read(self, into: Array, member: int, start: int, step: int) -> None:
+        """Copy frames of one member, `step` apart, into an array `(t, field, *space)` of the store's dtype."""
+        unit, row = self._place(member)
+        stop = start + (len(into) - 1) * step + 1
+        for column, name in enumerate(self.fields):
+            into[:, column] = self._shard(name, unit)[row, start:stop:step]
+
     def given(self, member: int) -> Array:
         """A copy of the inputs of one member, `(input, *space)`; empty where the problem has none."""
         unit, row = self._place(member)

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 from .errors import CardError, RecordError
 from .picture import Picture
 from .spec import Card, Count, Finite, Named, Slug, Split, find_card, parse, read_yaml
-from .timing import Calibration
+from .timing import Calibration, Clock
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Curves = list[list[list[float]]]  # [sample][time][field]
@@ -68,7 +68,10 @@ def load_task(card: str | Path) -> Task:
 
 
 class Expense(Card):
-    """What a model costs. Seconds are wall-clock medians per trajectory on the record's hardware."""
+    """What a model costs. Seconds are medians per trajectory on the record's hardware.
+
+    They are those of the wall, or those of the processor (`clock: cpu`) where others used the machine.
+    """
 
     parameters: Annotated[int, Field(ge=0)] = 0
     training_seconds: Seconds = 0.0
@@ -76,6 +79,7 @@ class Expense(Card):
     inference_seconds_batched: Seconds  # per trajectory, in batches of `batch`, the best one found
     batch: Count
     threads: Count = 1
+    clock: Clock = "wall"
     peak_memory_bytes: Annotated[int, Field(ge=0)] = 0
     calibration: Calibration | None = None  # of the machine, in the same run; None in records of version 1
 
@@ -101,7 +105,7 @@ class Record(Card):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
-    schema_version: Literal[1, 2, 3, 4] = 4  # 1 had no calibration, verdict or signature; 2 no seed; 3 float16 pictures
+    schema_version: Literal[1, 2, 3, 4] = 4  # 1 had no calibration, verdict or signature; 2 no seed; 3 no clock
     task: Slug
     task_version: Count
     dataset: Slug
@@ -135,15 +139,18 @@ class Record(Card):
     def _of_its_version(self) -> Self:
         if self.schema_version < 3 and self.seed is not None:
             raise ValueError(f"seed: records of version {self.schema_version} have none")
-        if self.schema_version < 4 and self.picture is not None and self.picture.scale is not None:
-            raise ValueError(f"picture.scale: records of version {self.schema_version} have none")
+        scaled = self.picture is not None and self.picture.scale is not None
+        if self.schema_version < 4 and (scaled or self.expense.clock != "wall"):
+            raise ValueError(f"picture.scale, expense.clock: records of version {self.schema_version} have none")
         return self
 
     def fingerprint(self) -> str:
         """SHA-256 of the record without its digest and signature; of an older version, without what came later."""
         content = self.model_dump(mode="json", exclude={"digest", "signature"})
-        if self.schema_version < 4 and content["picture"] is not None:
-            del content["picture"]["scale"]
+        if self.schema_version < 4:
+            del content["expense"]["clock"]
+            if content["picture"] is not None:
+                del content["picture"]["scale"]
         if self.schema_version < 3:
             del content["seed"]
         if self.schema_version == 1:

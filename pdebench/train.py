@@ -199,8 +199,7 @@ class _Run:
     def _stale(self) -> bool:
         """Whether the valid error has not been better for as many epochs as there is patience for."""
         errors = [row[2] for row in self._passport.training["curve"]]
-        patience = self.recipe.patience
-        return patience is not None and len(errors) - int(np.argmin(errors or [0])) > patience
+        return self.recipe.patience is not None and len(errors) - int(np.argmin(errors or [0])) > self.recipe.patience
 
     def _done(self, within: float, seconds: float) -> float:
         """The same, `within` the current epoch (0 … 1) and at a time."""

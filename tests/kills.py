@@ -31,7 +31,7 @@ FRAMES = 5
 PATIENCE = 10.0  # [s] after which one that was stopped is given up
 PACE = 0.03  # [s] between two batches: what a step of training takes
 HANG = 0.05  # share of the victims that are stopped instead of killed
-BOSS = 0.15  # share that are drivers or trainers
+BOSS = 7  # each so many-th, from the second on, is the driver or the trainer
 
 
 @dataclass
@@ -66,10 +66,10 @@ class Campaign:
 
     def strike(self, boss: int, rng: np.random.Generator) -> None:
         """Kill or stop one of them."""
-        crew, unit = self.crew(boss), FRAMES
+        crew = self.crew(boss)
         if not crew:
             return
-        victim = boss if rng.uniform() < BOSS else int(rng.choice(sorted(crew)))
+        victim = boss if self.hit.total() % BOSS == 1 else int(rng.choice(sorted(crew)))
         kind = "boss" if victim == boss else "mpiexec" if "mpiexec" in crew[victim] else "worker"
         stops = kind == "worker" and rng.uniform() < HANG
         try:
@@ -77,7 +77,7 @@ class Campaign:
         except ProcessLookupError:
             return
         self.hit["hung" if stops else kind] += 1
-        self.in_flight += unit * (self.workers if victim == boss else 1)
+        self.in_flight += FRAMES * (self.workers if victim == boss else 1)
 
     def bury(self, boss: subprocess.Popen[bytes]) -> None:
         """What a dead driver leaves must end by itself."""
@@ -85,6 +85,14 @@ class Campaign:
         left = wait_for_none(self.mark)
         self.orphans += len(left)
         for pid in left:
+            os.kill(pid, signal.SIGKILL)
+
+    def __enter__(self) -> Campaign:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave no process behind, whatever was found."""
+        for pid in living(self.mark):
             os.kill(pid, signal.SIGKILL)
 
     def solved(self) -> int:
@@ -112,63 +120,79 @@ class Outcome:
     leftovers: list[str]
 
 
-def on_cluster(folder: Path, *, kills: int, ranks: int, seed: int, limit: float = 3600) -> Outcome:
+def on_cluster(folder: Path, *, kills: int, ranks: int, seed: int, limit: float = 4 * 3600) -> Outcome:
     """A store is filled by `generate --cluster local`; lost and doubled are members, by what serial solving gives."""
     at, rng, count = Campaign(folder, ranks, 2), np.random.default_rng(seed), 4 * kills + 12
     spec = by_rows(pause=0.06, ranks=ranks, count=count)
     card, out, cluster = card_file(folder, spec), folder / "s.zarr", folder / "cluster.yaml"
     cluster.write_text(f"kind: local\nworkers: {at.workers}\npoll_seconds: 1\npatience: {PATIENCE}\n")
-    words = ("-m", "pdebench", "generate", card, "--cluster", cluster, "--out", out)
-    boss, committed, end = at.begin(*map(str, words)), 0, time.monotonic() + limit
-    while boss.poll() != 0:
-        assert time.monotonic() < end, f"{at.hit}: see {folder}/log"
-        time.sleep(rng.uniform(0.05, 0.3))
-        if boss.poll() not in (None, 0):
-            at.bury(boss)
-            boss = at.begin(*map(str, words))
-        there = _committed(out)
-        # A unit that was hit goes first: when some have come in, the next kill does not meet it again.
-        if at.hit.total() < kills and there >= committed + at.workers and list(out.rglob("*.partial")):
-            at.strike(boss.pid, rng)
-            committed = there
-    left, store = wait_for_none(at.mark), TrajectoryStore.open(out)
-    whole = _serial(spec, folder)
-    wrong = sum(not np.array_equal(store.frames(m), whole.frames(m)) for m in store.members())
-    lost = count - len(store.members())
-    assert lost or wrong or store.content_hash() == whole.content_hash()
-    needed = count * FRAMES
-    return Outcome(
-        dict(at.hit), needed, at.solved() - needed, at.in_flight, lost, wrong, at.orphans + len(left), at.leftovers()
-    )
+    with at:
+        words = ("-m", "pdebench", "generate", card, "--cluster", cluster, "--out", out)
+        boss, committed, end = at.begin(*map(str, words)), 0, time.monotonic() + limit
+        while boss.poll() != 0:
+            assert time.monotonic() < end, f"{at.hit}: see {folder}/log"
+            time.sleep(rng.uniform(0.05, 0.3))
+            if boss.poll() not in (None, 0):
+                at.bury(boss)
+                boss = at.begin(*map(str, words))
+            there = _committed(out)
+            # A unit that was hit goes first: when some have come in, the next kill does not meet it again.
+            if at.hit.total() < kills and there >= committed + at.workers and list(out.rglob("*.partial")):
+                at.strike(boss.pid, rng)
+                committed = there
+        left, store = wait_for_none(at.mark), TrajectoryStore.open(out)
+        whole = _serial(spec, folder)
+        wrong = sum(not np.array_equal(store.frames(m), whole.frames(m)) for m in store.members())
+        lost = count - len(store.members())
+        assert lost or wrong or store.content_hash() == whole.content_hash()
+        needed = count * FRAMES
+        return Outcome(
+            dict(at.hit),
+            needed,
+            at.solved() - needed,
+            at.in_flight,
+            lost,
+            wrong,
+            at.orphans + len(left),
+            at.leftovers(),
+        )
 
 
-def on_stream(folder: Path, *, kills: int, ranks: int, seed: int, limit: float = 3600) -> Outcome:
+def on_stream(folder: Path, *, kills: int, ranks: int, seed: int, limit: float = 4 * 3600) -> Outcome:
     """A trainer draws every window once and keeps a store; lost and doubled are windows."""
     at, rng, count = Campaign(folder, ranks, 2), np.random.default_rng(seed), 6 * kills + 12
     state, finished = folder / "state.npz", folder / "finished"
-    boss, told, end = _trainer(at, count), 0, time.monotonic() + limit
-    while not finished.exists() or boss.poll() is None:
-        assert time.monotonic() < end, f"{at.hit}: see {folder}/log"
-        time.sleep(rng.uniform(0.02, 0.2))
-        if boss.poll() is not None and not finished.exists():
-            at.bury(boss)
-            boss = _trainer(at, count)
-        used = _used(state) if state.exists() else 0
-        if at.hit.total() < kills and used > told + 3 * (FRAMES - 1) and not finished.exists():
-            at.strike(boss.pid, rng)
-            told = used
-    left = wait_for_none(at.mark)
-    with np.load(state) as file:
-        seen = Counter(map(tuple, file["used"].tolist()))
-    windows = {(m, s) for m in range(count) for s in range(FRAMES - 1)}
-    kept, spec = TrajectoryStore.open(folder / "kept"), streamed(count, ranks)
-    lost = len(windows - seen.keys()) + len(kept.missing())
-    assert lost or kept.content_hash() == _serial(spec, folder).content_hash()
-    needed = count * FRAMES
-    doubled = seen.total() - len(seen)
-    return Outcome(
-        dict(at.hit), needed, at.solved() - needed, at.in_flight, lost, doubled, at.orphans + len(left), at.leftovers()
-    )
+    with at:
+        boss, told, end = _trainer(at, count), 0, time.monotonic() + limit
+        while not finished.exists() or boss.poll() is None:
+            assert time.monotonic() < end, f"{at.hit}: see {folder}/log"
+            time.sleep(rng.uniform(0.02, 0.2))
+            if boss.poll() is not None and not finished.exists():
+                at.bury(boss)
+                boss = _trainer(at, count)
+            used = _used(state) if state.exists() else 0
+            if at.hit.total() < kills and used > told + 3 * (FRAMES - 1) and not finished.exists():
+                at.strike(boss.pid, rng)
+                told = used
+        left = wait_for_none(at.mark)
+        with np.load(state) as file:
+            seen = Counter(map(tuple, file["used"].tolist()))
+        windows = {(m, s) for m in range(count) for s in range(FRAMES - 1)}
+        kept, spec = TrajectoryStore.open(folder / "kept"), streamed(count, ranks)
+        lost = len(windows - seen.keys()) + len(kept.missing())
+        assert lost or kept.content_hash() == _serial(spec, folder).content_hash()
+        needed = count * FRAMES
+        doubled = seen.total() - len(seen)
+        return Outcome(
+            dict(at.hit),
+            needed,
+            at.solved() - needed,
+            at.in_flight,
+            lost,
+            doubled,
+            at.orphans + len(left),
+            at.leftovers(),
+        )
 
 
 def streamed(count: int, ranks: int) -> pdebench.DatasetSpec:
@@ -254,9 +278,8 @@ def main() -> None:
     for name in said.campaigns:
         for ranks in (1, 2):
             with tempfile.TemporaryDirectory(prefix="pdebench-kills-") as folder:
-                got = CAMPAIGNS[name](
-                    Path(folder) / "campaign", kills=said.kills // 2, ranks=ranks, seed=said.seed + ranks
-                )
+                home = Path(folder) / "campaign"
+                got = CAMPAIGNS[name](home, kills=said.kills // 2, ranks=ranks, seed=said.seed + ranks)
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(got.kills.items()))
             print(
                 f"| {name} | {ranks} | {sum(got.kills.values())}: {kinds} | {got.needed} | {got.twice} | "

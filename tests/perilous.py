@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import yaml
 from specs import tiny_spec
 
@@ -27,13 +26,17 @@ MPI = {
 
 
 class Poisoned(NavierStokes2D):
-    """A member whose first random byte is in `deadly` takes its process with it."""
+    """A member whose first random byte is in `kills` takes its process with it; one in `stops` lets it hang."""
 
-    deadly: tuple[int, ...] = ()
+    kills: tuple[int, ...] = ()
+    stops: tuple[int, ...] = ()
 
     def initial(self, grid, params, rng):
-        if rng.bytes(1)[0] in self.deadly and MARK in os.environ:
+        byte = rng.bytes(1)[0]
+        if byte in self.kills and MARK in os.environ:
             os.kill(os.getpid(), signal.SIGKILL)
+        if byte in self.stops and MARK in os.environ:
+            os.kill(os.getpid(), signal.SIGSTOP)
         return super().initial(grid, params, rng)
 
 
@@ -102,35 +105,3 @@ def wait_for_none(mark, patience=60.0):
     while (left := living(mark)) and time.monotonic() < end:
         time.sleep(0.05)
     return left
-
-
-def kill_at_random(arguments, mark, *, kills, seed, pause=1.0, limit=300.0):
-    """Run `pdebench ARGUMENTS` until it ends well, while `kills` of its processes are killed; whom it hit, by kind."""
-    rng, hit, end = np.random.default_rng(seed), {"driver": 0, "mpiexec": 0, "worker": 0}, time.monotonic() + limit
-    log = Path(arguments[-1]).with_suffix(".log").open("w")
-    own = os.environ | MPI | {MARK: mark, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}
-    while time.monotonic() < end:
-        run = subprocess.Popen(
-            [sys.executable, "-m", "pdebench", *map(str, arguments)], env=own, stdout=log, stderr=log
-        )
-        while run.poll() is None and time.monotonic() < end:
-            time.sleep(rng.uniform(0.3, 1.7) * pause)
-            workers = {pid: command for pid, command in living(mark).items() if "pdebench.cluster" in command}
-            at_work = list(Path(arguments[-1]).rglob("*.partial"))
-            if sum(hit.values()) >= kills or not (workers and at_work) or run.poll() is not None:
-                continue
-            victim = run.pid if rng.uniform() < 0.15 else int(rng.choice(sorted(workers)))
-            kind = "driver" if victim == run.pid else "mpiexec" if "mpiexec" in workers[victim] else "worker"
-            try:
-                os.kill(victim, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-            hit[kind] += 1
-        if run.wait() == 0:
-            break
-        left = wait_for_none(mark)
-        assert not left, f"orphans of a killed driver: {left}"
-    else:
-        run.kill()
-        raise AssertionError(f"not finished after {limit} s and {hit}; see {log.name}")
-    return hit

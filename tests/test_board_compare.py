@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from itertools import product
+from itertools import pairwise, product
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from specs import tiny_spec
 from pdebench.board import submit, task_standing
 from pdebench.board.cost import pareto
 from pdebench.board.demands import unanswered, wanting
-from pdebench.board.neighbours import compare, least_p
+from pdebench.board.neighbours import Above, compare, least_p
 from pdebench.board.runs import trainings
+from pdebench.board.standing import Entry, _overlap
+from pdebench.board.tables import _above, headlines
 from pdebench.errors import RecordError
 from pdebench.metrics import holm, sign_flip_test
 from pdebench.model import build_model
@@ -120,6 +122,7 @@ def test_records_from_before_seeds_are_still_whole(tmp_path: Path, version: int,
     content = json.loads(record("net", schema_version=version).model_dump_json(exclude={"digest", "signature"}))
     for key in absent:
         del content[key]
+    del content["expense"]["clock"]
     if version == 1:
         del content["expense"]["calibration"]
     content["digest"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -281,3 +284,70 @@ def test_tasks_here_name_enough_and_all_can_be_built(path: Path) -> None:
     assert wanting(card, spec) is None
     for named in card.baselines:
         build_model(named.name, spec, None, **named.options)
+
+
+# What one record says of itself is not believed where others know it
+
+
+def test_the_cost_of_the_data_is_the_word_of_the_baselines(root: Path) -> None:
+    """N* = ⌊(3 × 2 s + 94 s)/(3.1623 − 0.5) s⌋ + 1 = 38, though the model says that its data cost nothing."""
+    coarse, fine = (record(n, e, seconds=s, kind="classical") for n, e, s in (("k", 0.1, 1.0), ("l", 0.01, 10.0)))
+    put(root, coarse, fine, record("net", 0.1 / 10**0.5, seconds=0.5, generation_seconds=0.0))
+    (net,) = (e for e in task_standing("tiny_rollout", root).entries if e.record.label == "net")
+    assert net.break_even is not None
+    assert net.break_even.value == 38
+
+
+def test_the_error_of_the_truth_is_the_same_for_all(root: Path, tmp_path: Path) -> None:
+    submit(record("k", truth_error=[[0.1]] * 4).save(tmp_path / "r.json"), root)
+    submit(record("a", truth_error=[[0.101]] * 4).save(tmp_path / "r.json"), root)  # other hardware, other round-off
+    submit(record("b").save(tmp_path / "r.json"), root)  # a store that nobody certified
+    with pytest.raises(RecordError, match="truth's own error differs from that in a"):
+        submit(record("c", truth_error=[[0.05]] * 4).save(tmp_path / "r.json"), root)
+
+
+# Seeds against samples
+
+
+def test_seeds_that_overlap_are_said_where_samples_alone_tell_two_models_apart() -> None:
+    rows = [
+        Entry((record("a"),), 1, False, 0.1, (0.1, 0.1), 1.0, None, None, (0.08, 0.14)),
+        Entry((record("b"),), 2, False, 0.13, (0.1, 0.1), 1.0, None, None, (0.12, 0.15)),
+        Entry((record("c"),), 3, False, 0.2, (0.2, 0.2), 1.0, None, None, (0.19, 0.21)),
+        Entry((record("d"),), 4, False, 0.3, (0.3, 0.3), 1.0, None, None),
+    ]
+    assert [_overlap(below, above) for above, below in pairwise(rows)] == [True, False, False]
+
+
+def test_two_that_were_trained_once_have_no_range_to_overlap() -> None:
+    one = Entry((record("a"),), 1, False, 0.1, (0.1, 0.1), 1.0, None, None)
+    assert not _overlap(one, one)
+
+
+@pytest.mark.parametrize(
+    ("p", "seeds", "words"), [(0.2, True, "not told apart"), (0.01, True, "seeds overlap"), (0.01, False, "")]
+)
+def test_the_cell_says_what_is_doubtful(p: float, seeds: bool, words: str) -> None:
+    entry = Entry((record("b"),), 2, False, 0.2, (0.1, 0.3), 1.0, None, None, above=Above("a", p, seeds))
+    assert _above(entry).note == words
+
+
+# Losses and censored times, in words
+
+
+def test_how_much_longer_losers_take_is_said(root: Path) -> None:
+    classical = [record(n, e, seconds=s, kind="classical") for n, e, s in (("k", 0.1, 1.0), ("l", 0.01, 10.0))]
+    put(
+        root, *classical, record("a", 0.1, seconds=4.0), record("b", 0.01, seconds=20.0), record("c", 0.01, seconds=1.0)
+    )
+    said = " ".join(headlines(task_standing("tiny_rollout", root)))
+    assert "1 of 3 neural models beat the classical solvers" in said
+    assert "2 lose: they take 2.00 to 4.00 times as long." in said
+
+
+def test_times_that_reach_the_end_are_counted(root: Path) -> None:
+    lasting = record("a").values | {"correlation_time": [[[1.0]], [[0.5]]]}
+    scores = record("a").scores | {"correlation_time": 0.75}
+    page = page_of(root, record("a", values=lasting, scores=scores), record("b"))
+    assert "1 of 2 to the end" in page
+    assert page.count(" to the end</small>") == 1

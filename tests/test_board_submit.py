@@ -80,7 +80,10 @@ def test_a_file_that_is_not_whole_is_refused(
         ({"dataset": "other"}, "dataset is 'other'"),
         ({"dataset_version": 7}, "dataset_version is 7"),
         ({"digest": "0" * 16}, f"dataset_digest is '{'0' * 16}'"),
-        ({"label": " "}, "label is empty"),
+        ({"label": " "}, "label is ' '.*can be seen"),
+        ({"label": "net\u202e0.1"}, "can be seen"),  # what follows would be read from right to left
+        ({"label": "net\nother"}, "can be seen"),
+        ({"label": 101 * "x"}, "1 to 100 characters"),
         ({"members": [4]}, r"members are 4 \(1\), the test split of tiny is 4, 5 \(2\)"),
         ({"members": [5, 4]}, "every one counts, once and in order"),
         ({"members": [4, 4]}, "every one counts, once and in order"),
@@ -99,7 +102,7 @@ def test_a_file_that_is_not_whole_is_refused(
         ({"picture": picture().model_copy(update={"shape": (2, 1, 8, 9)})}, "256 bytes.* needs 288"),
         ({"picture": picture().model_copy(update={"truth": "?"})}, "not base64"),
         ({"picture": picture().model_copy(update={"times": [1.0]})}, "1 times for shape"),
-        ({"picture": picture().model_copy(update={"shape": (2, 2, 8, 4)})}, "picture shows 2 fields"),
+        ({"picture": picture().model_copy(update={"shape": (2, 2, 8, 4)})}, "scale has 1 fields"),
     ],
 )
 def test_a_record_that_does_not_answer_the_task_is_refused(

@@ -36,6 +36,9 @@ class Ramp:
         assert not out.flags.writeable
         return out
 
+    def read(self, into: Array, member: int, start: int, step: int) -> None:
+        into[...] = self.frames(member, start, start + (len(into) - 1) * step + 1, step)
+
 
 @pytest.fixture
 def ramp() -> Ramp:

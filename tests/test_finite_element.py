@@ -27,6 +27,7 @@ from pdebench.solvers.finite_element.sampling import Sampler, divergence_error, 
 from pdebench.solvers.finite_element.scene import Circle, Scene
 from pdebench.solvers.finite_element.solver import FiniteElementCard
 from pdebench.solvers.finite_element.space import Space
+from pdebench.solvers.krylov.lu import SparseLU
 from pdebench.spec import DatasetSpec, Grid, load_spec
 from pdebench.testing import check_solver
 
@@ -314,6 +315,36 @@ def test_what_cannot_be_solved_is_a_failed_member_with_its_reason(reason: str) -
     frames, outcome = run(tiny(card, **changes), member=29 if "cavity" in card else 0)
     assert np.isnan(frames[-1]).all()
     assert re.search(reason, outcome.cost.reason), outcome.cost.reason
+
+
+def test_a_system_that_no_method_solves_is_a_failed_member_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A method that gives up is rescued by a factorisation; here that fails, too, once the first frames are out."""
+    spec = tiny("cfd_cavity_demo", solver__velocity_options={"pc": "jacobi", "limit": 1})
+    _, rescued = run(spec)
+    assert not rescued.cost.reason
+    solved, calls = SparseLU.solve, iter(range(10**6))
+
+    def lost(self: SparseLU, system: Any, guess: Any, rtol: float) -> Any:
+        answer = solved(self, system, guess, rtol)
+        return replace(answer, x=np.full_like(answer.x, np.nan)) if next(calls) > 20 else answer
+
+    monkeypatch.setattr(SparseLU, "solve", lost)
+    frames, outcome = run(spec)
+    assert "no method solved the system" in outcome.cost.reason
+    good = np.isfinite(frames).all(axis=(1, 2, 3))
+    assert good[0] and not good[-1] and np.isnan(frames[~good]).all()
+
+
+def test_a_bad_case_fails_also_where_its_mesh_is_there() -> None:
+    spec = tiny("cfd_cavity_demo")
+    _, solver = solve.build(spec)
+    states = np.zeros((1, 4, 8, 8))
+    params = {name: np.array([law.value]) for name, law in spec.parameters.items()}
+    for speed, reason in ((2.0, ""), (-1.0, "it must be positive"), (2.0, "")):
+        own = params | {"speed": np.array([speed])}
+        frames = list(solver.trajectories(states, own, spec.times.values()[:2]))
+        assert reason in solver.costs()[0].reason
+        assert np.isfinite(frames[-1]).all() == (not reason)
 
 
 def test_what_no_member_could_have_is_refused_before_the_first() -> None:

@@ -292,6 +292,22 @@ def test_a_wrong_submission_is_told_what_is_wrong(root, change, words):
         load_submission(submission(root / "s", **change), trusted=True)
 
 
+def test_a_few_lines_that_expand_to_a_billion_values_are_refused(root):
+    folder = submission(root / "s")
+    lines = ["a0: &a0 [x]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 11))]
+    with (folder / "submission.yaml").open("a") as file:
+        file.write("options:\n" + "".join(f"  {line}\n" for line in lines))
+    with pytest.raises(ModelError, match="alias"):
+        load_submission(folder, trusted=True)
+
+
+def test_a_submission_is_measured_before_it_is_copied(root, monkeypatch):
+    monkeypatch.setattr("pdebench.judge.submission.LARGEST", 10)
+    monkeypatch.setattr("pdebench.judge.judging.copytree", None)  # a call would be a TypeError
+    with pytest.raises(ModelError, match="holds more than"):
+        judged(root, submission(root / "s"))
+
+
 def test_links_are_refused(root):
     folder = submission(root / "s")
     (folder / "weights.safetensors").symlink_to(root / "seed")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import examples
 from family import NONLINEAR
 from family import Case as Named
 from hypothesis import given, settings
@@ -96,7 +97,7 @@ def distance(a: Array | Complex, b: Array | Complex) -> float:
 # Against the reference
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     named=st.sampled_from(NONLINEAR),
     data=st.data(),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from pdebench.solvers import kernels
 from pdebench.solvers.finite_volume.engine import Advanced, NumpyEngine
 from pdebench.solvers.finite_volume.gas import CompressibleEuler
 from pdebench.solvers.finite_volume.laws import InviscidBurgers, LinearAdvection
+from pdebench.solvers.finite_volume.shallow_water import ShallowWaterSystem
 from pdebench.solvers.finite_volume.solver import FiniteVolumeCard
 from pdebench.solvers.finite_volume.water import ShallowWater
 from pdebench.solvers.kernels.finite_volume import LaneEngine, provenance
@@ -76,7 +78,7 @@ def same(one: Advanced, other: Advanced) -> None:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     law=st.sampled_from(["shallow_water", "euler"]),
     shape=st.lists(st.integers(4, 19), min_size=1, max_size=2).map(tuple),
@@ -168,12 +170,28 @@ def test_positivity_is_helped_as_often_as_by_the_reference() -> None:
     assert found.q[0].min() >= 0
 
 
-def test_a_system_of_ones_own_is_not_taken_for_the_compiled_one() -> None:
+def test_friction_follows_the_reference() -> None:
     case = Case("shallow_water", (8, 8))
     rough = {**case.params, "roughness": np.full(5, 0.1)}
-    found = case.lanes.advance(case.q, rough, length=0.1)
-    same(found, case.reference.advance(case.q, rough, length=0.1))
+    found, expected = (e.advance(case.q, rough, length=0.1) for e in (case.lanes, case.reference))
+    np.testing.assert_array_equal(found.steps, expected.steps)
+    assert np.abs(found.q - expected.q).max() < ROUND_OFF["float64"] * np.abs(expected.q).max()
     assert np.abs(found.q[1:]).sum() < np.abs(case.run().q[1:]).sum()
+    same(replace(case.lanes, layout="lines").advance(case.q, rough, length=0.1), found)
+
+
+class DampedSystem(ShallowWaterSystem):
+    def relaxed(self, q: Array, dt: Array) -> Array:
+        q = q.copy()
+        q[1:] *= 0.5
+        return q
+
+
+def test_a_system_of_ones_own_is_not_taken_for_the_compiled_one() -> None:
+    case = Case("shallow_water", (8, 8))
+    reference = replace(case.reference, system=lambda params: DampedSystem(params, 2, np.dtype(float)))
+    found = replace(case.lanes, reference=reference).advance(case.q, case.params, length=0.1)
+    same(found, reference.advance(case.q, case.params, length=0.1))
 
 
 def test_bad_arguments_are_named() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,7 +72,7 @@ def distance(a: Complex, b: Complex) -> float:
 # Against the reference
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(
     shape=st.tuples(*[st.sampled_from(SIZES)] * 3),
     precision=st.sampled_from(PRECISIONS),

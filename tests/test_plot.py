@@ -124,7 +124,7 @@ def test_a_portrait_on_a_line_shows_space_and_time(tmp_path: Path, drawn: list[F
 
 
 def test_a_portrait_of_a_member_that_fails_is_refused_with_its_reason(tmp_path: Path) -> None:
-    spec = load_spec("cns1d_shock", {"grid.shape": [64], "store.shape": [64], "solver.max_steps": 2})
+    spec = load_spec("cns1d_shock", {"grid.shape": [512], "store.shape": [64], "solver.max_steps": 2})
     with pytest.raises(PdebenchError, match="member 0 of cns1d_shock cannot be drawn: .* more than 2 steps"):
         portrait(spec, tmp_path / "x.png")
     with pytest.raises(PdebenchError, match=r"cns1d_shock has a grid of 1 axes, so no picture at \(8, 8\)"):

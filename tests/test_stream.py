@@ -283,9 +283,9 @@ def test_a_slow_trainer_holds_the_solvers_back():
         batches = iter(stream)
         next(batches)
         deadline = time.monotonic() + 5
-        while stream._receiver._blocked < 2 and time.monotonic() < deadline:
+        while stream._receiver._all.blocked < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert stream._receiver._blocked == 2
+        assert stream._receiver._all.blocked == 2
         assert stream.report().frames <= 24 + 2 * 2
         assert sum(len(batch.member) for batch in batches) + 2 == 16 * 39
 

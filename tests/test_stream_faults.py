@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -51,7 +52,7 @@ def test_frames_out_of_order_leave_their_slots_behind(alone):
     link._say({"frame": 3, "members": unit, "slots": slots})
     link.close()
     free = alone._receiver._pool.slots
-    assert within(5, lambda: not alone._receiver._wires)
+    assert within(5, lambda: not alone._receiver._all.wires)
     assert free.free == len(free.frames)
 
 
@@ -71,11 +72,11 @@ def test_a_unit_does_not_answer_for_those_who_died_waiting_for_it(alone):
     idle = [StreamSink(alone._receiver.address) for _ in range(4)]
     for link in idle:
         link._wire.say({"want": "unit"})
-    assert within(5, lambda: len(alone._receiver._wires) == 7)
+    assert within(5, lambda: len(alone._receiver._all.wires) == 7)
     time.sleep(0.1)
     for link in [*idle, *busy]:
         link.close()
-    assert within(5, lambda: not alone._receiver._wires)
+    assert within(5, lambda: not alone._receiver._all.wires)
     assert alone.report().failed == ()
     threading.Thread(target=online.produce, args=(alone._receiver.address, Serial())).start()
     assert sum(len(batch.member) for batch in alone) == 24
@@ -130,8 +131,8 @@ def test_ranks_do_not_solve_what_the_store_has(monkeypatch):
 def test_a_stranger_who_says_nothing_is_hung_up_on_at_the_end(alone):
     host, port = alone.listening.split(":")
     with socket.create_connection((host, int(port)), timeout=5) as end:
-        assert within(5, lambda: alone._receiver._wires)
-        (wire,) = alone._receiver._wires.values()
+        assert within(5, lambda: alone._receiver._all.wires)
+        (wire,) = alone._receiver._all.wires.values()
         assert wire.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         alone.close()
         assert end.recv(1) == b""
@@ -220,11 +221,14 @@ def test_deaths_far_apart_do_not_add_up(alone, monkeypatch):
 
     def hire():
         report.frames += len(hired) < 20
-        hired.append(SimpleNamespace(poll=lambda: -9, wait=lambda timeout=None: -9))
+        hired.append(SimpleNamespace(pid=-1, poll=lambda: -9, wait=lambda timeout=None: -9))
         return hired[-1]
 
     monkeypatch.setattr(alone, "_hire", hire)
     monkeypatch.setattr(alone, "report", lambda: report)
+    alone._stop.set()
+    alone._watch.join()
+    alone._stop.clear()
     monkeypatch.setattr(alone._stop, "wait", lambda seconds: False)
     alone._workers, alone._crew = 1, [hire()]
     alone._keep_working()
@@ -248,8 +252,8 @@ def test_frames_that_float32_cannot_hold_have_failed(alone):
 def test_a_fork_of_the_trainer_does_not_keep_its_sockets(alone):
     """Else solvers would wait for a trainer that has gone, as long as a data loader's worker lives."""
     link = StreamSink(alone._receiver.address)
-    assert within(5, lambda: alone._receiver._wires)
-    mine = {alone._receiver._listeners[0].fileno(), *(w.socket.fileno() for w in alone._receiver._wires.values())}
+    assert within(5, lambda: alone._receiver._all.wires)
+    mine = {alone._receiver._listeners[0].fileno(), *(w.socket.fileno() for w in alone._receiver._all.wires.values())}
     inodes = {os.readlink(f"/proc/self/fd/{number}") for number in mine}
     read, write = os.pipe()
     child = os.fork()
@@ -301,7 +305,7 @@ def test_a_frame_costs_one_message_and_warm_slots(alone, monkeypatch):
     link = StreamSink(alone._receiver.address)
     said, taken = [], set()
     say, put = link._wire.say, alone._receiver._pool.put
-    monkeypatch.setattr(link._wire, "say", lambda message: (said.append(message), say(message)))
+    monkeypatch.setattr(link._wire, "say", lambda message, frames: (said.append(message), say(message, frames)))
     monkeypatch.setattr(
         alone._receiver._pool, "put", lambda member, frame, slot: (taken.add(slot), put(member, frame, slot))
     )
@@ -317,7 +321,80 @@ def test_a_frame_costs_one_message_and_warm_slots(alone, monkeypatch):
         link.done(unit)
     assert seen == 24
     assert sum("room" in message for message in said) == 3  # the first of each unit
-    assert sum("ahead" in message and message["ahead"] > 0 for message in said) <= 3
+    assert sum("ahead" in message and message["ahead"] > 0 for message in said) <= 6  # of 15 frames
     assert len(said) == 3 * (1 + 1 + 5 + 2 + 1)
     assert len(taken) <= 2 * (5 + 4)  # of 1024: a unit's frames, and those that were promised
     link.close()
+
+
+def test_a_solver_that_hangs_is_ended_and_another_does_its_work():
+    """Stopped, it keeps its connection, and says nothing."""
+    spec = tiny_spec(times__frames=40, samples__count=16, splits={"train": [0, 16]})
+    with pdebench.stream(spec, workers=1, batch_size=8, buffer="fifo", capacity=40, patience=4) as stream:
+        batches = iter(stream)
+        drawn = [(int(m), int(s)) for m, s in zip(*next(batches)[4:], strict=True)]
+        hung = stream._crew[0]
+        os.kill(hung.pid, signal.SIGSTOP)
+        for batch in batches:
+            drawn += zip(batch.member.tolist(), batch.start.tolist(), strict=True)
+        assert hung.wait(5) == -signal.SIGKILL
+        assert stream.report().failed == ()
+    assert sorted(drawn) == [(m, s) for m in range(16) for s in range(39)]
+
+
+def test_a_solver_that_waits_for_room_does_not_hang(monkeypatch):
+    with pdebench.stream(tiny_spec(), workers=0, batch_size=2, buffer="fifo", capacity=8) as stream:
+        at = stream._receiver._all
+        solver = threading.Thread(target=online.produce, args=(stream._receiver.address, Serial()))
+        solver.start()
+        assert within(60, lambda: at.blocked)
+        monkeypatch.setattr(at.pulse, "_given", 0.2)
+        time.sleep(1)
+        assert at.wires
+        monkeypatch.setattr(at.pulse, "_given", None)
+        assert sum(len(batch.member) for batch in stream) == 24
+        solver.join(10)
+
+
+def test_a_solver_of_another_host_that_hangs_is_hung_up_on(alone, monkeypatch):
+    monkeypatch.setattr(alone._receiver._all.pulse, "_given", 0.3)
+    link = StreamSink(alone._receiver.address)
+    unit = link.next_unit()
+    assert within(10, lambda: not alone._receiver._all.wires)
+    with pytest.raises(PdebenchError, match="has gone"):
+        list(link.passing(iter([Frame(unit, 0, np.ones((2, 1, 16, 16)))])))
+
+
+def test_a_solver_is_told_when_its_trainer_has_gone(alone):
+    """Even in the middle of a long step."""
+    told = threading.Event()
+    link, other = StreamSink(alone._receiver.address), StreamSink(alone._receiver.address)
+    link.next_unit()
+    link.when_left(told.set)
+    other.when_left(lambda: pytest.fail("it left by itself"))
+    other.close()
+    assert not told.wait(0.2)
+    alone.close()
+    assert told.wait(5)
+
+
+def test_a_proposal_that_fails_ends_the_stream_and_says_so():
+    class Wrong:
+        def draw(self, rng, count, told):
+            raise ZeroDivisionError("nothing to go by")
+
+    spec = tiny_spec(parameters__viscosity={"uniform": [0.01, 0.02]})
+    with pdebench.stream(spec, workers=0, batch_size=4, proposal=Wrong()) as stream:
+        link = StreamSink(stream._receiver.address)
+        assert link.next_unit() is None
+        with pytest.raises(PdebenchError, match="the proposal failed.*nothing to go by"):
+            next(iter(stream))
+
+
+def test_a_port_that_is_taken_leaves_nothing_open():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with pytest.raises(PdebenchError, match="cannot listen"):
+                pdebench.stream(tiny_spec(), workers=0, listen=f"127.0.0.1:{taken.getsockname()[1]}")
+        assert len(os.listdir("/proc/self/fd")) == before

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
 
-from pdebench.errors import ModelError, RecordError
+from pdebench.board.runs import machine
+from pdebench.errors import ModelError, PdebenchError, RecordError
 from pdebench.task import Record, load_record
-from pdebench.timing import Calibration, best_batch, calibrate
+from pdebench.timing import Calibration, best_batch, calibrate, clock_of
 
 OLD = Path(__file__).parent / "records" / "version_1.json"  # written by the code of its time
 
@@ -101,3 +103,20 @@ def test_normalised_cost_is_seconds_in_units_of_the_kernel():
         }
     )
     assert np.isclose(normalised(timed), 100.0)
+
+
+def test_the_processor_clock_does_not_see_a_sleep_and_its_name_is_checked():
+    began = clock_of("cpu")()
+    sleep(0.05)
+    assert clock_of("cpu")() - began < 0.04
+    with pytest.raises(PdebenchError, match="no clock 'cpus'.*cpu"):
+        clock_of("cpus")
+
+
+def test_times_of_another_clock_are_another_machine():
+    record = load_record(OLD)
+    content = record.model_dump() | {"schema_version": 4}
+    timed = Record.model_validate(content | {"expense": content["expense"] | {"clock": "cpu"}})
+    assert machine(timed) == f"{machine(record)}, processor time"
+    with pytest.raises(ValueError, match="version 3"):
+        Record.model_validate(timed.model_dump() | {"schema_version": 3})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, Literal
 
@@ -45,7 +45,7 @@ def conv(
     axes: int, inputs: int, outputs: int, kernel: int = 3, *, padding: Padding, dilation: int = 1, **how: Any
 ) -> nn.Module:
     """A convolution that keeps the grid (or, with a `stride`, every stride-th point of it); `how` may have `groups`."""
-    kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
+    kind: Callable[..., nn.Module] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
     around = dilation * (kernel - 1) // 2
     return kind(inputs, outputs, kernel, dilation=dilation, padding=around, padding_mode=padding, **how)
 

@@ -74,8 +74,8 @@ def _leading(batches: Batches, rank: int) -> Tensor:
     energy, vectors = torch.linalg.eigh(x @ x.T if wide else x.T @ x)
     energy, vectors = energy.flip(0)[:rank], vectors.flip(1)[:, :rank]
     kept = energy > 1e-12 * energy[0]  # 1e-6 of the amplitude: data in single precision tell no more
-    modes: Tensor = vectors[:, kept].T
-    return modes @ x / energy[kept].sqrt()[:, None] if wide else modes
+    modes: Tensor = vectors[:, kept].T @ x / energy[kept].sqrt()[:, None] if wide else vectors[:, kept].T
+    return modes
 
 
 def _normal_equations(batches: Batches, modes: Tensor) -> tuple[Tensor, Tensor]:

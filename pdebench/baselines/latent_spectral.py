@@ -53,7 +53,7 @@ class SpectralBlock(nn.Module):
 
     def _attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attention with the channels shared out among the heads; `(patch, *, width)` each."""
-        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (queries, keys, values))  # type: ignore[no-untyped-call]
+        q, k, v = (each.reshape(*each.shape[:-1], self.heads, -1).transpose(1, 2) for each in (queries, keys, values))
         return attention(q, k, v).transpose(1, 2).flatten(2)
 
 
@@ -92,13 +92,7 @@ class LatentSpectralModel(TorchModel):
         def across(channels: int) -> SpectralBlock:
             return SpectralBlock(channels, side=side, tokens=tokens, basis=basis, heads=heads)
 
-        net = UNet(
-            len(space),
-            inputs,
-            outputs,
-            width=width,
-            multipliers=tuple(multipliers),
-            padding=padding_of(spec),
-            across=across,
+        shape = tuple(multipliers)
+        return UNetStep(
+            UNet(len(space), inputs, outputs, width=width, multipliers=shape, padding=padding_of(spec), across=across)
         )
-        return UNetStep(net)

@@ -129,7 +129,7 @@ class Stepper(nn.Module):
         frames: list[Tensor] = []
         for step in range(steps):
             if hasattr(self.network, "frame"):
-                setattr(self.network, "frame", step)  # noqa: B010  # a module's types know tensors only
+                self.network.frame = step  # type: ignore[assignment]  # torch knows tensors and modules only
             ahead = step % self.leads + 1
             frames.append(self(history, params, torch.full((len(history),), float(ahead)).to(history)))
             if not self.steady and ahead == self.leads:

@@ -16,6 +16,7 @@ from ..spec import DatasetSpec, load_spec
 from ..task import Record, Task, load_record, load_task
 from .runs import values_of
 
+LABEL = 100  # characters at most
 DIGITS = 1e-4  # records keep six significant digits of each score
 
 
@@ -40,6 +41,11 @@ def submit(record_path: Path, root: Path) -> Path:
                 f"the record leaves out members {record.failed} as failed, {path.name} leaves out {other.failed}: "
                 "the same dataset has the same failures; evaluate both on it again"
             )
+        if same_kind and other.dataset_digest == record.dataset_digest and _unlike(other, record):
+            raise RecordError(
+                f"the truth's own error differs from that in {path.name}: it is the dataset's, whatever the model; "
+                "certify the store as the card says, and evaluate again"
+            )
         shown |= other.label == record.label and other.seed != record.seed and other.picture is not None
     if shown and record.signature is None:
         record = record.model_copy(update={"picture": None})
@@ -52,6 +58,14 @@ def submit(record_path: Path, root: Path) -> Path:
         if (other.model, other.options, other.label) != (record.model, record.options, record.label):
             raise _taken(place, other, record)
     return record.save(place)
+
+
+def _unlike(one: Record, other: Record) -> bool:
+    """Whether two records disagree on the error of the truth by more than other hardware explains."""
+    if one.truth_error is None or other.truth_error is None:
+        return False
+    pair = np.asarray(one.truth_error), np.asarray(other.truth_error)
+    return pair[0].shape != pair[1].shape or not np.allclose(*pair, rtol=0.02, atol=1e-6)
 
 
 def _taken(place: Path, other: Record, record: Record) -> RecordError:
@@ -106,8 +120,11 @@ def _check_identity(record: Record, task: Task, spec: DatasetSpec) -> None:
             raise RecordError(
                 f"{key} is {got!r}, task {task.name} now has {wanted!r}: generate {spec.name} and evaluate again"
             )
-    if not record.label.strip():
-        raise RecordError("label is empty: evaluate with --label")
+    if not record.label.strip() or not record.label.isprintable() or len(record.label) > LABEL:
+        raise RecordError(
+            f"label is {record.label[:LABEL]!r}: one line of 1 to {LABEL} characters that can be seen; "
+            "evaluate with --label"
+        )
 
 
 def _check_extent(record: Record, task: Task, spec: DatasetSpec) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..metrics import metrics
 from ..spec import DatasetSpec
 from ..task import Task
 from .neighbours import LEVEL
@@ -74,12 +75,14 @@ def notes(standing: Standing) -> list[str]:
         "and says nothing of seeds.",
         "Against the place above: p of a two-sided paired permutation test (signs of the differences per sample "
         "exchanged; Good 2005, §3.6), with Holm’s correction (1979) over all neighbours of the table. Above "
-        f"{LEVEL:g} the two are not told apart: another set of samples may turn their order.",
+        f"{LEVEL:g} the two are not told apart: another set of samples may turn their order. The test is about these "
+        "trainings; where the ranges over seeds overlap, other trainings may turn the order, too (“seeds overlap”).",
         "Pareto front: no model timed on the same hardware is at least as good in error, seconds and trained "
         "parameters and better in one of them. Errors below the truth’s own count as equal; classical solvers and "
         "references have no parameters.",
-        "Seconds per trajectory: wall clock, at the better of one trajectory at a time and batches, on the hardware "
-        "that the record names. Models are compared only with classical solvers timed on the same hardware.",
+        "Seconds per trajectory: at the better of one trajectory at a time and batches, on the hardware that the "
+        "record names; by the wall clock, or by the processor’s where that is said. Models are compared only with "
+        "classical solvers timed on the same hardware by the same clock.",
         "Speed-up: the classical solvers’ seconds at equal error over the model’s. Equal error is read off the "
         "best classical points, "
         + ("linear in the score" if rises(task.primary) else "interpolated linearly in log error and log seconds")
@@ -87,11 +90,16 @@ def notes(standing: Standing) -> list[str]:
         "≥ where the model is more accurate than the dearest. An error below the truth’s own counts "
         "as the truth’s own.",
         "Break-even N*: the least number of solves N with C_data + C_train + N·C_infer < N·C_classical, all in "
-        "seconds; C_data is the generation of the training split, C_train one training, C_classical the classical "
-        "solver of equal error. "
+        "seconds; C_data is the generation of the training split as the baselines’ records tell it, C_train one "
+        "training, C_classical the classical solver of equal error. "
         "∞ where the model never wins.",
         "Diverged: the score is not finite. Such models come last.",
     ]
+    if any(metrics[name].units == "time" for name in task.metrics):
+        said.append(
+            "Times (such as correlation_time) end with the roll-out: of those said to reach the end only a lower bound "
+            "is known, and a mean over samples that holds some is too small."
+        )
     return said
 
 

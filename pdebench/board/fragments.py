@@ -8,6 +8,7 @@ from math import isinf
 
 from ..task import Record
 from .plots import Style, swatch
+from .runs import machine
 from .standing import Entry, Standing
 from .tables import Cell, Column, columns, duration
 
@@ -36,9 +37,14 @@ def row(entry: Entry, shown: list[Column], look: Mapping[str, Style]) -> str:
     name = shown[1].cell(entry)
     return (
         f'<tr class="{state}">{_cell(shown[0].cell(entry))}'
-        f'<th scope="row"{_order(name)}>{swatch(look[entry.record.digest])}{escape(name.text)}'
+        f'<th scope="row"{_order(name)}>{swatch(look[entry.record.digest])}{_breaking(name.text)}'
         f"<small>{escape(name.note)}</small></th>{cells}</tr>"
     )
+
+
+def _breaking(text: str) -> str:
+    """Escaped, and with a place to break the line after each underscore."""
+    return escape(text).replace("_", "_<wbr>")
 
 
 def _cell(cell: Cell) -> str:
@@ -77,7 +83,7 @@ def provenance(record: Record) -> str:
         "in batches": f"{duration(cost.inference_seconds_batched)} per trajectory, {cost.batch} together",
         "memory": f"{cost.peak_memory_bytes / 2**20:.0f} MiB at most",
         "truth": "unknown" if truth is None else f"{duration(truth)} per trajectory",
-        "hardware": f"{record.hardware}; {cost.threads} {'thread' if cost.threads == 1 else 'threads'}",
+        "hardware": f"{machine(record)}; {cost.threads} {'thread' if cost.threads == 1 else 'threads'}",
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
         "commit": record.commit,
         "created": record.created,

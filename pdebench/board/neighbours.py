@@ -18,6 +18,7 @@ class Above:
 
     label: str
     p: float  # of no difference, after Holm's correction over all neighbours of the table
+    seeds: bool = False  # the ranges over training seeds overlap: another training may turn the order
 
     @property
     def told_apart(self) -> bool:

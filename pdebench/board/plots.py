@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from ..arrays import Array
-from .runs import method, roll_out
+from .runs import machine, method, roll_out
 from .standing import Entry, Standing, rises
 
 # CSS variables of page.css -> a colour that matplotlib writes and nothing else uses.
@@ -131,7 +131,7 @@ def _classical_lines(entries: Sequence[Entry]) -> list[Array]:
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for e in entries:
         if e.record.kind == "classical":
-            found.setdefault((e.record.hardware, method(e.record)), []).append((e.seconds, e.score))
+            found.setdefault((machine(e.record), method(e.record)), []).append((e.seconds, e.score))
     return [np.array(sorted(points)).T for _, points in sorted(found.items())]
 
 

@@ -34,7 +34,12 @@ def trainings(records: Iterable[Record]) -> list[tuple[Record, ...]]:
 
 def _identity(record: Record) -> tuple[str, ...]:
     options = json.dumps(record.options, sort_keys=True)
-    return record.label, record.kind, record.model, options, record.hardware
+    return record.label, record.kind, record.model, options, machine(record)
+
+
+def machine(record: Record) -> str:
+    """What timed it: seconds compare within one machine and one clock."""
+    return record.hardware + ("" if record.expense.clock == "wall" else ", processor time")
 
 
 def values_of(record: Record, metric: str) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf, isfinite, log, nan
+from statistics import median
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from ..spec import DatasetSpec
 from ..task import Record, Task
 from .cost import Bound, Point, break_even, classical_seconds, frontier, pareto, speed_up
 from .neighbours import Above, compare
-from .runs import mean_values, parameters, primary, seconds, spread, training_seconds, trainings
+from .runs import machine, mean_values, parameters, primary, seconds, spread, training_seconds, trainings
 
 Records = tuple[Record, ...]
 
@@ -98,13 +99,14 @@ def _ranked(task: Task, spec: DatasetSpec, pool: list[Records]) -> tuple[list[En
     """Models on one set of data in order, and the truth's own error there."""
     floor = _floor(task, [record for runs in pool for record in runs])
     limit = None if floor is None else float(floor.mean())
-    curves = {runs[0].hardware: _classical_curve(task, pool, runs[0].hardware, limit) for runs in pool}
+    curves = {machine(runs[0]): _classical_curve(task, pool, machine(runs[0]), limit) for runs in pool}
     entries: list[Entry] = []
     for runs in sorted(pool, key=lambda r: _key(task, r, limit)):
         score = primary(task, runs)
         tied = limit is not None and score < limit
         place = None if not isfinite(score) else 1 if tied else len(entries) + 1
-        gain, worth = _costs(task, spec, runs, limit, curves[runs[0].hardware])
+        fixed = _fixed(spec, runs, pool)
+        gain, worth = _costs(task, runs, limit, curves[machine(runs[0])], fixed)
         interval = bootstrap_interval(per_sample(mean_values(runs, task.primary)))
         spent = seconds(runs)
         entries.append(Entry(runs, place, tied, score, interval, spent, gain, worth, spread(task, runs)))
@@ -122,11 +124,20 @@ def _beside(task: Task, entries: list[Entry], limit: float | None) -> list[Entry
         (entry.record.label, per_sample(mean_values(entry.records, task.primary))) if keep else None
         for entry, keep in zip(entries, kept, strict=True)
     ]
-    fronts = [_front(task, entry, entries, limit) for entry in entries]
-    return [
-        replace(entry, above=above, front=front)
-        for entry, above, front in zip(entries, compare(rows), fronts, strict=True)
-    ]
+    found: list[Entry] = []
+    last = entries[0] if entries else None
+    for entry, above, keep in zip(entries, compare(rows), kept, strict=True):
+        if above is not None and last is not None:
+            above = replace(above, seeds=_overlap(entry, last))
+        last = entry if keep else last
+        found.append(replace(entry, above=above, front=_front(task, entry, entries, limit)))
+    return found
+
+
+def _overlap(one: Entry, other: Entry) -> bool:
+    """Whether the least and greatest scores over trainings leave open which model is better."""
+    (a, b), (c, d) = (entry.spread or (entry.score, entry.score) for entry in (one, other))
+    return (one.spread or other.spread) is not None and max(a, c) <= min(b, d)
 
 
 def _front(task: Task, entry: Entry, entries: list[Entry], limit: float | None) -> bool:
@@ -136,7 +147,7 @@ def _front(task: Task, entry: Entry, entries: list[Entry], limit: float | None) 
         error = -e.score if rises(task.primary) else max(e.score, limit or 0.0)
         return error, e.seconds, parameters(e.records)
 
-    rivals = [e for e in entries if e.place is not None and e.record.hardware == entry.record.hardware]
+    rivals = [e for e in entries if e.place is not None and machine(e.record) == machine(entry.record)]
     return entry.place is not None and pareto(price(entry), [price(e) for e in rivals])
 
 
@@ -179,17 +190,17 @@ def _floor(task: Task, pool: list[Record]) -> Array | None:
     return min(known, key=lambda curve: (float(curve.mean()), curve.tolist())) if known else None
 
 
-def _classical_curve(task: Task, pool: list[Records], hardware: str, limit: float | None) -> tuple[Point, ...]:
+def _classical_curve(task: Task, pool: list[Records], timer: str, limit: float | None) -> tuple[Point, ...]:
     """The best that classical solvers, all methods together, do on the machine a model was timed on."""
     return frontier(
         Point(seconds(runs), badness(task, primary(task, runs), limit))
         for runs in pool
-        if runs[0].kind == "classical" and runs[0].hardware == hardware
+        if runs[0].kind == "classical" and machine(runs[0]) == timer
     )
 
 
 def _costs(
-    task: Task, spec: DatasetSpec, runs: Records, limit: float | None, curve: tuple[Point, ...]
+    task: Task, runs: Records, limit: float | None, curve: tuple[Point, ...], fixed: float | None
 ) -> tuple[Bound | None, Bound | None]:
     """Speed-up and break-even of a neural model; None for others and where there is nothing to compare with."""
     if runs[0].kind != "neural":
@@ -198,7 +209,18 @@ def _costs(
     if classical is None:
         return None, None
     gain = speed_up(seconds(runs), classical)
-    if runs[0].generation_seconds is None or "train" not in spec.splits:
-        return gain, None
-    fixed = len(spec.split("train")) * runs[0].generation_seconds + training_seconds(runs)
-    return gain, break_even(fixed, seconds(runs), classical)
+    return gain, None if fixed is None else break_even(fixed, seconds(runs), classical)
+
+
+def _fixed(spec: DatasetSpec, runs: Records, pool: list[Records]) -> float | None:
+    """Seconds for the data and one training; None where nobody tells the first.
+
+    What the data cost is the word of the baselines' records on the same machine, where there are any, and not that
+    of the model that gains by a small number: their median.
+    """
+    if "train" not in spec.splits:
+        return None
+    here = [record for others in pool for record in others if machine(record) == machine(runs[0])]
+    told = [r for r in here if r.kind != "neural" and r.generation_seconds is not None] or list(runs)
+    known = [r.generation_seconds for r in told if r.generation_seconds is not None]
+    return len(spec.split("train")) * median(known) + training_seconds(runs) if known else None

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite, isinf
 
-from ..metrics import mean_score
+import numpy as np
+
+from ..metrics import mean_score, metrics
+from ..task import Task
 from .cost import Bound
 from .demands import unanswered, wanting
 from .neighbours import LEVEL, least_p
-from .runs import SEEDS, mean_values, parameters, training_seconds
+from .runs import SEEDS, mean_values, parameters, training_seconds, values_of
 from .standing import Entry, Standing, rises
 
 ABSENT = "–"
@@ -43,7 +46,7 @@ def columns(standing: Standing) -> list[Column]:
         Column(
             task.primary,
             f"{_direction(task.primary)}; mean over samples, times and fields, with its 95 % bootstrap interval",
-            _primary,
+            _primary(task),
             rises(task.primary),
         ),
         Column("training seeds", "trainings of other seeds; the score is their mean, below it their range", _seeds),
@@ -85,7 +88,7 @@ def headlines(standing: Standing) -> list[str]:
         losses = [e for e in judged if e.speed_up and e.speed_up.value <= 1 and e.speed_up.relation != "≥"]
         said.append(
             f"At equal error, {len(wins)} of {len(judged)} neural {'model' if len(judged) == 1 else 'models'} beat the "
-            f"classical solvers in seconds per trajectory and {len(losses)} lose."
+            f"classical solvers in seconds per trajectory and {len(losses)} lose{_by(losses)}."
         )
     if front := [e.record.label for e in ranked if e.front and e.record.kind == "neural"]:
         said.append(f"Neural on the Pareto front of error, time and parameters: {', '.join(front)}.")
@@ -100,17 +103,30 @@ def headlines(standing: Standing) -> list[str]:
     return said + [sentence for sentence in (wanting(task, standing.spec), missing) if sentence]
 
 
+def _by(losses: list[Entry]) -> str:
+    """How much longer those take that lose."""
+    times = sorted((1 / e.speed_up.value, e.speed_up.relation) for e in losses if e.speed_up)
+    if not times:
+        return ""
+    (least, _), (most, relation) = times[0], times[-1]
+    more = " or more" if relation == "≤" else ""
+    span = number(most) if len(times) == 1 else f"{number(least)} to {number(most)}"
+    return f": they take {span} times as long{more}" if len(times) > 1 else f": it takes {span} times as long{more}"
+
+
 def _neighbours(standing: Standing) -> list[str]:
     """How many neighbours cannot be told apart, and whether the samples could have told any."""
     tested = [e.above for e in standing.entries if e.above is not None]
     same = sum(not above.told_apart for above in tested)
+    turned = sum(above.told_apart and above.seeds for above in tested)
+    seeds = f"{turned} of {len(tested)} pairs of neighbours are told apart on these trainings, but their seeds overlap."
     if not same:
-        return []
+        return [seeds] if turned else []
     said = f"{same} of {len(tested)} pairs of neighbours cannot be told apart"
     samples = len(standing.entries[0].record.members)
     if least_p(samples, len(tested)) > LEVEL:
         said += f": {samples} samples are too few for a test of {len(tested)} pairs to tell any"
-    return [said + "."]
+    return [said + ".", *([seeds] if turned else [])]
 
 
 def number(value: float) -> str:
@@ -156,12 +172,17 @@ def _place(entry: Entry) -> Cell:
     return Cell(f"={entry.place}" if entry.tied else str(entry.place), entry.place)
 
 
-def _primary(entry: Entry) -> Cell:
+def _primary(task: Task) -> Callable[[Entry], Cell]:
+    return lambda entry: _primary_cell(task, entry)
+
+
+def _primary_cell(task: Task, entry: Entry) -> Cell:
     if entry.place is None:
         return Cell("diverged")
     low, high = entry.interval
     note = "at the truth’s error bar" if entry.tied else f"[{number(low)}, {number(high)}]"
-    return Cell(number(entry.score), entry.score, note)
+    said = ", ".join(words for words in (note, _censored(entry, task.primary)) if words)
+    return Cell(number(entry.score), entry.score, said)
 
 
 def _seeds(entry: Entry) -> Cell:
@@ -179,7 +200,7 @@ def _above(entry: Entry) -> Cell:
     if entry.above is None:
         return Cell(ABSENT)
     p = entry.above.p
-    words = "" if entry.above.told_apart else "not told apart"
+    words = "not told apart" if not entry.above.told_apart else "seeds overlap" if entry.above.seeds else ""
     return Cell("p < 0.001" if p < 1e-3 else f"p = {number(p)}", p, words)
 
 
@@ -203,9 +224,18 @@ def _judged(entry: Entry) -> Cell:
 def _metric(name: str) -> Callable[[Entry], Cell]:
     def cell(entry: Entry) -> Cell:
         value = mean_score(mean_values(entry.records, name))
-        return Cell(number(value), value if isfinite(value) else None)
+        return Cell(number(value), value if isfinite(value) else None, _censored(entry, name))
 
     return cell
+
+
+def _censored(entry: Entry, name: str) -> str:
+    """Of a metric that is a time: how many roll-outs reach the horizon, so that theirs is longer than can be seen."""
+    if metrics[name].units != "time":
+        return ""
+    values = np.concatenate([values_of(record, name) for record in entry.records])
+    reached = int((values >= (1 - 1e-4) * entry.record.times[-1]).sum())
+    return f"{reached} of {values.size} to the end" if reached else ""
 
 
 def _seconds(entry: Entry) -> Cell:

@@ -25,6 +25,7 @@ ModelName = Annotated[
 Store = Annotated[
     Path | None, typer.Option(metavar="STORE", help="The task's dataset; by default DATASET.zarr in this folder.")
 ]
+Clock = Annotated[str, typer.Option(help="Whose seconds: wall or cpu (the processor's, fair on a shared machine).")]
 Root = Annotated[Path, typer.Option(help="The folder that holds leaderboards/.")]
 
 
@@ -159,7 +160,7 @@ def check_model(
 
 
 @app.command()
-def evaluate(
+def evaluate(  # noqa: PLR0913 - what is scored, on what, how, and what it is called
     model: ModelName,
     task: TaskName,
     store: Store = None,
@@ -167,13 +168,16 @@ def evaluate(
     weights: Annotated[Path | None, typer.Option(help="Trained weights (.safetensors).")] = None,
     label: Annotated[str | None, typer.Option(help="How the leaderboard calls the model.")] = None,
     batch: Annotated[int | None, typer.Option(help="Samples per call.")] = None,
+    clock: Clock = "wall",
     options: Options = None,
 ) -> None:
     """Score a model on a task; the record holds every sample's errors and can be submitted."""
     from ..task import load_task
 
     card = load_task(task)
-    record = _score(model, card, store, options=changes_of(options), weights=weights, label=label, batch=batch)
+    record = _score(
+        model, card, store, options=changes_of(options), weights=weights, label=label, batch=batch, clock=clock
+    )
     seed = f"-seed{record.seed}" if record.seed else ""
     _tell(record, record.save(out or Path(f"{card.name}-{_slug(record.label)}{seed}.json")))
 
@@ -183,6 +187,7 @@ def baselines(
     task: TaskName,
     store: Store = None,
     out: Annotated[Path, typer.Option(help="The folder for the records.")] = Path("."),
+    clock: Clock = "wall",
 ) -> None:
     """Score the models that every board of this task must show: persistence and the classical solvers."""
     from ..board.demands import wanting
@@ -193,7 +198,7 @@ def baselines(
     if weak := wanting(card, load_spec(card.dataset)):
         console.print(weak, style="yellow", markup=False)
     for named in card.baselines:
-        record = _score(named.name, card, store, options=named.options)
+        record = _score(named.name, card, store, options=named.options, clock=clock)
         _tell(record, record.save(out / f"{card.name}-{_slug(record.label)}.json"))
 
 

@@ -20,7 +20,7 @@ class LocalGroup(ProcessInterface):
 
     def __init__(self, scheduler: str, *, name: str | int, ranks: int, scratch: str) -> None:
         super().__init__(scheduler=scheduler, name=name)  # type: ignore[no-untyped-call]  # Dask is not typed
-        own = {"--name": str(name), "--ranks": str(ranks), "--local-directory": scratch, "--death-timeout": "10"}
+        own = {"--name": str(name), "--ranks": str(ranks), "--local-directory": scratch, "--death-timeout": "30"}
         self._words = ["pdebench.cluster", scheduler, *(word for pair in own.items() for word in pair)]
         self._ranks, self._scratch = ranks, scratch
         self._process: subprocess.Popen[bytes] | None = None

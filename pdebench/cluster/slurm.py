@@ -21,7 +21,7 @@ def slurm_cluster(card: ClusterCard, ranks: int, dashboard: str | None) -> Any:
     except ImportError as error:
         raise PdebenchError("SLURM needs dask-jobqueue: pip install 'pdebench-foundry[cluster]'") from error
 
-    class Job(SLURMJob):  # type: ignore[misc]  # dask-jobqueue is not typed
+    class Job(SLURMJob):  # type: ignore[misc]  # dask-jobqueue is not read
         """One that says why it could not be submitted; Dask would keep it to itself."""
 
         failure = ""
@@ -31,7 +31,7 @@ def slurm_cluster(card: ClusterCard, ranks: int, dashboard: str | None) -> Any:
                 await super().start()
             except (RuntimeError, ValueError, OSError) as error:
                 self.failure = f"sbatch: {_last_line(error)}"
-                await ProcessInterface.start(self)
+                await ProcessInterface.start(self)  # type: ignore[no-untyped-call]  # distributed has it untyped
 
     tasks = ranks * card.groups_per_job
     scheduler: dict[str, Any] = {"dashboard": dashboard is not None}
@@ -76,7 +76,8 @@ def _megabytes(card: ClusterCard) -> int:
 
 def lost_to_slurm(cluster: Any) -> dict[Any, str]:
     """Names of jobs that SLURM does not know as waiting or running, and what is known of why."""
-    known, jobs = _squeue(), dict(cluster.workers)
+    jobs = dict(cluster.workers)  # first: one that is submitted meanwhile would be missed by squeue's answer
+    known = _squeue()
     refused = {name: job.failure for name, job in jobs.items() if job.failure}
     if known is None:
         return refused

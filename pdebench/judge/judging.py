@@ -25,7 +25,7 @@ from pdebench.task import Record, Task, Verdict
 
 from .cell import within_reach
 from .hidden import hidden_spec, hidden_store, read_seed
-from .submission import Submission, digest_of, load_submission, parameters_of
+from .submission import Submission, digest_of, expect_small, load_submission, parameters_of
 
 MEMORY = 4 * 2**30
 START = 120.0  # seconds to import, and to load the model
@@ -61,6 +61,7 @@ def judge(  # noqa: PLR0913  # each is a decision of the judge
             raise PdebenchError(f"{secret} lies in {near}, which submissions can read: keep it elsewhere")
     with TemporaryDirectory(prefix="pdebench-judge-") as room:
         copy = Path(room) / "submission"
+        expect_small(folder)
         copytree(folder, copy, symlinks=True)
         said = load_submission(copy, trusted=trusted)
         with hidden_store(hidden_spec(spec, seed), task.split, progress=progress) as store:

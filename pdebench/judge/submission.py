@@ -11,13 +11,14 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import ConfigDict
 
 from pdebench.errors import ModelError
 from pdebench.registry import suggest
 from pdebench.spec import Card, parse, read_yaml
 
-LARGEST = 2**32  # bytes of a submission
+LARGEST, WORDS = 2**32, 2**16  # bytes of a submission, and of its submission.yaml
 GRAPHS = {".onnx"}
 
 
@@ -44,10 +45,9 @@ class Submission(Card):
 
 def load_submission(folder: Path, *, trusted: bool) -> Submission:
     """The submission in a folder. Raises `ModelError` for what is refused unseen: pickles, code of strangers, links."""
+    files = expect_small(folder)
+    _expect_plain(folder / "submission.yaml")
     said = parse(Submission, read_yaml(folder / "submission.yaml"), where=str(folder / "submission.yaml"))
-    files = list(_files(folder))
-    if sum(path.stat().st_size for path in files) > LARGEST:
-        raise ModelError(f"{folder} holds more than {LARGEST >> 30} GiB")
     if not said.strange and not trusted:
         raise ModelError(
             f"{said.label} names the model {said.model!r}, which is code: strangers hand in ONNX (model: onnx); "
@@ -68,6 +68,28 @@ def load_submission(folder: Path, *, trusted: bool) -> Submission:
     elif said.strange:
         raise ModelError(f"{said.label}: weights must name an .onnx file")
     return said
+
+
+def expect_small(folder: Path) -> list[Path]:
+    """The files of a submission. Raises `ModelError` for links, and where they are too large to copy."""
+    files = list(_files(folder))
+    if sum(path.stat().st_size for path in files) > LARGEST:
+        raise ModelError(f"{folder} holds more than {LARGEST >> 30} GiB")
+    return files
+
+
+def _expect_plain(path: Path) -> None:
+    """No aliases: nine lines of them expand to a billion values wherever the options are written out."""
+    if not path.is_file():
+        return  # whoever reads it says so
+    if path.stat().st_size > WORDS:
+        raise ModelError(f"{path.name} is larger than {WORDS >> 10} KiB")
+    try:
+        aliased = any(isinstance(token, yaml.AliasToken) for token in yaml.scan(path.read_text(errors="replace")))
+    except yaml.YAMLError:
+        return  # likewise
+    if aliased:
+        raise ModelError(f"{path.name} has an alias (*name): write the value out")
 
 
 def pickled(path: Path) -> str:

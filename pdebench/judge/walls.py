@@ -2,9 +2,8 @@
 
 rlimits bound memory, processor time, file size and open files. Landlock (5.13 and later) leaves only named folders to
 be read, and none to be written. seccomp refuses system calls: new processes, programs, sockets, signals to others,
-memory of others, mounts, name spaces, and what Landlock lets pass: modes, owners, times and attributes of files. None
-of it can be undone from inside. No capabilities, and no new privileges: the superuser is a user, no setuid program
-helps.
+memory of others, mounts, name spaces, and what Landlock lets pass: modes, owners, times and attributes of files. No
+capabilities, and no new privileges: the superuser is a user, no setuid program helps. None of it can be undone.
 """
 
 from __future__ import annotations

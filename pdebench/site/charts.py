@@ -9,7 +9,7 @@ from typing import Any
 
 from ..arrays import Array
 from ..board.plots import Style
-from ..board.runs import method, roll_out
+from ..board.runs import machine, method, roll_out
 from ..board.standing import Entry, Standing, rises
 
 
@@ -35,7 +35,7 @@ def _entry(standing: Standing, entry: Entry, style: Style) -> dict[str, Any]:
     return {
         "label": entry.record.label,
         "kind": entry.record.kind,
-        "solver": f"{method(entry.record)} on {entry.record.hardware}",  # points of one are joined
+        "solver": f"{method(entry.record)} on {machine(entry.record)}",  # points of one are joined
         "ink": style.ink,
         "mark": style.mark,
         "dash": [] if style.dash[0] is None else list(style.dash),

@@ -173,6 +173,7 @@ class Pool:
         self.seen = np.zeros((plan.members, len(plan.starts)), bool)
         self.next: Index = np.zeros(plan.members, int)  # the frame that each member has yet to deliver
         self._policy, self._rng = policy, np.random.default_rng(seed)
+        self._needing, self._span = [plan.needing(frame) for frame in range(plan.frames)], plan.span
         self._place: dict[tuple[int, int], int] = {}  # (member, frame) -> slot
         self._claims: dict[tuple[int, int], int] = {}  # windows that still need it
         self._given: dict[int, Array] = {}  # inputs of members that have frames here, or will have
@@ -191,14 +192,14 @@ class Pool:
             self.slots.give_back(slot)
             return
         self.next[member] += 1
-        wanted = [s for s in self.plan.needing(frame) if not self.seen[member, self._column(s)]]
+        wanted = [s for s in self._needing[frame] if not self.seen[member, self._column(s)]]
         if not wanted:
             self.slots.give_back(slot)
             return
         self._place[member, frame], self._claims[member, frame] = slot, len(wanted)
         self._held[member] += 1
         for start in wanted:
-            if frame == start + self.plan.span - 1:
+            if frame == start + self._span - 1:
                 self._policy.add((member, start))
 
     def end(self, member: int) -> None:

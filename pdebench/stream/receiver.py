@@ -18,16 +18,16 @@ import numpy as np
 from ..arrays import Array, Index
 from ..errors import PdebenchError
 from ..problem import Problem, inputs_of
-from ..pulse import Pulse
 from ..spec import DatasetSpec
 from .buffer import Picked, Plan, Pool, policies
-from .dealer import TRIES, Dealer
 from .listeners import hang_up, leave_to_parent, opened, process_of, same_user
+from .production import Production
 from .proposals import Draws, Proposal
 from .records import Buffering, Drawn, Report
+from .service import Service
 from .sink import host_identity, same_token
-from .slots import DTYPE, Slots, Trays
-from .wire import Lost, Wire, whole_numbers
+from .slots import Slots, Trays
+from .wire import Lost, Wire
 
 log = logging.getLogger(__name__)
 
@@ -63,19 +63,8 @@ class Receiver:
         shape = (len(problem.fields), *spec.output.shape)
         self._pool = Pool(plan, Slots(buffering.capacity, shape), policy, seed=buffering.seed)
         self._trays = Trays((plan.history + plan.horizon, *shape))
-        lock = threading.RLock()
-        self._door = threading.Condition(lock)  # solvers wait here for room and for units
-        self._bell = threading.Condition(lock)  # the trainer waits here, and is called when its batch is there
-        self._asked = 0  # windows that the trainer waits for
-        self._copying = False  # frames that it has drawn are still in their slots
-        self._dealer = Dealer(spec, units)
-        self._blocked = 0  # connections that wait for room
-        self._wires: dict[int, Wire] = {}
-        self._failed: set[int] = set()
-        self._error: PdebenchError | None = None
-        self._closed = False
+        self._all = Production(spec, self._pool, units, self.draws, patience)
         self._tally = Report()
-        self._pulse: Pulse[int] = Pulse(patience)
         leave_to_parent(self)
         for listener in self._listeners:
             threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
@@ -93,10 +82,10 @@ class Receiver:
                 if not self._copied(picked, frames[len(drawn) - len(picked) : len(drawn)]):
                     break
         except BaseException:
-            with self._door:
+            with self._all.door:
                 self._pool.forget(drawn)  # nobody will see them: not after a Ctrl-C, and not in a checkpoint
             raise
-        with self._door:
+        with self._all.door:
             self._tally = replace(self._tally, batches=self._tally.batches + bool(drawn))
         members, starts = (np.array([one[i] for one in drawn], int) for i in (0, 1))
         return Drawn(frames[: len(drawn)], [one.given for one in drawn], members, starts)
@@ -104,20 +93,21 @@ class Receiver:
     def _picked(self, count: int) -> list[Picked]:
         """The next `count` windows, fewer at the end or where solvers wait for room; their frames are to be copied."""
         began = perf_counter()
-        with self._door:
-            self._asked = count
-            self._bell.wait_for(lambda: self._settled(count))
+        with self._all.door:
+            self._all.asked = count
+            self._all.bell.wait_for(lambda: self._all.settled(count))
             waited = perf_counter() - began
-            if self._error is not None:
-                raise self._error
+            if self._all.error is not None:
+                raise self._all.error
             before = self._pool.repeats
-            picked = [] if self._closed else self._pool.pick(count, self._pressed())
-            self._copying = True
+            picked = [] if self._all.closed else self._pool.pick(count, self._all.pressed)
+            self._all.copying = True
             self._tally = replace(
                 self._tally,
                 windows=self._tally.windows + len(picked),
                 unique=self._tally.unique + len(picked) - (self._pool.repeats - before),
                 idle_seconds=self._tally.idle_seconds + waited,
+                start_seconds=self._tally.start_seconds if self._tally.windows else self._tally.idle_seconds + waited,
             )
             return picked
 
@@ -128,41 +118,26 @@ class Receiver:
                 for place, slot in enumerate(one.slots):
                     row[place] = self._pool.slots.frames[slot]
         finally:
-            with self._door:
+            with self._all.door:
                 self._pool.let_go(picked)
-                self._copying = False
-                self._door.notify_all()
+                self._all.copying = False
+                self._all.door.notify_all()
         return bool(picked)
 
-    def _tell(self) -> None:
-        """Wake the trainer if its wait is over, and no sooner: each time costs more than a frame's bookkeeping."""
-        if self._settled(self._asked):
-            self._bell.notify_all()
-
-    def _settled(self, count: int) -> bool:
-        """Whether waiting longer would change nothing for a draw of `count`."""
-        if self._error is not None or self._closed or self._pool.over:
-            return True
-        ready = self._pool.ready(self._pressed())
-        return ready >= count or (self._pressed() and ready > 0)
-
-    def _pressed(self) -> bool:
-        """Whether every solver at work waits for room: then no more windows come before some are drawn."""
-        return 0 < self._blocked >= len(self._dealer.busy)
-
     def report(self) -> Report:
-        with self._door:
-            total = self._dealer.members * len(self._pool.plan.starts)
-            return replace(self._tally, total=total, failed=tuple(sorted(self._failed)))
+        with self._all.door:
+            total = self._all.dealer.members * len(self._pool.plan.starts)
+            failed = tuple(sorted(self._all.failed))
+            return replace(self._tally, total=total, frames=self._all.frames, failed=failed)
 
     def learn(self, members: Index, losses: Array) -> None:
         """What the trainer lost on windows of these members: the next units may be drawn by it."""
-        with self._door:
+        with self._all.door:
             self.draws.learn(members, losses)
 
     def state(self) -> dict[str, Array]:
         """What `restore` needs in another process; a few bits per window."""
-        with self._door:
+        with self._all.door:
             return self._pool.state() | self.draws.state()
 
     def restore(self, state: dict[str, Array], *, lacking: Collection[int] = ()) -> None:
@@ -170,32 +145,30 @@ class Receiver:
 
         Units with members that a store is `lacking` are solved again, though nobody waits for their windows.
         """
-        with self._door:
+        with self._all.door:
             self._pool.restore(state)
             self.draws.restore(state)
             done = [
                 number
-                for number, unit in self._dealer.units.items()
+                for number, unit in self._all.dealer.units.items()
                 if all(self._pool.finished(int(m)) and m not in lacking for m in unit)
             ]
             for number in done:
-                self._dealer.waiting.remove(number)
-            self._over_if_done()
+                self._all.dealer.waiting.remove(number)
+            self._all.over_if_done()
 
     def set_aside(self, reason: str) -> None:
         """End the stream with an error: nobody is left to solve."""
-        with self._door:
-            self._error = self._error or PdebenchError(reason)
-            self._door.notify_all()
-            self._tell()
+        with self._all.door:
+            self._all.fail(reason)
 
     def hang_up_on_silent(self) -> list[int]:
         """Drop solvers that hang; ids of the processes of those on this host."""
-        with self._door:
-            hung = [self._wires[name] for name in self._pulse.silent() if name in self._wires]
+        with self._all.door:
+            hung = [self._all.wires[name] for name in self._all.pulse.silent() if name in self._all.wires]
         processes = [pid for wire in hung if (pid := process_of(wire.socket))]
         for wire in hung:
-            log.warning("a solver brought nothing for %.0f s: it hangs, and is dropped", self._pulse.patience)
+            log.warning("a solver brought nothing for %.0f s: it hangs, and is dropped", self._all.pulse.patience)
             wire.close()
         return processes
 
@@ -206,11 +179,11 @@ class Receiver:
 
     def close(self) -> None:
         """Hang up; solvers end at their next frame."""
-        with self._door:
-            self._closed = True
-            wires = list(self._wires.values())
-            self._door.notify_all()
-            self._tell()
+        with self._all.door:
+            self._all.closed = True
+            wires = list(self._all.wires.values())
+            self._all.door.notify_all()
+            self._all.tell()
         for listener in self._listeners:
             hang_up(listener)
         for wire in wires:
@@ -219,7 +192,7 @@ class Receiver:
 
     def let_go(self) -> None:
         """Close what a fork inherited. No lock: the threads that could give it back are not here."""
-        for end in (*self._listeners, *(wire.socket for wire in self._wires.values())):
+        for end in (*self._listeners, *(wire.socket for wire in self._all.wires.values())):
             end.close()
         self._pool.slots.close()
 
@@ -230,7 +203,7 @@ class Receiver:
             try:
                 end, _ = listener.accept()
             except OSError as error:
-                if self._closed:
+                if self._all.closed:
                     return
                 log.warning("a solver cannot be taken in: %s", error)  # too many open files, perhaps
                 time.sleep(1)
@@ -239,28 +212,24 @@ class Receiver:
 
     def _serve(self, wire: Wire, here: bool) -> None:
         """One solver, until it hangs up."""
-        name, held = id(wire), set[int]()
+        service = Service(self._all, wire, here=here, inputs=(self._inputs, *self.spec.output.shape))
         try:
-            with self._door:
-                if self._closed:
+            with self._all.door:
+                if self._all.closed:
                     return
-                self._wires[name] = wire
+                self._all.wires[id(wire)] = wire
             token = wire.hear().get("token")  # whose memory is shared needs none, if it is the same user's
             if not (here and same_user(wire.socket)) and not same_token(token, self.token):
                 wire.say({"refused": "wrong token: pass the one that the trainer shows"})
                 return
             self._welcome(wire, here)
-            while True:
-                message = wire.hear()
-                if name in self._dealer.busy:
-                    self._pulse.beat(name)
-                self._answer(wire, name, message, held, here)
+            service.run()
         except Lost as why:
             log.debug("a solver is gone: %s", why)
         except PdebenchError as error:
             log.warning("a solver broke the contract and was dropped: %s", error)
         finally:
-            self._forget(name, held)
+            service.end()
             wire.close()
 
     def _welcome(self, wire: Wire, here: bool) -> None:
@@ -278,155 +247,3 @@ class Receiver:
             "host": host_identity(),
         }
         wire.say(message, fd=slots.fd if here else None)
-
-    def _answer(self, wire: Wire, name: int, message: dict[str, Any], held: set[int], here: bool) -> None:
-        if "room" in message:
-            self._pulse.rest(name)
-            wire.say({"slots": self._room(message["room"], held)})
-            self._pulse.beat(name)
-        elif "frame" in message:
-            self._take(wire, name, message, held, here)
-        elif "given" in message:
-            self._give(wire, name, message)
-        elif "outcome" in message:
-            self._outcome(name, message)
-        elif "want" in message:
-            wire.say(self._next(wire, name))
-        elif "done" in message:
-            wire.say({"ok": True})  # first: once the last unit is done, the trainer may hang up
-            self._done(name, held)
-        else:
-            raise Lost(f"an unknown message {sorted(message)}")
-
-    def _next(self, wire: Wire, name: int) -> dict[str, Any]:
-        """The next unit for a solver; it waits while others hold what may come back."""
-        dealer = self._dealer
-        with self._door:
-            if name in dealer.busy:
-                raise Lost("it asked for a unit before the end of the one it has")
-            self._door.wait_for(lambda: dealer.waiting or not dealer.busy or self._closed or self._error)
-            if self._closed or self._error or not dealer.waiting:
-                return {"unit": None}
-            if wire.gone():  # it died as it waited: no fault of the unit's
-                raise Lost("closed")
-            number, unit = dealer.hand_out(name)
-            self._pulse.beat(name)
-            self._drawn(number, unit)
-            members = [int(m) for m in unit]
-            params = [self.draws.parameters(m) for m in members]
-            return {"unit": members, "have": [int(self._pool.next[m]) for m in members], "params": params}
-
-    def _drawn(self, number: int, unit: Index) -> None:
-        """Have the parameters of a unit drawn; a proposal that fails is the trainer's business."""
-        try:
-            self.draws.unit(number, unit)
-        except Exception as error:
-            self.set_aside(f"the proposal failed: {error!r}")
-            raise Lost("no parameters") from error
-
-    def _room(self, wanted: Any, held: set[int]) -> list[int]:
-        """Slots for frames to come, as soon as there are so many."""
-        slots = self._pool.slots
-        if type(wanted) is not int or not 0 < wanted <= len(slots.frames):
-            raise PdebenchError(
-                f"it wants room for {wanted} frames at once, and the buffer's capacity is {len(slots.frames)}: "
-                "raise capacity, or lower the card's solver.batch"
-            )
-        with self._door:
-            if not self._pool.make_room(wanted):
-                self._blocked += 1
-                self._tell()
-                self._door.wait_for(lambda: self._closed or self._pool.make_room(wanted) or self._stuck())
-                self._blocked -= 1
-                if self._closed or self._error:
-                    raise Lost("the trainer has gone")
-            given = slots.take(wanted)
-            held.update(given)
-            return given
-
-    def _stuck(self) -> bool:
-        """Whether nothing can ever move again: all wait for room, and not one window is whole."""
-        if self._error is None and not self._copying and self._pressed() and not self._pool.ready(pressed=True):
-            self._error = PdebenchError(
-                f"the buffer's {len(self._pool.slots.frames)} frames are full of windows that are not whole yet "
-                f"(each needs {self._pool.plan.span} frames in a row): raise capacity"
-            )
-            self._door.notify_all()
-            self._tell()
-        return self._error is not None
-
-    def _take(self, wire: Wire, name: int, message: dict[str, Any], held: set[int], here: bool) -> None:
-        members = whole_numbers(message.get("members"), self.spec.samples.count)
-        slots = whole_numbers(message.get("slots"), len(self._pool.slots.frames), len(members))
-        (frame,) = whole_numbers([message.get("frame")], self.spec.times.frames)
-        if len(set(slots)) != len(slots) or not held.issuperset(slots):
-            raise Lost("slots that it does not hold")
-        (ahead,) = whole_numbers([message.get("ahead", 0)], len(self._pool.slots.frames) + 1)
-        if not here:
-            for slot in slots:
-                wire.receive_into(self._pool.slots.frames[slot])
-        with self._door:
-            if not members or not set(members) <= set(self._dealer.held_by(name).tolist()):
-                raise Lost("members of a unit that it does not hold")
-            for member, slot in zip(members, slots, strict=True):
-                self._pool.put(member, frame, slot)  # first: what it refuses is still held, and given back
-                held.remove(slot)
-            self._tally = replace(self._tally, frames=self._tally.frames + len(members))
-            self._tell()
-            given = [] if self._blocked else self._pool.in_advance(ahead)
-            held.update(given)
-        if ahead:
-            wire.say({"slots": given})
-
-    def _give(self, wire: Wire, name: int, message: dict[str, Any]) -> None:
-        """Inputs come over the socket: they are few beside the frames."""
-        members = whole_numbers(message.get("given"), self.spec.samples.count)
-        for member in members:
-            inputs = np.empty((self._inputs, *self.spec.output.shape), DTYPE)
-            wire.receive_into(inputs)
-            with self._door:
-                if member not in self._dealer.held_by(name):
-                    raise Lost("a member of a unit that it does not hold")
-                self._pool.give(member, inputs)
-
-    def _outcome(self, name: int, message: dict[str, Any]) -> None:
-        (member,) = whole_numbers([message.get("outcome")], self.spec.samples.count)
-        with self._door:
-            if member not in self._dealer.held_by(name):
-                raise Lost("a member of a unit that it does not hold")
-            if message.get("reason"):
-                self._failed.add(member)
-            self._pool.end(member)
-            self._door.notify_all()  # it may have let go of frames
-
-    def _done(self, name: int, held: set[int]) -> None:
-        with self._door:
-            self._dealer.done(name)
-            self._pulse.rest(name)
-            for slot in held:
-                self._pool.slots.give_back(slot)
-            held.clear()
-            self._over_if_done()
-
-    def _forget(self, name: int, held: set[int]) -> None:
-        """A solver is gone: its slots are free, its unit goes to another, or is set aside after `TRIES`."""
-        with self._door:
-            self._wires.pop(name, None)
-            self._pulse.rest(name)
-            for slot in held:
-                self._pool.slots.give_back(slot)
-            members = self._dealer.held_by(name)
-            if len(members):
-                given_up = self._dealer.lost(name, int(self._pool.next[members].sum()))
-                if len(given_up):
-                    log.warning("members %d … %d ended their solver %d times", members[0], members[-1], TRIES)
-                    self._failed.update(int(m) for m in members if self._pool.next[m] < self._pool.plan.frames)
-                for member in given_up:
-                    self._pool.end(int(member))
-            self._over_if_done()
-
-    def _over_if_done(self) -> None:
-        if self._dealer.over:
-            self._pool.over = True
-        self._door.notify_all()
-        self._tell()

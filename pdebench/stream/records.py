@@ -28,6 +28,7 @@ class Report:
     total: int = 0  # unique windows that the campaign has
     frames: int = 0  # received
     idle_seconds: float = 0.0  # that the trainer waited in `draw`
+    start_seconds: float = 0.0  # of them, before the first window
     failed: tuple[int, ...] = ()  # members that their solver could not finish, or that ended it too often
 
     @property

@@ -6,7 +6,7 @@ import hmac
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +105,8 @@ class StreamSink:
         """Send each event and hand it on."""
         for event in events:
             if isinstance(event, Given):
-                self._say({"given": [int(m) for m in event.members]})
-                self._wire.send_frame(np.asarray(event.values, DTYPE))
+                values = np.ascontiguousarray(event.values, DTYPE)
+                self._say({"given": [int(m) for m in event.members]}, [values])
             elif isinstance(event, Frame):
                 self._send(event)
             elif isinstance(event, Outcome):
@@ -123,7 +123,7 @@ class StreamSink:
     def _send(self, frame: Frame) -> None:
         """Those members of a frame that the trainer does not have yet; a failed member is told, not sent.
 
-        The answer to the last frame names the slots of this one, if there was room: then nobody waits for anybody.
+        The answer to a frame before names the slots of this one, if there was room: then nobody waits for anybody.
         """
         rows = [row for row, m in enumerate(frame.members) if frame.index >= self._have.get(int(m), 0)]
         if not rows:
@@ -139,14 +139,11 @@ class StreamSink:
                 self._have[member] = NEVER
         if not sent:
             return
-        more = frame.index + 1 < self.spec.times.frames and len(self._hand) < len(sent)
-        ahead = len(sent) if more else 0
+        wanted = not self._promised and len(self._hand) <= len(sent) and frame.index + 1 < self.spec.times.frames
         members, slots = [member for member, _, _ in sent], [slot for _, slot, _ in sent]
-        self._say({"frame": frame.index, "members": members, "slots": slots, "ahead": ahead})
-        self._promised = ahead > 0
-        if self._slots is None:
-            for _, _, values in sent:
-                self._wire.send_frame(values)
+        message = {"frame": frame.index, "members": members, "slots": slots, "ahead": len(sent) if wanted else 0}
+        self._promised |= wanted
+        self._say(message, [] if self.shared else [values for _, _, values in sent])
 
     def _spare(self, number: int, values: Array) -> Array:
         """Memory for a frame that goes over the socket: its own where it can go as it is."""
@@ -158,12 +155,13 @@ class StreamSink:
 
     def _reserve(self, count: int) -> None:
         """Have `count` slots in hand, waiting for room if the trainer had none to give in advance."""
-        self._collect()
+        if len(self._hand) < count:
+            self._collect()
         if len(self._hand) < count:
             self._hand += self._ask({"room": count - len(self._hand)})["slots"]
 
     def _collect(self) -> None:
-        """The answer to the last frame, if it is still to be read."""
+        """The answer to a frame, if it is still to be read."""
         if self._promised:
             self._promised = False
             self._hand += self._hear()["slots"]
@@ -179,9 +177,9 @@ class StreamSink:
         except Lost as error:
             raise TrainerGone(f"the trainer has gone: {error}") from error
 
-    def _say(self, message: dict[str, Any]) -> None:
+    def _say(self, message: dict[str, Any], frames: Sequence[Array] = ()) -> None:
         try:
-            self._wire.say(message)
+            self._wire.say(message, frames)
         except Lost as error:
             raise TrainerGone(f"the trainer has gone: {error}") from error
 

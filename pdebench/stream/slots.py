@@ -5,13 +5,15 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-from math import prod
+from contextlib import suppress
+from math import isfinite, prod
 
 import numpy as np
 
 from ..arrays import Array
 
 DTYPE = np.dtype("<f4")  # what a trainer eats
+HUGE = 1 << 25  # bytes from which on memory comes in pages of 2 MB, where the kernel has them
 PIECE = 1 << 16  # values that stay in the cache between a copy and a look
 
 
@@ -32,6 +34,9 @@ class Slots:
             os.ftruncate(fd, size)
         self.fd = fd
         self._map = mmap.mmap(-1 if fd is None else fd, size)
+        if size >= HUGE and hasattr(mmap, "MADV_HUGEPAGE"):
+            with suppress(OSError):  # a kernel without
+                self._map.madvise(mmap.MADV_HUGEPAGE)
         self.frames: Array = np.frombuffer(self._map, DTYPE, count * prod(shape)).reshape(count, *shape)
         self._free = list(range(count - 1, -1, -1))
 
@@ -81,13 +86,20 @@ def filled(slot: Array, values: Array) -> bool:
     """Copy `values` into a contiguous `slot` (unless it is that), and whether all are finite as float32.
 
     Piece by piece: each is looked at while it is in the cache, which a second pass over a large frame would not find.
+    A finite sum of squares has finite terms, and costs half of a look at each; large values are looked at.
     """
     into, source = slot.reshape(-1), np.ascontiguousarray(values).reshape(-1)
-    there, good = slot is values, True
-    with np.errstate(over="ignore", invalid="ignore"):
-        for low in range(0, len(into), PIECE):
-            piece = into[low : low + PIECE]
-            if not there:
-                piece[...] = source[low : low + PIECE]
-            good = good and bool(np.isfinite(piece).all())
+    if source.dtype != DTYPE:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _filled(into, source, there=False)
+    return _filled(into, source, there=slot is values)
+
+
+def _filled(into: Array, source: Array, *, there: bool) -> bool:
+    good = True
+    for low in range(0, len(into), PIECE):
+        piece = into[low : low + PIECE]
+        if not there:
+            piece[...] = source[low : low + PIECE]
+        good = good and (isfinite(np.dot(piece, piece)) or bool(np.isfinite(piece).all()))
     return good

@@ -6,19 +6,20 @@ import json
 import select
 import socket
 import struct
+from array import array
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
-
-import numpy as np
 
 from ..arrays import Array
 from ..errors import PdebenchError
 
 LARGEST = 1 << 22  # bytes of a message; a card with thousands of options is far below
 SILENCE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 6}  # [s, s, 1]: gone after three minutes
+MOST = 512  # pieces in a system call; Linux takes 1024
 AT_ONCE = 4096  # bytes of messages read in one go
 _LENGTH = struct.Struct("<I")
+_ENCODE, _DECODE = json.JSONEncoder(separators=(",", ":")).encode, json.JSONDecoder().decode
 
 
 class Lost(Exception):
@@ -38,15 +39,15 @@ class Wire:
                 if hasattr(socket, name):
                     end.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
-    def say(self, message: dict[str, Any], *, fd: int | None = None) -> None:
-        body = json.dumps(message, separators=(",", ":")).encode()
-        parts = [_LENGTH.pack(len(body)) + body]
+    def say(self, message: dict[str, Any], frames: Sequence[Array] = (), *, fd: int | None = None) -> None:
+        """A message, contiguous frames that follow it, and a file descriptor that comes with its first byte."""
+        body = _ENCODE(message).encode()
+        parts = [memoryview(_LENGTH.pack(len(body)) + body), *(frame.data.cast("B") for frame in frames)]
+        beside = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
         try:
-            if fd is None:
-                self.socket.sendall(parts[0])
-            else:
-                sent = socket.send_fds(self.socket, parts, [fd])
-                self.socket.sendall(parts[0][sent:])
+            while parts:
+                sent = self.socket.sendmsg(parts[:MOST], beside)
+                parts, beside = _beyond(parts, sent), []
         except OSError as error:
             raise Lost(str(error)) from error
 
@@ -63,15 +64,22 @@ class Wire:
             raise Lost("closed")
         return self._parsed(head + self._exactly(_LENGTH.size - len(head))), (fds[0] if fds else None)
 
-    def send_frame(self, frame: Array) -> None:
+    def receive_into(self, frames: Sequence[Array]) -> None:
+        """Fill contiguous arrays, one after the other."""
+        parts = [frame.data.cast("B") for frame in frames]
+        while parts and self._read:  # what came along with the message
+            there = min(len(parts[0]), len(self._read))
+            parts[0][:there] = self._read[:there]
+            del self._read[:there]
+            parts = _beyond(parts, there)
         try:
-            self.socket.sendall(np.ascontiguousarray(frame).data.cast("B"))
+            while parts:
+                got = self.socket.recvmsg_into(parts[:MOST], 0, socket.MSG_WAITALL)[0]
+                if not got:
+                    raise Lost("closed")
+                parts = _beyond(parts, got)
         except OSError as error:
             raise Lost(str(error)) from error
-
-    def receive_into(self, frame: Array) -> None:
-        """Fill a contiguous array."""
-        self._fill(frame.data.cast("B"))
 
     def gone(self) -> bool:
         """Whether the other end is known to have hung up; nothing that it said is lost."""
@@ -98,7 +106,7 @@ class Wire:
         if length > LARGEST:
             raise Lost(f"a message of {length} bytes")
         try:
-            message = json.loads(self._exactly(length))
+            message = _DECODE(self._exactly(length).decode())
         except (ValueError, RecursionError) as error:
             raise Lost("a message that is not JSON") from error
         if not isinstance(message, dict):
@@ -119,19 +127,14 @@ class Wire:
         del self._read[:count]
         return data
 
-    def _fill(self, view: memoryview) -> None:
-        there = min(len(view), len(self._read))
-        view[:there] = self._read[:there]
-        del self._read[:there]
-        view = view[there:]
-        try:
-            while view:
-                got = self.socket.recv_into(view, 0, socket.MSG_WAITALL)
-                if not got:
-                    raise Lost("closed")
-                view = view[got:]
-        except OSError as error:
-            raise Lost(str(error)) from error
+
+def _beyond(parts: list[memoryview], count: int) -> list[memoryview]:
+    """What is left of pieces in a row after `count` bytes."""
+    for index, part in enumerate(parts):
+        if count < len(part):
+            return [part[count:], *parts[index + 1 :]]
+        count -= len(part)
+    return []
 
 
 def connect(address: str) -> Wire:
@@ -159,6 +162,13 @@ def whole_numbers(values: Any, limit: int, count: int | None = None) -> Sequence
     """A list from a message, as numbers in `0 … limit − 1`. Raises `Lost` for anything else."""
     if not isinstance(values, list) or (count is not None and len(values) != count):
         raise Lost("a list of numbers was expected")
-    if not all(type(v) is int and 0 <= v < limit for v in values):
-        raise Lost(f"numbers 0 … {limit - 1} were expected")
+    for value in values:
+        whole_number(value, limit)
     return values
+
+
+def whole_number(value: Any, limit: int) -> int:
+    """A number from a message, in `0 … limit − 1`. Raises `Lost` for anything else."""
+    if type(value) is not int or not 0 <= value < limit:
+        raise Lost(f"numbers 0 … {limit - 1} were expected")
+    return value

@@ -1,4 +1,4 @@
-"""Water over a step, and water into a tube of air: the problems of CFDBench with two fluids (Luo, Chen & Zhang 2023)."""
+"""Water over a step, and into a tube of air: the problems of CFDBench with two fluids (Luo, Chen & Zhang 2023)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class _Water(Card):
         Field("volume_fraction", "1", "part of the cell that is water"),
     )
     inputs: ClassVar[tuple[Field, ...]] = (Field("fluid", "1", "1 in water or air, 0 in the barrier"),)
+    mask: ClassVar[str] = "fluid"
     light_density: Positive = 1.225
     light_viscosity: Positive = 1.79e-5
     gravity: NonNegative = 9.81
@@ -44,7 +45,7 @@ class _Water(Card):
         """At rest; the inlet starts at once. Needs a grid of centres."""
         if grid.points != "centres" or len(grid.shape) != 2:
             raise CardError(
-                f"flow of two fluids is stored as means over cells: grid.points must be centres in 2D, not {grid.points}"
+                f"flow of two fluids is stored as cells' means: grid.points must be centres in 2D, not {grid.points}"
             )
         state, tank = np.zeros((5, *grid.shape)), self.tank(params)
         state[2] = tank.hydrostatic(grid)

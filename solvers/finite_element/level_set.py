@@ -1,13 +1,14 @@
-"""A conservative level set on the pressures' triangles: bounded, conservative transport and the sharpening of its profile.
+"""A conservative level set on the pressures' triangles: bounded, conservative transport, and a profile kept sharp.
 
-φ is the volume fraction of the heavier fluid, 1/(1 + exp(−d/ε)) at distance d from the interface once sharpened (Olsson
-& Kreiss 2005, J. Comput. Phys. 210, 225; Olsson, Kreiss & Zahedi 2007, J. Comput. Phys. 225, 785, eq. 10: only along the
-normal). Sharpening acts within each step, with a rate of the local speed, and not by steps of its own in between
-(Chiu & Lin 2011, J. Comput. Phys. 230, 185; Mirjalili, Ivey & Mani 2020, J. Comput. Phys. 401, 109006).
+φ is the volume fraction of the heavier fluid, 1/(1 + exp(−d/ε)) at distance d from the interface once sharpened
+(Olsson & Kreiss 2005, J. Comput. Phys. 210, 225; only along the normal: Olsson, Kreiss & Zahedi 2007, J. Comput. Phys.
+225, 785). Sharpening acts within each step, at the local speed's rate, and not by steps of its own in between (Chiu &
+Lin 2011, J. Comput. Phys. 230, 185; Mirjalili, Ivey & Mani 2020, J. Comput. Phys. 401, 109006).
 
-Linear elements with their consistent mass, made positive by algebraic flux correction (Kuzmin 2009, J. Comput. Phys. 228,
-2517; Zalesak 1979, J. Comput. Phys. 31, 335): what crosses an edge is limited so that 0 ≤ φ ≤ 1 holds to round-off. As
-φ and the pressure share their test functions, a velocity that the projection has made free of divergence keeps φ = 1.
+Linear elements with their consistent mass, made positive by algebraic flux correction (Kuzmin 2009, J. Comput. Phys.
+228, 2517; Zalesak 1979, J. Comput. Phys. 31, 335): what crosses an edge is limited so that 0 ≤ φ ≤ 1 holds to
+round-off. As φ and the pressure share their test functions, a velocity that the projection has made free of divergence
+keeps φ = 1.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Carrier:
 
 
 class LevelSet:
-    """Lives for one mesh. `thickness` is ε over the cell's width along the normal; `sharpening` 0 leaves φ to transport.
+    """Lives for one mesh. `thickness` is ε over a cell's width along the normal; `sharpening` 0 leaves φ to transport.
 
     **Good values:** thickness 0.6, sharpening 1.
     """
@@ -82,7 +83,8 @@ class LevelSet:
 
     def carrier(self, velocity: Array, correction: Array | None = None) -> Carrier:
         """Of a quadratic velocity `(2, n)` less a constant vector per cell, `(cell, 2)`."""
-        u = np.matmul(_MOMENTS, velocity[:, self._space.cells].transpose(0, 2, 1)) * self._areas  # ∫ λⱼ u, (2, 3, cell)
+        at = velocity[:, self._space.cells].transpose(0, 2, 1)
+        u = np.matmul(_MOMENTS, at) * self._areas  # ∫ λⱼ u, (2, 3, cell)
         if correction is not None:
             u -= (correction.T * self._areas / 3)[:, None]
         local = (self._slopes[:, :, None] * u[:, None]).sum(axis=0)  # (3, 3, cell)
@@ -99,20 +101,20 @@ class LevelSet:
         middle = velocity[:, unknowns[cell, 3 + opposite]]
         normal = -2 * self._areas[cell] * self._slopes[:, opposite, cell]  # n times the edge's length
         values = ((ends / 60 + 2 * middle / 15) * normal).sum(axis=0)
-        return np.bincount(self._edge_of[self._rim], values, len(self._a))
+        return np.asarray(np.bincount(self._edge_of[self._rim], values, len(self._a)), float)
 
     def _per_edge(self, values: Array) -> Array:
         """Sums over the cells on both sides of an edge, `(3, cell)` -> `(edge,)`."""
-        return np.bincount(self._edge_of, values.ravel(), len(self._a))
+        return np.asarray(np.bincount(self._edge_of, values.ravel(), len(self._a)), float)
 
     def _per_corner(self, values: Array) -> Array:
         """Sums over the cells at each unknown, `(3, cell)` -> `(m,)`."""
-        return np.bincount(self._cells.ravel(), values.ravel(), self._space.size1)
+        return np.asarray(np.bincount(self._cells.ravel(), values.ravel(), self._space.size1), float)
 
     def _gathered(self, into_a: Array, into_b: Array) -> Array:
         """Sums over the edges at each unknown, `(edge,)` twice -> `(m,)`."""
         size = self._space.size1
-        return np.bincount(self._a, into_a, size) + np.bincount(self._b, into_b, size)
+        return np.asarray(np.bincount(self._a, into_a, size) + np.bincount(self._b, into_b, size), float)
 
     # -- one step -------------------------------------------------------------------------------------------------
 
@@ -150,7 +152,7 @@ class LevelSet:
 
     def _upwind(self, carrier: Carrier) -> Array:
         """Diffusion per edge that leaves no negative entry: discrete upwinding."""
-        return np.maximum(0, np.maximum(-carrier.along[0], -carrier.along[1]))
+        return np.asarray(np.maximum(0, -carrier.along.min(axis=0)))
 
     def _euler(self, phi: Array, carrier: Carrier, dt: float, entering: Array) -> tuple[Array, float]:
         a, b = self._a, self._b

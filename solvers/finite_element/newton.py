@@ -112,6 +112,6 @@ class _Newton:
         extra = sparse.bmat([[*blocks[0], None], [*blocks[1], None], [None, None, sparse.csr_matrix((m, m))]])
         matrix = (self._linear + extra.tocsr())[self._free][:, self._free].tocsr()
         own, out = self._rows.own, np.zeros_like(x)
-        change, _ = self._sequence.solve(System(self._rows.operator(matrix[own]), -left[own], comm=self._rows.comm))
+        change, _ = self._sequence.solve(System(self._rows.mat(matrix[own]), -left[own], comm=self._rows.comm))
         out[self._free] = self._rows.whole(change)
         return out

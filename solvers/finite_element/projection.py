@@ -90,9 +90,7 @@ class Projection:
         carried = (1 + ratio) * state.velocity - ratio * before  # extrapolated to the new time
         pressure = state.pressure + self._carried(state, now, past, dt)
         inertia = (now * state.velocity + past * before) / dt
-        rhs = flow.load(time)
-        for axis in (0, 1):
-            rhs[axis] += s.mass @ inertia[axis] + s.gradient[axis] @ pressure
+        rhs = flow.load(time) + (s.mass @ inertia.T).T + s.pushed(pressure)
         u = self._velocity(alpha / dt, rhs, carried, time)
         source = s.divergence(u)
         phi = self._correction(-alpha / dt * source, state.correction)

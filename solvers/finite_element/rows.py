@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from pdebench.arrays import Array
 from pdebench.parallel import Comm
 from pdebench.solvers.krylov import Solve, SolverSequence, System, methods
-from pdebench.solvers.krylov.petsc import petsc
+from pdebench.solvers.krylov.petsc import new_mat, petsc
 
 from .flow import Flow
 from .transport import Transport
@@ -26,17 +25,25 @@ class Rows:
         self.comm, self.count = comm, count
         self.own = slice(comm.rank * count // comm.size, (comm.rank + 1) * count // comm.size)
 
-    def operator(self, matrix: Any) -> Any:
-        """What a `System` takes, from each rank's rows of a matrix, CSR with all columns."""
+    def mat(self, matrix: Any) -> Any:
+        """A Mat from each rank's rows of a matrix, CSR with all columns; on one rank it shares the values."""
         if self.comm.size == 1:
-            return matrix
+            return new_mat(matrix)
         PETSc = petsc()
         mat = PETSc.Mat().create(comm=self.comm)
-        mat.setSizes(((len(matrix.indptr) - 1, self.count),) * 2)
+        mat.setSizes(((matrix.shape[0], self.count),) * 2)
         mat.setType("aij")
         mat.setPreallocationCSR(_csr(matrix))
         mat.assemble()
         return mat
+
+    def refill(self, mat: Any, matrix: Any) -> None:
+        """Let `mat`, made of `matrix`, see the values that it has now."""
+        if self.comm.size > 1:
+            mat.setValuesCSR(*_csr(matrix))
+        else:
+            mat.stateIncrease()
+        mat.assemble()
 
     def whole(self, own: Array) -> Array:
         """A vector from each rank's rows of it, the same on all."""
@@ -58,7 +65,7 @@ class Constant:
         self, rows: Rows, matrix: Any, solver: Solver, accuracy: tuple[float, int], known: dict[str, Any]
     ) -> None:
         self._rows, self._known = rows, known
-        self._operator = rows.operator(matrix[rows.own])
+        self._operator = matrix if rows.comm.size == 1 else rows.mat(matrix[rows.own])
         self._sequence = rows.sequence(solver, rtol=accuracy[0], guess=accuracy[1])
 
     def solve(self, rhs: Array) -> tuple[Array, Solve]:
@@ -69,49 +76,44 @@ class Constant:
 
 
 class Momentum:
-    """(rate M + ν K + C(w)) u = b, with rows of the identity where u is held: each rank makes and solves its rows."""
+    """(rate M + ν K + C(w)) u = b, with rows of the identity where u is held: each rank makes and solves its rows.
+
+    One matrix, whose values are overwritten in each step.
+    """
 
     def __init__(self, flow: Flow, rows: Rows, solver: Solver, rtol: float) -> None:
         s, own = flow.space, rows.own
         self._flow, self._rows = flow, rows
-        self._mass, self._stiffness = s.mass[own], s.stiffness[own]
+        self._mass, self._viscous = s.mass[own], flow.viscosity * s.stiffness[own]
         self._transport = s.transport if rows.comm.size == 1 else Transport(s, own)
+        self._matrix = self._mass.copy()
+        self._mat = rows.mat(self._matrix)
         index = np.repeat(np.arange(own.start, own.stop), np.diff(self._mass.indptr))
         self._diagonal = np.flatnonzero(index == self._mass.indices)  # one entry per row, in order
         held = np.isin(np.arange(own.start, own.stop), flow.fixed)
-        self._held, self._held_entries = np.flatnonzero(held), np.repeat(held, np.diff(self._mass.indptr))
+        self._held, self._held_entries = np.flatnonzero(held), np.flatnonzero(held[index - own.start])
         self._sequence = rows.sequence(solver, rtol=rtol, guess=0)  # the extrapolated velocity is the guess
-        self._mat: Any = None
 
     def changes(self, rate: float, rhs: Array, carried: Array, velocity: Array) -> Iterator[tuple[Array, Solve]]:
         """What is to be added to each component of `velocity`, which has its held values, and what it took."""
-        matrix = self.matrix(rate, carried)
-        operator = self._operator(matrix)
-        for axis in (0, 1):
-            left = rhs[axis][self._rows.own] - matrix @ velocity[axis]
-            left[self._held] = 0
-            x, solve = self._sequence.solve(System(operator, left, comm=self._rows.comm))
+        self.fill(rate, carried)
+        left = rhs[:, self._rows.own] - (self._matrix @ velocity.T).T
+        left[:, self._held] = 0
+        for own in np.ascontiguousarray(left):
+            x, solve = self._sequence.solve(System(self._mat, own, comm=self._rows.comm))
             yield self._rows.whole(x), solve
 
-    def matrix(self, rate: float, carried: Array) -> Any:
-        """This rank's rows, w = `carried`."""
-        own = self._rows.own
-        values = rate * self._mass.data + self._flow.viscosity * self._stiffness.data + self._transport(carried)
-        values[self._diagonal] += self._flow.backflow(carried)[own]
+    def fill(self, rate: float, carried: Array) -> None:
+        """Values of this rank's rows, w = `carried`."""
+        values = self._matrix.data
+        np.multiply(self._mass.data, rate, out=values)
+        values += self._viscous.data
+        values += self._transport(carried)
+        if len(self._flow.outflow):
+            values[self._diagonal] += self._flow.backflow(carried)[self._rows.own]
         values[self._held_entries] = 0
         values[self._diagonal[self._held]] = 1
-        return sparse.csr_matrix((values, self._mass.indices, self._mass.indptr), shape=self._mass.shape)
-
-    def _operator(self, matrix: Any) -> Any:
-        """What a `System` takes; one Mat on several ranks, filled anew each time."""
-        if self._rows.comm.size == 1:
-            return matrix
-        if self._mat is None:
-            self._mat = self._rows.operator(matrix)
-        else:
-            self._mat.setValuesCSR(*_csr(matrix))
-            self._mat.assemble()
-        return self._mat
+        self._rows.refill(self._mat, self._matrix)
 
 
 def _csr(matrix: Any) -> tuple[Any, Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -30,6 +30,7 @@ from .space import Space
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 STEPS = (1, 2, 3, 4, 6, 8, 12)  # steps per interval, and these times powers of 2 beyond: few lengths, so few matrices
 SLACK = 1.1  # the Courant number may pass the card's by this before a step is halved
+GROWTH = 2.0  # of a step over the last; variable BDF2 is stable below 1 + √2
 FASTEST = 100.0  # times the speed of lid or inlet: beyond it, a blow-up
 
 
@@ -98,10 +99,10 @@ class FiniteElementCard(Card):
             scene = problem.scene(params)  # type: ignore[attr-defined]  # it is `Shaped`
             if scene.defect(self.least_gap):
                 return None
-            fine = self.triangulated(scene, shape).halved()
+            same = replace(scene, density=1.0, viscosity=1.0, speed=1.0)  # what the mesh does not depend on
+            return _nodes(same, shape, self.grading, self.least_quality)
         except SolverError:
             return None
-        return Mesh(fine.points, fine.cells)
 
     def triangulated(self, scene: Scene, shape: tuple[int, int]) -> Triangulation:
         """The mesh of a case on about so many cells along (y, x). Raises `SolverError` if it is a bad one."""
@@ -115,6 +116,13 @@ class FiniteElementCard(Card):
             self.rtol,
             self.guess,
         )
+
+
+@lru_cache(maxsize=64)
+def _nodes(scene: Scene, shape: tuple[int, int], grading: float, least_quality: float) -> Mesh:
+    """The mesh that is stored; a card's cases share few geometries, and are asked one by one."""
+    fine = scene.mesh(shape, grading).checked(least_quality).halved()
+    return Mesh(fine.points, fine.cells)
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ class _Setting:
 
     def at_nodes(self, velocity: Array, pressure: Array) -> Array:
         """`(3, node)`, what the mesh's group in a store holds."""
-        return np.stack([*velocity, self.space.raised(pressure)])[:, self.nodes]
+        return np.asarray(np.stack([*velocity, self.space.raised(pressure)])[:, self.nodes])
 
 
 class FiniteElementSolver:
@@ -247,7 +255,8 @@ class _Run:
         """To `end` in equal steps, halved where the flow outruns them."""
         assert self._projection is not None
         space, begun, interval = self._projection.flow.space, now.time, end - now.time
-        count, done = _fraction(interval * self._rate(now) / self._card.cfl), 0
+        least = interval / (GROWTH * now.step) if now.before is not None else 0.0
+        count, done = _fraction(max(interval * self._rate(now) / self._card.cfl, least)), 0
         while done < count:
             while interval * self._rate(now) > SLACK * self._card.cfl * count:
                 count, done = 2 * count, 2 * done

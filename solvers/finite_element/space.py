@@ -111,7 +111,19 @@ class Space:
 
     def divergence(self, velocity: Array) -> Array:
         """∫ q ∇·u for each pressure's test function, `(2, n)` -> `(m,)`."""
-        return np.asarray(self.gradient[0].T @ velocity[0] + self.gradient[1].T @ velocity[1])
+        return np.asarray(self._divergence @ velocity.ravel())
+
+    def pushed(self, pressure: Array) -> Array:
+        """∫ p ∂v/∂x and ∫ p ∂v/∂y, `(m,)` -> `(2, n)`."""
+        return np.asarray(self._gradient @ pressure).reshape(2, -1)
+
+    @cached_property
+    def _gradient(self) -> Any:
+        return sparse.vstack(self.gradient, format="csr")
+
+    @cached_property
+    def _divergence(self) -> Any:
+        return self._gradient.T.tocsr()
 
     def convection(self, velocity: Array) -> Array:
         """∫ (u·∇)u · v, `(2, n)` -> `(2, n)`; exact for quadratic velocities.

@@ -3,7 +3,7 @@
 ρ (∂u/∂t + (u·∇)u) = −∇p + ∇·(2μ ε(u)) + (ρ − ρ_light) g + σκ∇φ + f,  ∇·u = 0,  ∂φ/∂t + ∇·(φu) = 0
 
 Standard form of the pressure correction with BDF2, the pressure extrapolated by the last two corrections (Guermond &
-Salgado 2009, J. Comput. Phys. 228, 2834, eq. 3.7), but ∇·(ρ⁻¹∇ψ) for the correction instead of a constant matrix.
+Salgado 2009, J. Comput. Phys. 228, 2834), but ∇·(ρ⁻¹∇ψ) for the correction instead of a constant matrix.
 Pressure is counted from that of the lighter fluid at rest. With one fluid it is `projection.py`'s standard form.
 """
 
@@ -163,10 +163,10 @@ class TwoPhase:
         return out
 
     def rate(self, state: State) -> float:
-        """Crossings of a cell per second, by the flow or by a wave between the fluids [s⁻¹]: times a step, the Courant number.
+        """Crossings of a cell per second, by the flow or a wave between the fluids [s⁻¹]; by a step, Courant's number.
 
-        Waves of the cell's size h under gravity, √(g/h), and under tension, √(2πσ/ρ̄h³) (Brackbill, Kothe & Zemach 1992, J.
-        Comput. Phys. 100, 335).
+        Waves of the cell's size h under gravity, √(g/h), and under tension, √(2πσ/ρ̄h³) (Brackbill, Kothe & Zemach
+        1992, J. Comput. Phys. 100, 335).
         """
         s, fluids, u = self.flow.space, self.fluids, state.velocity
         if state.before is None:
@@ -177,7 +177,7 @@ class TwoPhase:
         return max(s.courant(u), float(np.sqrt(waves)), 1e-300)
 
     def cell_reynolds(self, state: State) -> float:
-        """Greatest ρ |u| h / μ of the heavier fluid, over cells that hold little else; h as in `Space.cell_reynolds`."""
+        """Greatest ρ |u| h / μ of the heavier fluid, where there is little else; h as in `Space.cell_reynolds`."""
         s = self.flow.space
         heavy = state.phi[s.cells1].min(axis=1) > 0.9
         if not heavy.any():
@@ -235,7 +235,7 @@ class TwoPhase:
         return out
 
     def _viscosity(self, phi: Array, velocity: Array) -> Array:
-        """μ at the cells' corners, `(cell, 3)`, and in whole cells as much more as a mesh too coarse for the flow needs."""
+        """μ at the cells' corners, `(cell, 3)`, and as much more as cells too coarse for the flow need."""
         s, at = self.flow.space, phi[self.flow.space.cells1]
         out = self.fluids.viscosity(at)
         if self._stiffened:

@@ -35,11 +35,11 @@ class TwoPhaseCard(Card):
     `cfl` bounds the step: it times the greatest |u·∇λ| and the fastest waves between the fluids. `thickness` of the
     interface is ε over a cell's width, φ = 1/(1 + exp(−d/ε)), `sharpening` its rate over the local speed. Cells are
     given the viscosity that keeps ρ |u| h / μ below `stiffened`, or air would need a mesh of its own; a member whose
-    *heavier* fluid passes `most_cell_reynolds` fails instead. `least_gap`: above a barrier, of the box's height. `still`:
-    once the velocity changes by less than this fraction of the inlet's from frame to frame, the later frames are the
-    same; 0 for never.
+    *heavier* fluid passes `most_cell_reynolds` fails instead. `still`: once the velocity changes by less than this
+    fraction of the inlet's from frame to frame, the later frames are the same; 0 for never. `least_gap`: of the box's
+    height, above a barrier. `most_density_ratio`: of the two fluids.
 
-    **Good values:** cfl 1, thickness 0.6, sharpening 1, stiffened 50, rtol 1e-6, guess 4.
+    **Good values:** cfl 1, thickness 0.6, sharpening 1, stiffened 50, rtol 1e-6, guess 2.
     """
 
     cfl: Positive = 1.0
@@ -51,7 +51,7 @@ class TwoPhaseCard(Card):
     pressure_solver: str = "cg"
     pressure_options: dict[str, Any] = {"pc": "icc"}
     rtol: Annotated[float, Field(gt=1e-14, lt=1)] = 1e-6
-    guess: Annotated[int, Field(ge=0)] = 4
+    guess: Annotated[int, Field(ge=0)] = 2
     still: NonNegative = 0.0
     least_quality: NonNegative = 0.02
     least_gap: NonNegative = 0.2

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pdebench.arrays import Array, Index
 from pdebench.problem import BatchParams
@@ -46,7 +47,7 @@ class NumpyEngine:
 
     def advance(self, q: Array, params: BatchParams, *, length: float, bed: Array | None = None) -> Advanced:
         count = q.shape[1]
-        time, steps, limited = np.zeros(count), np.zeros(count, int), np.zeros(count, int)
+        time, steps, limited, pending = np.zeros(count), np.zeros(count, int), np.zeros(count, int), np.zeros(count)
         todo: Index = np.arange(count) if length > 0 else np.zeros(0, int)
         number = 0
         while todo.size and number < self.max_steps:
@@ -60,23 +61,39 @@ class NumpyEngine:
             parts = np.maximum(np.ceil((length - time[todo]) * rate / self.cfl), 1)
             dt = (length - time[todo]) / parts
             now = self.at(self.start + time[todo] + dt / 2) if self.space.boundaries.moving else self
-            new, acted = now.step(system, some_of(q, todo), dt, bed=own, count=number)
-            if todo.size == count:
-                q = new
-            else:
-                q = q.copy()
-                q[:, todo] = new
+            new, acted = now.step(system, some_of(q, todo), dt, bed=own, count=number, pending=pending[todo])
+            q = with_some(q, todo, new)
+            pending[todo] = self.left(system, dt)
             time[todo] = np.where(parts == 1, length, time[todo] + dt)
             steps[todo] += 1
             limited[todo] += acted
             todo = todo[parts > 1]
             number += 1
+        if (pending > 0).any():
+            ended = self.at(self.start + time) if self.space.boundaries.moving else self
+            q, acted = ended._finish(q, params, pending)
+            limited += acted
         lost = ~self.sound(self.system(params), q) & (time == length)
         return Advanced(q, np.where(lost, np.nextafter(length, 0), time), steps, self.space.part.total(limited))
 
     def at(self, time: Array) -> Self:
         """The engine whose sides stand where they are at `time` `(b,)`."""
         return replace(self, space=replace(self.space, time=time))
+
+    def left(self, system: Any, dt: Array) -> Array:
+        """What a step leaves of the fastest axis for the next one, `(b,)`."""
+        return np.asarray(hancock.left(system.dimensions if self.scheme == "muscl_hancock" else 0, dt))
+
+    def _finish(self, q: Array, params: BatchParams, pending: Array) -> tuple[Array, Array]:
+        """What the last steps of sound members left of the fastest axis; and how often positivity had to be helped."""
+        limited = np.zeros(q.shape[1], int)
+        some = np.flatnonzero((pending > 0) & self.sound(self.system(params), q))
+        if not some.size:
+            return q, limited
+        system = self.system({name: values[some] for name, values in params.items()})
+        space = self.space if self.space.time is None else replace(self.space, time=self.space.time[some])
+        new, limited[some] = hancock.sweep(system, some_of(q, some), pending[some], space, q.ndim - 3)
+        return with_some(q, some, new), limited
 
     def rate(self, system: Any, q: Array) -> Array:
         """1/Δt at Courant number one, `(b,)`: over the axes it is the sum, or for one axis at a time the largest.
@@ -86,7 +103,7 @@ class NumpyEngine:
         rates = [self._rate(system, q[some]) for some in pieces(q.shape)]
         return self.space.part.largest(np.max(rates, axis=0))
 
-    def sound(self, system: Any, q: Array) -> Array:
+    def sound(self, system: Any, q: Array) -> NDArray[np.bool_]:
         """Which members are admissible everywhere, `(b,)`."""
         good = np.all([physical(system, q[some]) for some in pieces(q.shape)], axis=0)
         return np.asarray(self.space.part.largest(~good) == 0)
@@ -105,14 +122,21 @@ class NumpyEngine:
         return np.where(good, np.asarray(along.reshape(len(along), -1).max(axis=1), float), np.inf)
 
     def step(
-        self, system: Any, q: Array, dt: Array, *, bed: Array | None = None, count: int = 0
+        self,
+        system: Any,
+        q: Array,
+        dt: Array,
+        *,
+        bed: Array | None = None,
+        count: int = 0,
+        pending: Array | float = 0.0,
     ) -> tuple[Array, Array]:
-        """One step of each member, `dt` `(b,)`; and how often positivity had to be helped.
+        """One step of each member, `dt` `(b,)`, but for what is `left`; and how often positivity had to be helped.
 
         `ssp_rk2` and `ssp_rk3` are convex combinations of Euler steps (Shu & Osher 1988, J. Comput. Phys. 77, 439).
         """
         if self.scheme == "muscl_hancock":
-            q, limited = hancock.step(system, q, dt, self.space, count=count)
+            q, limited = hancock.step(system, q, dt, self.space, count=count, pending=pending)
             return self._sourced(system, q, dt), limited
         h = dt.astype(q.dtype).reshape(-1, *(1,) * system.dimensions)
 
@@ -145,6 +169,15 @@ class NumpyEngine:
 def some_of(q: Array, members: Index) -> Array:
     """`(variable, b, *space)` of some members, in order; the array itself where they are all."""
     return q if len(members) == q.shape[1] else q[:, members]
+
+
+def with_some(q: Array, members: Index, new: Array) -> Array:
+    """A copy in which some members have a new state; `new` where they are all."""
+    if len(members) == q.shape[1]:
+        return new
+    q = q.copy()
+    q[:, members] = new
+    return q
 
 
 def physical(system: Any, q: Array) -> Array:

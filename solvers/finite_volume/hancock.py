@@ -15,18 +15,35 @@ from .reconstruction import slopes
 from .residual import Space, guarded, lines_of, pieces
 
 
-def step(system: Any, q: Array, dt: Array, space: Space, *, count: int) -> tuple[Array, Array]:
-    """The averages after `dt` `(b,)`, and how often positivity had to be helped.
+def step(
+    system: Any, q: Array, dt: Array, space: Space, *, count: int, pending: Array | float = 0.0
+) -> tuple[Array, Array]:
+    """The averages after `dt` `(b,)` but for what `left` says, and how often positivity had to be helped.
 
-    Axes take turns in beginning (Strang 1968): the first step of an interval, `count` = 0, begins with the fastest
-    axis of the array, x.
+    Strang (1968). Two axes: x by half a step and what is `pending` from the step before, y by a whole one; the other
+    half of x is left. Three axes take turns in beginning, x in the first step of an interval, `count` = 0.
     """
-    axes = list(range(system.dimensions))[::-1]
     limited = np.zeros(q.shape[1], int)
-    for axis in axes if count % 2 == 0 else axes[::-1]:
-        q, acted = sweep(system, q, dt, space, axis)
+    for axis in order(system.dimensions, count):
+        q, acted = sweep(system, q, length(system.dimensions, axis, dt, pending), space, axis)
         limited += acted
     return q, limited
+
+
+def order(axes: int, count: int) -> list[int]:
+    """The axes as a step takes them; 0 is the slowest one of the array, the last one x."""
+    forward = list(range(axes))[::-1]
+    return forward if axes == 2 or count % 2 == 0 else forward[::-1]
+
+
+def length(axes: int, axis: int, dt: Any, pending: Any) -> Any:
+    """How far a step of `dt` goes along an axis."""
+    return pending + dt / 2 if axes == 2 and axis == 1 else dt
+
+
+def left(axes: int, dt: Any) -> Any:
+    """What a step of `dt` leaves of x."""
+    return dt / 2 if axes == 2 else 0 * dt
 
 
 def sweep(system: Any, q: Array, dt: Array, space: Space, axis: int) -> tuple[Array, Array]:

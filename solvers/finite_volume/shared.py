@@ -8,8 +8,9 @@ import numpy as np
 
 from pdebench.arrays import Array
 from pdebench.problem import BatchParams
-from pdebench.solvers.kernels.finite_volume import BoxSweep, LaneEngine
+from pdebench.solvers.kernels.finite_volume import BoxSweep, LaneEngine, Swept
 
+from . import hancock
 from .boundary import interior
 from .engine import Advanced
 from .part import Shared
@@ -41,23 +42,31 @@ class SharedEngine:
     def _march(self, block: Array, params: BatchParams, length: float) -> tuple[float, int, int]:
         """The time that the block, changed in place, comes to; steps taken; cells helped here."""
         sweeper, reference = BoxSweep(self.lanes.reference, self.lanes.flux, self.lanes.isa), self.lanes.reference
-        axes = list(range(block.ndim - 2))[::-1]
+        axes = block.ndim - 2
         sides = [self.part.sides(axis, pair) for axis, pair in enumerate(reference.space.boundaries.pairs())]
-        now, number, limited = 0.0, 0, 0
+        now, pending, number, limited = 0.0, 0.0, 0, 0
+
+        def go(axis: int, step: float, measures: bool) -> Swept:
+            if self.part.cut(axis):
+                self.part.refresh(block, GHOSTS, axis)
+            return sweeper.sweep(block, params, np.array([step]), axis=axis, sides=sides, measures=measures)
+
         found = sweeper.measure(block, params)
         while True:
             (rate,) = self.part.largest(np.where(found.good, found.rate, np.inf))
             if not np.isfinite(rate):
                 return (float(np.nextafter(length, 0)) if now == length else now), number, limited
             if now >= length or number == reference.max_steps:
-                return now, number, limited
+                break
             parts = max(np.ceil((length - now) * rate / reference.cfl), 1)
-            step = np.array([(length - now) / parts])
-            for place, axis in enumerate(axes if number % 2 == 0 else axes[::-1]):
-                if self.part.cut(axis):
-                    self.part.refresh(block, GHOSTS, axis)
-                last = place == len(axes) - 1
-                found = sweeper.sweep(block, params, step, axis=axis, sides=sides, measures=last)
+            step = float((length - now) / parts)
+            order = hancock.order(axes, number)
+            for axis in order:
+                found = go(axis, hancock.length(axes, axis, step, pending), axis == order[-1])
                 limited += int(found.limited[0])
-            now = length if parts == 1 else now + float(step[0])
-            number += 1
+            pending, now, number = hancock.left(axes, step), length if parts == 1 else now + step, number + 1
+        if pending > 0:
+            limited += int(go(axes - 1, pending, False).limited[0])
+            (bad,) = self.part.largest(~sweeper.measure(block, params).good)
+            now = float(np.nextafter(length, 0)) if bad and now == length else now
+        return now, number, limited

@@ -11,6 +11,7 @@ from scipy import fft
 from pdebench.arrays import Array
 from pdebench.errors import SolverError
 
+from . import hancock
 from .engine import NumpyEngine
 from .part import Whole
 from .residual import Space
@@ -52,8 +53,18 @@ class SplitEngine(NumpyEngine):
         found = NumpyEngine.rate(self, system, q)
         return found + np.asarray(system.reaction_rate, float) if hasattr(system, "reacted") else found
 
+    def left(self, system: Any, dt: Array) -> Array:
+        return np.zeros(len(dt))
+
     def step(
-        self, system: Any, q: Array, dt: Array, *, bed: Array | None = None, count: int = 0
+        self,
+        system: Any,
+        q: Array,
+        dt: Array,
+        *,
+        bed: Array | None = None,
+        count: int = 0,
+        pending: Array | float = 0.0,
     ) -> tuple[Array, Array]:
         half = system.diffusivity * (dt / 2)
         q, limited = diffused(q, half, self.space), np.zeros(q.shape[1], int)
@@ -61,4 +72,7 @@ class SplitEngine(NumpyEngine):
             q = system.reacted(q, dt)
         else:
             q, limited = NumpyEngine.step(self, system, q, dt, count=count)
+            if (rest := NumpyEngine.left(self, system, dt)).any():
+                q, acted = hancock.sweep(system, q, rest, self.space, system.dimensions - 1)
+                limited = limited + acted
         return diffused(q, half, self.space), limited

@@ -31,6 +31,16 @@ def finite_volume_advance(
     isa: str = "",
     layout: str = "",
 ) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]: ...
+def finite_volume_memory(
+    system: str,
+    cells: Sequence[int],
+    *,
+    layout: str,
+    uneven: bool = False,
+    viscous: bool = False,
+    single: bool = False,
+    isa: str = "",
+) -> int: ...
 def finite_volume_stages(
     states: ArrayLike,
     height: ArrayLike | None,

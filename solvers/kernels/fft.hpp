@@ -80,6 +80,22 @@ template <int Radix, bool Back, class V> void middle_pass(const Pass<ScalarOf<V>
     }
 }
 
+// One butterfly of the last pass back, points p + j m of x -> out, and of the first there, the way back.
+template <int Radix, class V> void last_group(const Pass<ScalarOf<V>>& pass, const Complex<V>* x, int p, Complex<V>* out) {
+    Complex<V> a[Radix];
+    for (int j = 0; j < Radix; ++j) a[j] = x[p + j * pass.groups];
+    multiply_roots<Radix>(a, pass.roots + 2 * (Radix - 1) * p, true);
+    butterfly<Radix, -1>(a);
+    for (int k = 0; k < Radix; ++k) out[k] = a[k];
+}
+template <int Radix, class V> void first_group(const Pass<ScalarOf<V>>& pass, const Complex<V>* in, int p, Complex<V>* x) {
+    Complex<V> a[Radix];
+    for (int j = 0; j < Radix; ++j) a[j] = in[j];
+    butterfly<Radix, +1>(a);
+    multiply_roots<Radix>(a, pass.roots + 2 * (Radix - 1) * p, false);
+    for (int k = 0; k < Radix; ++k) x[p + k * pass.groups] = a[k];
+}
+
 // Turns: what the innermost pass does with R neighbouring points. What a turn gathers, it gives back.
 struct Arrive {
     template <int Radix, class V> LANES_INLINE void operator()(Complex<V>* a) { butterfly<Radix, +1>(a); }
@@ -127,6 +143,16 @@ template <class V, class Turn> Turn turn_round(const Plan<ScalarOf<V>>& plan, Co
     const Pass<ScalarOf<V>>& pass = plan.passes[plan.count - 1];
     with_radix(pass.radix, [&](auto chosen) { turn = innermost<chosen.radix, V>(pass, x, turn); });
     return turn;
+}
+
+// What stands between the outermost pass and the innermost one, for the points of one of its blocks alone: 1/radix of
+// the line, which so stays in the first-level cache.
+template <bool Back, class V> void middle_passes(const Plan<ScalarOf<V>>& plan, Complex<V>* block) {
+    for (int i = 1; i < plan.count - 1; ++i) {
+        Pass<ScalarOf<V>> pass = plan.passes[Back ? plan.count - 1 - i : i];
+        pass.blocks /= plan.passes[0].radix;
+        with_radix(pass.radix, [&](auto chosen) { middle_pass<chosen.radix, Back>(pass, block); });
+    }
 }
 
 // From the threshold of the innermost pass to natural order, through `write`. Overwrites x.

@@ -32,8 +32,18 @@ template <class V> LANES_INLINE Twin<V> operator-(Twin<V> a, Twin<V> b) { return
 template <class V> LANES_INLINE Twin<V> operator*(Twin<V> a, Twin<V> b) { return {a.low * b.low, a.high * b.high}; }
 template <class V, class T> LANES_INLINE Twin<V> operator*(Twin<V> a, T b) { return {a.low * b, a.high * b}; }
 
+// Copied part by part: as an aggregate it would go through the stack, 16 bytes at a time, wherever GCC unrolls late.
 template <class V> struct Complex {
     V re, im;
+
+    Complex() = default;
+    LANES_INLINE Complex(V re, V im) : re(re), im(im) {}
+    LANES_INLINE Complex(const Complex& other) : re(other.re), im(other.im) {}
+    LANES_INLINE Complex& operator=(const Complex& other) {
+        re = other.re;
+        im = other.im;
+        return *this;
+    }
 };
 template <class V> LANES_INLINE Complex<V> operator+(Complex<V> a, Complex<V> b) { return {a.re + b.re, a.im + b.im}; }
 template <class V> LANES_INLINE Complex<V> operator-(Complex<V> a, Complex<V> b) { return {a.re - b.re, a.im - b.im}; }

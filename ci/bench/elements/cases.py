@@ -102,7 +102,7 @@ def _clocks(out: Spent, scheme: type[projection.Projection]) -> Iterator[None]:
         (spaces.Space, "__init__", "mesh"),
         (sampling.Sampler, "__init__", "mesh"),
         *([(scheme, "_assembled", "assembly"), (scheme, "_gmres", "solve")] if scheme is Afresh else []),
-        (rows.Momentum, "matrix", "assembly"),
+        (rows.Momentum, "fill", "assembly"),
         (SolverSequence, "solve", "solve"),
         (sampling.Sampler, "__call__", "grid"),
     ]

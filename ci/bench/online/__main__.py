@@ -74,6 +74,7 @@ def online(spec: DatasetSpec, valid: TrajectoryStore, out: Path, how: Recipe) ->
     return told(passport) | {
         "unique": report.unique,
         "idle": report.idle_seconds / passport.training_seconds,
+        "start": report.start_seconds / passport.training_seconds,
         "windows": report.windows,
         "came": share,
     }
@@ -141,8 +142,10 @@ def page(
         "validation error is the mean relative L² of one step, the best along the run, over "
         f"{VALID} members that no run trained on; mean and range over the seeds. Offline reads a store that is there",
         "already (making it is not counted); online has one solver beside it and stores nothing. Fields: 32 × 32.",
+        "Idle: the share of the time that the trainer waited, and how much of it before the first batch, while the",
+        "solver starts: that is one time, however long the training.",
         "",
-        "| dataset | way | validation error | range | of offline, 16 | unique windows | repeats each | idle |",
+        "| dataset | way | validation error | range | of offline, 16 | unique windows | repeats each | idle (start) |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, ways in cases.items():
@@ -153,7 +156,8 @@ def page(
             lines.append(
                 f"| {name} | {way} | {mean(errors):.4f} | {min(errors):.4f} … {max(errors):.4f} | "
                 f"{mean(errors) / base:.2f} | {mean(run['unique'] for run in runs):.0f} | "
-                f"{'–' if np.isnan(drawn) else f'{drawn:.1f}'} | {100 * mean(run['idle'] for run in runs):.1f} % |"
+                f"{'–' if np.isnan(drawn) else f'{drawn:.1f}'} | {100 * mean(run['idle'] for run in runs):.1f} % "
+                f"({100 * mean(run.get('start', 0.0) for run in runs):.1f} %) |"
             )
     lines += ["", "![Validation error against time](online.svg)", ""]
     lines += [

@@ -44,6 +44,14 @@ def stepper(problem, grid, states, params, *, precision, scheme="ifrk4", length)
     return march, engine
 
 
+def peak_rate(problem, grid, states, params, *, length, steps):
+    """The largest rate of 𝒩 of all members on the way to `length`: times a step, its Courant number."""
+    engine = fastest(problem, grid, "float64")
+    start = engine.modes.forward(states[:, None].astype(float)) * engine.modes.kept
+    own = {name: np.full(len(states), value) for name, value in params.items()}
+    return engine.advance(start, own, length=length, steps=np.full(len(states), steps))[1].max()
+
+
 def computes(engine) -> str:
     """Lanes or NumPy."""
     return "NumPy" if type(engine).__name__ == "NumpyEngine" else "lanes"

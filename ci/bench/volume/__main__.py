@@ -7,7 +7,7 @@ from pathlib import Path
 
 import topic
 
-ROWS = {name: topic.Row(name) for name in ("dam", "gas", "scalar", "large", "roofline", "growth")}
+ROWS = {name: topic.Row(name) for name in ("dam", "gas", "scalar", "large", "stages", "roofline", "growth")}
 RIVALS = ("clawpack", "jax", "numpy")
 
 if __name__ == "__main__":

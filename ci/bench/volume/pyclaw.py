@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import tempfile
+from functools import cache
+
+
+@cache
+def _package():
+    """PyClaw and its Riemann solvers; the log file that it opens where it is imported goes with a temporary folder."""
+    with tempfile.TemporaryDirectory() as elsewhere, contextlib.chdir(elsewhere):
+        from clawpack import pyclaw, riemann
+    for name in ("", "pyclaw"):
+        for handler in [h for h in logging.getLogger(name).handlers if isinstance(h, logging.FileHandler)]:
+            logging.getLogger(name).removeHandler(handler)
+            handler.close()
+    logging.getLogger("pyclaw").setLevel(logging.ERROR)
+    return pyclaw, riemann
 
 
 def water(q, length, *, cfl=0.9):
     """A solver of shallow water with Roe's flux and entropy fix, and its solution; `q` `(3, n, n)`, outflow."""
-    from clawpack import pyclaw, riemann
-
-    logging.getLogger("pyclaw").setLevel(logging.ERROR)
+    pyclaw, riemann = _package()
     solver = pyclaw.ClawSolver2D(riemann.shallow_roe_with_efix_2D)
     return _set_up(pyclaw, solver, q, length, {"grav": 1.0, "dry_tolerance": 1e-8, "sea_level": 0.0}, cfl, "extrap")
 
 
 def gas(q, length, *, cfl=0.9):
     """Euler with Roe's flux, periodic, 2D or 3D."""
-    from clawpack import pyclaw, riemann
-
-    logging.getLogger("pyclaw").setLevel(logging.ERROR)
+    pyclaw, riemann = _package()
     axes = q.ndim - 1
     solver = pyclaw.ClawSolver2D(riemann.euler_4wave_2D) if axes == 2 else pyclaw.ClawSolver3D(riemann.euler_3D)
     return _set_up(pyclaw, solver, q, length, {"gamma": 1.4, "gamma1": 0.4}, cfl, "periodic")

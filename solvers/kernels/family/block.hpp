@@ -2,6 +2,7 @@
 //     rows      every line of the grid: to values, the polynomials, back to modes
 //     columns   every kx: back along the slow axes, 𝒩, the stage, the inputs of the next 𝒩, and out along the slow axes
 // Neither 𝒩 nor a stage's argument is ever stored; the grid exists half transformed, (lines, kx), one line at a time whole.
+// In one dimension both sweeps go over the lines themselves: `sweep_line` and `sweep_pairs`.
 #pragma once
 
 #include "plane.hpp"
@@ -30,8 +31,9 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     Complex<State>*state, *running;  // [kx][field][slow mode], [running value]
     Factor* table;                   // as the state, [table]
     Complex<T>* symbol;              // as the state
-    Complex<V>** grid;               // [sheet or field] (lines, kx)
-    Complex<V>** modes;              // [field] at one kx; in one dimension the grid itself
+    Complex<V>** grid;               // [sheet or field] (lines, kx); none in one dimension
+    Complex<V>** modes;              // [field] at one kx; in one dimension some pairs of them
+    Complex<V>* packed;              // in one dimension these, on their way to the points
     Complex<V>** line;               // [input or field] one line of pairs of values
     Step<State> step;
     V peak{}, last{};
@@ -55,10 +57,11 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
         grid = arena.take<Complex<V>*>(grids);
         modes = arena.take<Complex<V>*>(fields);
         line = arena.take<Complex<V>*>(rows);
-        for (int i = 0; i < grids; ++i) keep(grid, i, arena.take<Complex<V>>(size_t(lines) * row_length), arena);
-        for (int i = 0; i < fields; ++i) {
-            keep(modes, i, flat ? arena.base ? grid[i] : nullptr : arena.take<Complex<V>>(plane.modes), arena);
-        }
+        const size_t one_grid = flat ? 0 : size_t(lines) * row_length;
+        const size_t some_modes = flat ? 2 * fast.radix() : plane.modes;
+        for (int i = 0; i < grids; ++i) keep(grid, i, arena.take<Complex<V>>(one_grid), arena);
+        for (int i = 0; i < fields; ++i) keep(modes, i, arena.take<Complex<V>>(some_modes), arena);
+        packed = arena.take<Complex<V>>(flat ? some_modes : 0);
         for (int i = 0; i < rows; ++i) keep(line, i, arena.take<Complex<V>>(points() / 2), arena);
         if (arena.base) tabulate();
     }
@@ -89,7 +92,7 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
         block.load();
         block.template sweep_columns<0>();
         block.last = block.template sweep_rows<true>();
-        block.collect();
+        block.template sweep_columns<collected>();
         block.store(block.running, Scheme::running);
         block.report_rates();
     }
@@ -150,52 +153,93 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
 
     // With Measured, gives the greatest rate of 𝒩.
     template <bool Measured> V sweep_rows() {
-        const Pass<T>& innermost = fast.plan.passes[fast.plan.count - 1];
+        if (flat) return sweep_line<Measured>();
+        const int radix = innermost_radix();
         V rate{};
         for (int row = 0; row < lines; ++row) {
             const size_t at = size_t(row) * row_length;
             for (int i = 0; i < equation.inputs; ++i) {
                 fast.go(grid[sheet_of[i]] + at, equation.input[i].axis == equation.fastest(), line[i]);
             }
-            rate = polynomials.template turn<Measured>(innermost, line, rate);
+            rate = polynomials.template turn<Measured>(radix, line, 0, points() / 2, rate);
             for (int i = 0; i < fields; ++i) fast.come(line[i], grid[i] + at);
         }
         return rate;
     }
+    int innermost_radix() const { return fast.plan.passes[fast.plan.count - 1].radix; }
 
-    // 𝒩 of one stage at one kx, straight into the next stage's argument and on to the lines.
-    template <int Stage> void sweep_columns() {
-        for (int column = 0; column < columns; ++column) {
+    // In one dimension the lines stand between the outermost passes. A block of theirs after the other, in L1.
+    template <bool Measured> V sweep_line() {
+        const int radix = innermost_radix(), size = fast.groups();
+        V rate{};
+        for (int start = 0; start < points() / 2; start += size) {
+            for (int i = 0; i < equation.inputs; ++i) middle_passes<false>(fast.plan, line[i] + start);
+            rate = polynomials.template turn<Measured>(radix, line, start, start + size, rate);
+            for (int i = 0; i < fields; ++i) middle_passes<true>(fast.plan, line[i] + start);
+        }
+        return rate;
+    }
+
+    // What sweep_columns does, in one dimension: a few pairs of modes at a time.
+    template <int Stage> void sweep_pairs() {
+        for (int p = 0; 2 * p <= fast.groups(); ++p) {
             for (int field = 0; field < fields; ++field) {
                 Complex<V>* own = modes[field];
-                if (Stage > 0 && !flat) plane.from_lines(grid[field] + column, own);
-                const size_t first = (size_t(column) * fields + field) * plane.modes;
-                for (int i = 0; i < plane.modes; ++i) {
-                    Complex<State>& u = state[first + i];
-                    Complex<State> next = u;
-                    if constexpr (Stage > 0) {
-                        const Complex<State> n = convert<State>(times_symbol(own[i], symbol[first + i]));
-                        next = Scheme::template stage<Stage>(step, table + (first + i) * Scheme::tables, u,
-                                                             running + (first + i) * Scheme::running, n);
-                    }
-                    own[i] = convert<V>(next);
-                }
+                if (Stage > 0) fast.receive(line[field], p, own);
+                if (p == 0) own[0] = advance_mode<Stage>(field, 0, fast.unpack_mean(own[0]));
+                fast.each_pair(p, [&](int k, int at, int mirror) {
+                    Complex<V> n, n_mirror;
+                    fast.unpack(k, own[at], own[mirror], n, n_mirror);
+                    const int other = points() / 2 - k;
+                    own[at] = k <= top() ? advance_mode<Stage>(field, k, n) : Complex<V>{};
+                    if (at == mirror) return;
+                    own[mirror] = other <= top() ? advance_mode<Stage>(field, other, n_mirror) : Complex<V>{};
+                });
             }
-            for (int i = 0; !flat && i < sheets; ++i) {
-                plane.to_lines(modes[sheet[i].field], sheet[i].axis, grid[i] + column);
+            for (int i = 0; Stage != collected && i < equation.inputs; ++i) {
+                const bool slope = equation.input[i].axis == 0;
+                const Complex<V>* own = modes[equation.input[i].field];
+                if (p == 0) packed[0] = fast.pack_mean(slope, own[0]);
+                fast.each_pair(p, [&](int k, int at, int mirror) {
+                    fast.pack(k, slope, own[at], own[mirror], packed[at], packed[mirror]);
+                });
+                fast.send(packed, p, line[i]);
             }
         }
     }
+    int top() const { return equation.top[equation.fastest()]; }
 
-    void collect() {
+    // 𝒩 before its symbol -> the argument of the next 𝒩.
+    template <int Stage> LANES_INLINE Complex<V> advance_mode(int field, int k, Complex<V> n) {
+        return advance_mode<Stage>(size_t(field) * plane.modes + k, n);
+    }
+    template <int Stage> LANES_INLINE Complex<V> advance_mode(size_t at, Complex<V> before_symbol) {
+        Complex<State>& u = state[at];
+        if constexpr (Stage == 0) return convert<V>(u);
+        const Complex<State> n = convert<State>(times_symbol(before_symbol, symbol[at]));
+        Complex<State>* own = running + at * Scheme::running;
+        if constexpr (Stage == collected) {
+            *own = n;
+            return before_symbol;
+        } else {
+            return convert<V>(Scheme::template stage<Stage>(step, table + at * Scheme::tables, u, own, n));
+        }
+    }
+
+    static constexpr int collected = 5;  // after the four stages: 𝒩 goes to the running value; 0 only sends the state
+
+    // 𝒩 of one stage at one kx, straight into the next stage's argument and on to the lines.
+    template <int Stage> void sweep_columns() {
+        if (flat) return sweep_pairs<Stage>();
         for (int column = 0; column < columns; ++column) {
             for (int field = 0; field < fields; ++field) {
-                if (!flat) plane.from_lines(grid[field] + column, modes[field]);
+                Complex<V>* own = modes[field];
+                if (Stage > 0) plane.from_lines(grid[field] + column, own);
                 const size_t first = (size_t(column) * fields + field) * plane.modes;
-                for (int i = 0; i < plane.modes; ++i) {
-                    running[(first + i) * Scheme::running] =
-                        convert<State>(times_symbol(modes[field][i], symbol[first + i]));
-                }
+                for (int i = 0; i < plane.modes; ++i) own[i] = advance_mode<Stage>(first + i, own[i]);
+            }
+            for (int i = 0; Stage != collected && i < sheets; ++i) {
+                plane.to_lines(modes[sheet[i].field], sheet[i].axis, grid[i] + column);
             }
         }
     }

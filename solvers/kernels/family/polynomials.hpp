@@ -10,12 +10,13 @@ template <class V> class Polynomials {
     using T = ScalarOf<V>;
     static constexpr int L = sizeof(V) / sizeof(T), strip = 8;
     const Equation& equation;
+    const bool square;  // of the only input, with its own size for a rate: what most equations in one dimension have
     V* coefficient;
     int* end;  // of each target's terms
 
   public:
     Polynomials(const Equation& equation, const Member* members, int count, Arena& arena)
-        : equation(equation), coefficient(arena.take<V>(equation.terms)),
+        : equation(equation), square(is_square(equation)), coefficient(arena.take<V>(equation.terms)),
           end(arena.take<int>(equation.fields + equation.rates)) {
         if (!arena.base) return;
         for (int t = 0; t < equation.terms; ++t) {
@@ -28,18 +29,49 @@ template <class V> class Polynomials {
     }
 
     // Innermost passes of all inputs there, the polynomials, and those of all fields back, a butterfly's points at a
-    // time: lines[input] -> lines[field], in place. With Measured, gives the greatest rate or `peak`.
-    template <bool Measured> V turn(const Pass<T>& pass, Complex<V>* const* lines, V peak) const {
-        with_radix(pass.radix, [&](auto chosen) { peak = turn<Measured, decltype(chosen)::radix>(pass, lines, peak); });
+    // time: points first … last − 1 of lines[input] -> those of lines[field], in place. With Measured, gives the
+    // greatest rate or `peak`.
+    template <bool Measured> V turn(int radix, Complex<V>* const* lines, int first, int last, V peak) const {
+        with_radix(radix, [&](auto chosen) {
+            constexpr int R = decltype(chosen)::radix;
+            peak = square ? square_by<Measured, R>(lines[0], first, last, peak)
+                          : turn_by<Measured, R>(lines, first, last, peak);
+        });
         return peak;
     }
 
   private:
-    template <bool Measured, int Radix> V turn(const Pass<T>& pass, Complex<V>* const* lines, V peak) const {
+    static bool is_square(const Equation& equation) {
+        const Term* term = equation.term;
+        return equation.inputs == 1 && equation.fields == 1 && equation.rates == 1 && equation.terms == 2 &&
+               term[0].target == 0 && term[0].degree == 2 && term[1].degree == 1;
+    }
+
+    // All of it in registers: the same bits as by `turn_by`.
+    template <bool Measured, int Radix> V square_by(Complex<V>* line, int first, int last, V peak) const {
+        const V c = coefficient[0], rate = coefficient[1];
+        for (int at = first; at < last; at += Radix) {
+            Complex<V> a[Radix];
+            for (int j = 0; j < Radix; ++j) a[j] = line[at + j];
+            butterfly<Radix, +1>(a);
+            for (int j = 0; j < Radix; ++j) {
+                if constexpr (Measured) {
+                    peak = larger(absolute(rate * a[j].re), peak);
+                    peak = larger(absolute(rate * a[j].im), peak);
+                }
+                a[j] = {(c * a[j].re) * a[j].re, (c * a[j].im) * a[j].im};
+            }
+            butterfly<Radix, -1>(a);
+            for (int j = 0; j < Radix; ++j) line[at + j] = a[j];
+        }
+        return peak;
+    }
+
+    template <bool Measured, int Radix> V turn_by(Complex<V>* const* lines, int first, int last, V peak) const {
         Complex<V> points[most_inputs][Radix];
         V* values[most_inputs];
         for (int i = 0; i < most_inputs; ++i) values[i] = &points[i][0].re;
-        for (int at = 0; at < pass.blocks * Radix; at += Radix) {
+        for (int at = first; at < last; at += Radix) {
             for (int i = 0; i < equation.inputs; ++i) {
                 Complex<V> a[Radix];
                 for (int j = 0; j < Radix; ++j) a[j] = lines[i][at + j];

@@ -82,7 +82,58 @@ template <class V> class RealLine {
         }
     }
 
+    // In one dimension a line goes from points to modes and on to points in one sweep. Two groups of the outermost pass,
+    // p and m − p, hold whole pairs of modes k and half − k: `radix` places each, or one group that is its own partner.
+    int groups() const { return plan.passes->groups; }
+    int radix() const { return plan.passes->radix; }
+    int places(int p) const { return partner(p) == p ? radix() : 2 * radix(); }
+
+    // Last pass back of the groups p and m − p of z.
+    void receive(const Complex<V>* z, int p, Complex<V>* place) const {
+        with_radix(radix(), [&](auto chosen) {
+            last_group<chosen.radix, V>(*plan.passes, z, p, place);
+            if (partner(p) != p) last_group<chosen.radix, V>(*plan.passes, z, partner(p), place + chosen.radix);
+        });
+    }
+    // First pass there.
+    void send(const Complex<V>* place, int p, Complex<V>* z) const {
+        with_radix(radix(), [&](auto chosen) {
+            first_group<chosen.radix, V>(*plan.passes, place, p, z);
+            if (partner(p) != p) first_group<chosen.radix, V>(*plan.passes, place + chosen.radix, partner(p), z);
+        });
+    }
+
+    // Calls visit(k, its place, the place of half − k) for every pair but that of 0.
+    template <class Visit> LANES_INLINE void each_pair(int p, Visit visit) const {
+        const int R = radix(), first = p == 0;
+        const bool alone = partner(p) == p;
+        const int both = (alone ? R : 2 * R) - !first, last = alone ? both / 2 : R - 1;
+        for (int j = first; j <= last; ++j) visit(p + j * groups(), j, both - j);
+    }
+
+    // Z of k and half − k -> modes, divided by the number of points.
+    LANES_INLINE void unpack(int k, Complex<V> z, Complex<V> mirror, Complex<V>& x, Complex<V>& x_mirror) const {
+        const Complex<V> a = z * scale, b = conjugate(mirror) * scale, sum = a + b;
+        const Complex<V> turned = times_root<-1>(times_i<-1>(a - b), root[2 * k], root[2 * k + 1]);
+        x_mirror = conjugate(sum - turned);
+        x = sum + turned;
+    }
+    LANES_INLINE Complex<V> unpack_mean(Complex<V> z) const { return {(z.re + z.im) * (2 * scale), V{}}; }
+
+    // Modes k and half − k of u, or of its derivative -> Z.
+    LANES_INLINE void pack(int k, bool slope, Complex<V> x, Complex<V> x_mirror, Complex<V>& z, Complex<V>& mirror) const {
+        const Complex<V> a = slope ? times_i<+1>(x * (unit * T(k))) : x;
+        const Complex<V> b = conjugate(slope ? times_i<+1>(x_mirror * (unit * T(half - k))) : x_mirror);
+        const Complex<V> sum = a + b, turned = times_i<+1>(times_root<+1>(a - b, root[2 * k], root[2 * k + 1]));
+        mirror = conjugate(sum - turned);
+        z = sum + turned;
+    }
+    LANES_INLINE Complex<V> pack_mean(bool slope, Complex<V> x) const {
+        return slope ? Complex<V>{} : Complex<V>{x.re, x.re};
+    }
+
   private:
+    int partner(int p) const { return p ? groups() - p : 0; }
     static double points_of(const Equation& equation) {
         double count = 1;
         for (int axis = 0; axis < equation.dimensions; ++axis) count *= equation.points[axis];

@@ -43,6 +43,8 @@ def numbers(names: Sequence[str], params: BatchParams, count: int) -> Array:
     """The parameters of some members as the kernels take them, `(b, 3)`."""
     out = np.zeros((count, 3))
     for column, name in enumerate(names):
+        if np.shape(params[name]) != (count,):
+            raise ValueError(f"{name} must have one entry per member, {count}, not the shape {np.shape(params[name])}")
         out[:, column] = params[name]
     return out
 

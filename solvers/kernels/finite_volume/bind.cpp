@@ -3,6 +3,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
+
 #include "../cpu.hpp"
 #include "../workers.hpp"
 #include "kernel.hpp"
@@ -181,6 +183,18 @@ py::tuple advance(const py::array& states, const std::string& system, const Real
     return run<double>(kernel, box, states, std::move(members), threads, alone);
 }
 
+// Bytes of workspace: of a block of samples, of one sample by sweeps, and by stages.
+size_t memory(const std::string& system, const std::vector<long>& cells, const std::string& layout, bool uneven, bool viscous, bool single, const std::string& isa) {
+    const std::vector<double> spacing(cells.size(), 1.0);
+    Box box = box_of(system, cells, spacing, Sides(cells.size(), {"outflow", "outflow"}), "mc", "hll", 0);
+    box.uneven = uneven, box.viscous = viscous;
+    const Kernel& kernel = kernel_for(law_called(system), int(cells.size()), single, isa);
+    if (layout == "samples") return kernel.memory(box);
+    if (layout == "lines") return kernel.line_memory(box);
+    if (layout == "stages" && kernel.stages) return kernel.stage_memory(box);
+    throw py::value_error("no layout " + layout + " of " + system);
+}
+
 // One axis of one sample's box for a whole step, in place; with axis −1 nothing moves, and its rate is found.
 py::tuple sweep(py::array block, const std::string& system, const std::array<double, 3>& parameters, const std::vector<double>& spacing, const Sides& sides,
                 const std::string& limiter, const std::string& flux, double dry, int ghosts, int axis, double step, bool measures,
@@ -289,6 +303,8 @@ void bind_finite_volume(py::module_& module) {
                arg("sides"), arg("limiter"), arg("flux"), arg("dry"), arg("length"), arg("cfl"), arg("max_steps"),
                arg("threads") = 1, arg("isa") = "", arg("layout") = "",
                "States one interval later, the times reached, steps taken, and how often positivity was helped.");
+    module.def("finite_volume_memory", memory, arg("system"), arg("cells"), py::kw_only(), arg("layout"), arg("uneven") = false, arg("viscous") = false,
+               arg("single") = false, arg("isa") = "", "Bytes that a block of samples, or one sample by sweeps or stages, works in.");
     module.def("finite_volume_stages", stages, arg("states"), arg("height"), py::kw_only(), arg("system"), arg("parameters"), arg("spacing"), arg("sides"),
                arg("limiter"), arg("flux"), arg("dry"), arg("length"), arg("cfl"), arg("max_steps"), arg("stages"), arg("viscous") = false,
                arg("threads") = 1, arg("isa") = "", arg("exchange") = py::none(), arg("largest") = py::none(),

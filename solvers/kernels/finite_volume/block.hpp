@@ -16,45 +16,74 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
     const int count;
     V* const state;
     Sweep<Law, T, L, D> sweep;
+    double pending[L] = {};  // of each lane: what its first axis has still to go
 
     Block(const Box& shared, Member* first, int size, V parameter, V* memory)
         : box(shared), members(first), count(size), state(memory), sweep(shared, parameter) {}
 
   public:
-    static size_t memory(const Box& box) { return size_t(box.count()) * N * sizeof(V) + 128; }
+    static size_t memory(const Box& box) { return size_t(size(box)) * N * sizeof(V) + 128; }
 
     static void advance(const Box& box, Member* members, int count, void* memory) {
         Arena arena{static_cast<char*>(memory)};
-        V* state = arena.take<V>(size_t(box.count()) * N);
+        V* state = arena.take<V>(size_t(size(box)) * N);
         V parameter;
         for (int i = 0; i < L; ++i) parameter[i] = T(members[i < count ? i : 0].parameters[0]);
         Block block(box, members, count, parameter, state);
         block.load();
         block.march();
+        block.finish();
         block.store();
     }
 
   private:
+    // Rows are an odd number of cells apart: columns would meet in a few lines of the cache if it were a power of two.
+    static long pitch(const Box& box) { return D > 1 ? box.cells[0] | 1 : box.cells[0]; }
+    static long size(const Box& box) { return pitch(box) * box.cells[1] * box.cells[2]; }
+
+    template <class Act> void each_cell(Act act) const {
+        const long rows = long(box.cells[1]) * box.cells[2];
+        for (long row = 0; row < rows; ++row) {
+            for (int x = 0; x < box.cells[0]; ++x) act(row * pitch(box) + x, row * box.cells[0] + x);
+        }
+    }
+
     void march() {
         for (int i = 0; i < L; ++i) sweep.live[i] = i < count && box.length > 0 ? -1 : 0;
         sweep.forget();
-        for (long cell = 0; cell < box.count(); ++cell) sweep.measure(state + cell * N);
+        each_cell([&](long cell, long) { sweep.measure(state + cell * N); });
         for (long number = 0; number < box.max_steps; ++number) {
             bool ends[L] = {};
             if (!choose_steps(ends)) return;
-            sweep.limited = V{};
-            const bool x_first = number % 2 == 0;
             for (int i = 0; i < D; ++i) {
                 if (i == D - 1) sweep.forget();
-                sweep_all(x_first ? i : D - 1 - i, i == D - 1);
+                sweep_all(axis_of(D, number, i), i == D - 1);
             }
-            for (int i = 0; i < count; ++i) {
-                if (!sweep.live[i]) continue;
-                members[i].steps += 1;
-                members[i].limited += long(sweep.limited[i]);
-                if (ends[i]) sweep.live[i] = 0;
-            }
+            note(ends);
         }
+    }
+
+    // After a step: who has arrived waits, but for what is left of its last step.
+    void note(const bool* ends) {
+        for (int i = 0; i < count; ++i) {
+            if (!sweep.live[i]) continue;
+            members[i].steps += 1;
+            members[i].limited += long(sweep.limited[i]);
+            if (ends[i]) sweep.live[i] = 0;
+        }
+        sweep.limited = V{};
+    }
+
+    // The halves of the last steps, all lanes together.
+    void finish() {
+        if (D != 2) return;
+        for (int i = 0; i < L; ++i) {
+            sweep.live[i] = i < count && sweep.good[i] && pending[i] > 0 ? -1 : 0;
+            sweep.ratio[0][i] = T(pending[i] / box.spacing[0]);
+        }
+        sweep.limited = V{};
+        sweep_all(0, false);
+        for (int i = 0; i < count; ++i) members[i].limited += long(sweep.live[i] ? sweep.limited[i] : 0);
     }
 
     // Equal steps to the end of the interval, as the reference takes them; false where no lane is left.
@@ -71,14 +100,15 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
             step[i] = next_step(box, members[i], double(sweep.rate[i]), ends[i]);
         }
         for (int axis = 0; axis < D; ++axis) {
-            for (int i = 0; i < L; ++i) sweep.ratio[axis][i] = T(step[i] / box.spacing[axis]);
+            for (int i = 0; i < L; ++i) sweep.ratio[axis][i] = T(length_of(D, axis, step[i], pending[i]) / box.spacing[axis]);
         }
+        for (int i = 0; i < L; ++i) pending[i] = sweep.live[i] ? left_of(D, step[i]) : pending[i];
         for (int i = 0; i < L; ++i) sweep.drag[i] = T(drag(members[i < count ? i : 0].parameters, step[i]));
         return any;
     }
 
     void sweep_all(int axis, bool last) {
-        const long stride[3] = {1, box.cells[0], long(box.cells[0]) * box.cells[1]};
+        const long stride[3] = {1, pitch(box), pitch(box) * box.cells[1]};
         const int one = axis == 0 ? 1 : 0, two = axis == 2 ? 1 : 2;
         for (int j = 0; j < box.cells[two]; ++j) {
             for (int i = 0; i < box.cells[one]; ++i) {
@@ -93,9 +123,9 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
         for (int i = 0; i < L; ++i) {
             const T* source = static_cast<const T*>(members[i < count ? i : 0].state);
             T* target = reinterpret_cast<T*>(state) + i;
-            for (long cell = 0; cell < cells; ++cell) {
-                for (int v = 0; v < N; ++v) target[(cell * N + v) * L] = source[v * cells + cell];
-            }
+            each_cell([&](long cell, long from) {
+                for (int v = 0; v < N; ++v) target[(cell * N + v) * L] = source[v * cells + from];
+            });
         }
     }
 
@@ -104,9 +134,9 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
         for (int i = 0; i < count; ++i) {
             T* target = static_cast<T*>(members[i].result);
             const T* source = reinterpret_cast<const T*>(state) + i;
-            for (int v = 0; v < N; ++v) {
-                for (long cell = 0; cell < cells; ++cell) target[v * cells + cell] = source[(cell * N + v) * L];
-            }
+            each_cell([&](long cell, long to) {
+                for (int v = 0; v < N; ++v) target[v * cells + to] = source[(cell * N + v) * L];
+            });
         }
     }
 };

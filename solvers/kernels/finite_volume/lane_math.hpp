@@ -93,4 +93,24 @@ template <class V> LANES_INLINE V half_slope(Limiter limiter, V a, V b) {
     return a * b > none ? (a > none ? steep : -steep) : none;
 }
 
+// A limiter or a flux as a type, so that loops over cells hold no branches.
+template <Limiter which> struct Limited {
+    static constexpr Limiter value = which;
+};
+template <Flux which> struct Through {
+    static constexpr Flux value = which;
+};
+
+template <class Act> void with(Limiter limiter, Act act) {
+    if (limiter == Limiter::none) act(Limited<Limiter::none>{});
+    else if (limiter == Limiter::minmod) act(Limited<Limiter::minmod>{});
+    else if (limiter == Limiter::van_leer) act(Limited<Limiter::van_leer>{});
+    else act(Limited<Limiter::mc>{});
+}
+template <class Act> void with(Flux flux, Act act) {
+    if (flux == Flux::rusanov) act(Through<Flux::rusanov>{});
+    else if (flux == Flux::hll) act(Through<Flux::hll>{});
+    else act(Through<Flux::hllc>{});
+}
+
 }  // namespace lanes::finite_volume::LANES_ISA

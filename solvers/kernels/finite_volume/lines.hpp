@@ -87,16 +87,22 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
         if (!(box.length > 0)) return;
         advance(box, part, memory);
         bool ends = false;
+        double pending = 0;
+        const auto go = [&](int axis, double length, bool measures) {
+            part.axis = axis, part.step = length, part.measures = measures;
+            advance(box, part, memory);
+            member.limited += part.limited;
+        };
         for (long number = 0; number < box.max_steps && part.good && !ends; ++number) {
-            part.step = next_step(box, member, T(part.rate), ends);
+            const double step = next_step(box, member, T(part.rate), ends);
             for (int i = 0; i < D; ++i) {
-                part.axis = number % 2 == 0 ? i : D - 1 - i;
-                part.measures = i == D - 1;
-                advance(box, part, memory);
-                member.limited += part.limited;
+                const int axis = axis_of(D, number, i);
+                go(axis, length_of(D, axis, step, pending), i == D - 1);
             }
+            pending = left_of(D, step);
             member.steps += 1;
         }
+        if (pending > 0 && part.good) go(0, pending, false);
     }
 
   private:

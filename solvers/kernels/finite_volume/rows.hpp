@@ -16,21 +16,6 @@ template <class V, class T> LANES_INLINE V near(const T* from) {
 }
 template <class V, class T> LANES_INLINE void put(T* to, V value) { memcpy(to, &value, sizeof(V)); }
 
-template <Limiter> struct Limited {};
-template <Flux> struct Through {};
-
-template <class Act> void with(Limiter limiter, Act act) {
-    if (limiter == Limiter::none) act(Limited<Limiter::none>{});
-    else if (limiter == Limiter::minmod) act(Limited<Limiter::minmod>{});
-    else if (limiter == Limiter::van_leer) act(Limited<Limiter::van_leer>{});
-    else act(Limited<Limiter::mc>{});
-}
-template <class Act> void with(Flux flux, Act act) {
-    if (flux == Flux::rusanov) act(Through<Flux::rusanov>{});
-    else if (flux == Flux::hll) act(Through<Flux::hll>{});
-    else act(Through<Flux::hllc>{});
-}
-
 // `N` rows of values, one per cell or face, and one more.
 template <class T, int N> struct Strip {
     T* first;

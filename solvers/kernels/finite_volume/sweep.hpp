@@ -17,6 +17,12 @@ inline double next_step(const Box& box, Member& member, double rate, bool& ends)
     return step;
 }
 
+// The order of the axes in a step, and how far each goes (Strang 1968). Two axes: the first by half a step, the other by a whole one,
+// the first by the other half, which the next step's first half takes along. Three take turns in beginning.
+constexpr int axis_of(int axes, long number, int place) { return axes == 2 || number % 2 == 0 ? place : axes - 1 - place; }
+constexpr double length_of(int axes, int axis, double step, double pending) { return axes == 2 && axis == 0 ? pending + step / 2 : step; }
+constexpr double left_of(int axes, double step) { return axes == 2 ? step / 2 : 0; }
+
 // Of friction within a step: Δt g n².
 inline double drag(const double* parameters, double step) { return step * parameters[0] * parameters[1] * parameters[1]; }
 
@@ -47,6 +53,9 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     V drag{};             // of a rough bed
     V rate{}, limited{};  // of this step
     Mask good{};
+
+    static constexpr int SOME = 16, GHOSTS = 2;
+    V w[SOME + 4][K], low[SOME + 2][N], high[SOME + 2][N], f[SOME + 1][N];  // of the cells at hand
 
     Sweep(const Box& shared, V parameter) : box(shared), law(parameter, shared) {
         for (int axis = 0; axis < D; ++axis) per_cell[axis] = T(1 / shared.spacing[axis]);
@@ -91,47 +100,69 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
         }
     }
 
-    // Cell after cell: its edges half a step on, the flux through its low face, and then its low neighbour is done.
+    // Some cells at a time, pass after pass: what is done to one cell does not wait for another, and stays in the first-level cache.
     template <class Cells> void line(Cells cells, int axis, bool measures) {
-        const int n = box.cells[axis], normal = 1 + axis;
-        const V own = ratio[axis];
-        V below[2 * K], above[2 * K];
-        beyond(cells, axis, 0, below);
+        const int n = box.cells[axis];
+        V beneath[GHOSTS * K], above[GHOSTS * K];
+        beyond(cells, axis, 0, beneath);
         beyond(cells, axis, 1, above);
-        V a[K], b[K], c[K], edge[N] = {}, flow[N] = {};
-        for (int v = 0; v < K; ++v) {
-            a[v] = below[K + v];
-            b[v] = below[v];
+        for (int v = 0; v < K; ++v) w[0][v] = beneath[K + v], w[1][v] = beneath[v];
+        int ready = 0;  // cells of which w is known, edges are, and fluxes below them
+        for (int start = 0; start < n; start += SOME) {
+            const int count = n - start < SOME ? n - start : SOME, known = start ? 4 : 2;
+            for (int i = known; i < count + 4; ++i) {
+                const int cell = start + i - 2;
+                if (cell < n) {
+                    V q[N];
+                    cells.load(cell, q);
+                    law.primitive(q, w[i]);
+                } else {
+                    for (int v = 0; v < K; ++v) w[i][v] = above[(cell - n) * K + v];
+                }
+            }
+            reconstruct(axis, ready ? 2 : 0, count + 2, start - 1, n);
+            through(axis, ready ? 1 : 0, count + 1);
+            ready = 1;
+            for (int i = 0; i < count; ++i) update(cells, start + i, f[i + 1], f[i], ratio[axis], measures);
+            carry(count);
         }
-        for (int i = -1; i <= n; ++i) {
-            if (i + 1 < n) {
-                V q[N];
-                cells.load(i + 1, q);
-                law.primitive(q, c);
-            } else {
-                for (int v = 0; v < K; ++v) c[v] = above[(i + 1 - n) * K + v];
-            }
-            V half[N], moved[N], low[N], high[N];
-            for (int v = 0; v < N; ++v) half[v] = half_slope(box.limiter, b[v] - a[v], c[v] - b[v]);
-            law.quasilinear(b, half, normal, moved);
-            for (int v = 0; v < N; ++v) {
-                const V middle = fused(-own, moved[v], b[v]);
-                low[v] = middle - half[v];
-                high[v] = middle + half[v];
-            }
-            keep_positive(b, low, high, i >= 0 && i < n);
-            if (i >= 0) {
-                V f[N];
-                law.flux(box.flux, edge, low, normal, f);
-                if (i >= 1) update(cells, i - 1, f, flow, own, measures);
-                for (int v = 0; v < N; ++v) flow[v] = f[v];
-            }
-            for (int v = 0; v < N; ++v) edge[v] = high[v];
-            for (int v = 0; v < K; ++v) {
-                a[v] = b[v];
-                b[v] = c[v];
-            }
+    }
+
+    // The last cells of a piece are the first ones of the next.
+    void carry(int count) {
+        for (int i = 0; i < 4; ++i) {
+            for (int v = 0; v < K; ++v) w[i][v] = w[count + i][v];
         }
+        for (int i = 0; i < 2; ++i) {
+            for (int v = 0; v < N; ++v) low[i][v] = low[count + i][v], high[i][v] = high[count + i][v];
+        }
+        for (int v = 0; v < N; ++v) f[0][v] = f[count][v];
+    }
+
+    // Both edges of cells half a step on.
+    void reconstruct(int axis, int begin, int end, int first, int n) {
+        const V own = ratio[axis];
+        with(box.limiter, [&](auto which) {
+            for (int i = begin; i < end; ++i) {
+                const V *a = w[i], *b = w[i + 1], *c = w[i + 2];
+                V half[N], moved[N], down[N], up[N];
+                for (int v = 0; v < N; ++v) half[v] = half_slope(which.value, b[v] - a[v], c[v] - b[v]);
+                law.quasilinear(b, half, 1 + axis, moved);
+                for (int v = 0; v < N; ++v) {
+                    const V middle = fused(-own, moved[v], b[v]);
+                    down[v] = middle - half[v];
+                    up[v] = middle + half[v];
+                }
+                keep_positive(b, down, up, first + i >= 0 && first + i < n);
+                for (int v = 0; v < N; ++v) low[i][v] = down[v], high[i][v] = up[v];
+            }
+        });
+    }
+
+    void through(int axis, int begin, int end) {
+        with(box.flux, [&](auto which) {
+            for (int i = begin; i < end; ++i) law.flux(which.value, high[i], low[i + 1], 1 + axis, f[i]);
+        });
     }
 
     LANES_INLINE void keep_positive(const V* middle, V* low, V* high, bool counts) {
