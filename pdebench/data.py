@@ -184,7 +184,7 @@ def _order(
 class Pairs:
     """Every pair of frames of a split's members, at most `longest` strides apart: windows of one and one frame.
 
-    In order of distance, then as `Windows`. All-to-all pairs of Herde et al. 2024 (Poseidon), eq. 5, without those of
+    In order of distance, then as `Windows`. All-to-all pairs of Herde et al. 2024 (Poseidon), without those of
     a frame with itself; `times` says how far apart the two frames are.
     """
 

@@ -199,7 +199,7 @@ class _Run:
     def _stale(self) -> bool:
         """Whether the valid error has not been better for as many epochs as there is patience for."""
         errors = [row[2] for row in self._passport.training["curve"]]
-        return self.recipe.patience is not None and len(errors) - np.argmin(errors or [0]) > self.recipe.patience
+        return self.recipe.patience is not None and len(errors) - int(np.argmin(errors or [0])) > self.recipe.patience
 
     def _done(self, within: float, seconds: float) -> float:
         """The same, `within` the current epoch (0 … 1) and at a time."""
@@ -211,7 +211,7 @@ class _Run:
         """One pass over the training windows (less where the time is up), validation, checkpoint."""
         began = self.recipe.now() - self._seconds
         torch.manual_seed(self.recipe.seed + 1_000_003 * (self._epoch + 1))  # for networks that draw numbers
-        if self._fit is not None:
+        if self._fit is not None and self._train is not None:
             self._fit(*(partial(self._normalised, windows) for windows in (self._train, self._valid)))
         total, seen = 0.0, 0
         for share, batch in self._feed.epoch(self._epoch):

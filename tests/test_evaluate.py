@@ -11,8 +11,7 @@ import pytest
 import yaml
 from specs import tiny_card, tiny_spec
 
-from pdebench import __version__, provenance
-from pdebench import model as models_module
+from pdebench import __version__, provenance, timing
 from pdebench.errors import CardError, ModelError, PdebenchError, StoreError
 from pdebench.evaluate import _picture, evaluate
 from pdebench.generate import generate
@@ -166,7 +165,7 @@ def test_a_model_sees_the_history_and_is_scored_on_the_rest(store, changes, give
     error = np.stack([store.frames(m)[wanted] - store.frames(m)[given[-1]] for m in range(4, 9)])[:, :, 0].astype(float)
     found = np.array(record.values["rmse"])
     assert found.shape == (5, len(wanted), 1)  # the given frames never count
-    np.testing.assert_allclose(found[..., 0], np.sqrt((error**2).mean(axis=(2, 3))), rtol=1e-5)
+    np.testing.assert_allclose(found[..., 0], np.sqrt((error**2).mean(axis=(2, 3))), rtol=5e-5)
     assert record.times == pytest.approx(list(times))
 
 
@@ -219,7 +218,7 @@ def test_a_record_with_infinite_scores_survives_the_disk(store, tmp_path):
         out[: len(out) // 2] = np.inf
         return out
 
-    record = evaluate(Says(predict), store, task())
+    record = evaluate(Says(predict), store, task(), batch=4)  # of 4 the first 2 are lost
     again = load_record(record.save(tmp_path / "r.json"))
     assert again.scores["rmse"] == np.inf
     assert per_sample(np.array(again.values["rmse"])).tolist()[:2] == [np.inf, np.inf]
@@ -268,7 +267,7 @@ def test_warm_up_calls_are_not_in_the_timing(store, monkeypatch):
         return repeat(history, params, times)
 
     model = Says(predict, parameter_count=12, training_seconds=3.5, kind="neural")
-    monkeypatch.setattr(models_module, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(timing, "perf_counter", lambda: clock[0])
     expense = evaluate(model, store, task(time_limit=1000), batch=2).expense
     assert expense.inference_seconds == 1
     assert expense.inference_seconds_batched == 5
@@ -283,7 +282,7 @@ def test_a_slow_model_is_not_asked_more_than_needed(store, monkeypatch):
         return repeat(history, params, times)
 
     model = Says(slow)
-    monkeypatch.setattr(models_module, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(timing, "perf_counter", lambda: clock[0])
     evaluate(model, store, task(time_limit=1000), batch=2)
     assert model.seen == [1, 1, 2, 2, 1]
 

@@ -55,17 +55,21 @@ class Watched:
     """A store that tells which members' frames were read."""
 
     def __init__(self, store: TrajectoryStore) -> None:
-        self._store, self.read = store, set[int]()
+        self._store, self.met = store, set[int]()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
     def frames(self, member: int, *args: Any, **kwargs: Any) -> Array:
-        self.read.add(member)
+        self.met.add(member)
         return self._store.frames(member, *args, **kwargs)
 
+    def read(self, into: Array, member: int, start: int, step: int) -> None:
+        self.met.add(member)
+        self._store.read(into, member, start, step)
+
     def params(self, members: Index) -> Array:
-        self.read.update(int(member) for member in members)
+        self.met.update(int(member) for member in members)
         return self._store.params(members)
 
 
@@ -93,10 +97,10 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_trains_resumes_and_repeats_on_train_and_valid_alone(name: str, store: Watched, tmp_path: Path) -> None:
-    store.read.clear()
+    store.met.clear()
     seen: list[Progress] = []
     straight, straight_tensors = load(trained(name, store, tmp_path / "a.safetensors", report=seen.append))
-    assert store.read == {0, 1, 2, 3}  # train and valid; the test members 4 and 5 stay unseen
+    assert store.met == {0, 1, 2, 3}  # train and valid; the test members 4 and 5 stay unseen
     assert [p.epoch for p in seen] == ([1] if name in CLOSED else [1, 2])
     assert seen[-1].done == 1
     assert straight.valid_error == min(p.valid_error for p in seen)

@@ -15,11 +15,8 @@ from pdebench.errors import ModelError
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
-from pdebench.baselines.operator_transformer import (  # noqa: E402
-    OperatorTransformerModel,
-    TimedNorm,
-    WindowAttention,
-)
+from pdebench.baselines.blocks import TimedNorm  # noqa: E402
+from pdebench.baselines.operator_transformer import OperatorTransformerModel, WindowAttention  # noqa: E402
 from pdebench.baselines.torch_model import Stepper, count_parameters, load  # noqa: E402
 from pdebench.train import Recipe, train  # noqa: E402
 

@@ -125,6 +125,12 @@ def test_slider_moves_every_picture_and_says_the_time(opened: Open) -> None:
     viewer.get_by_role("button", name="Stop").click()
 
 
+def test_classical_solvers_share_one_entry_of_the_legend(opened: Open) -> None:
+    page = opened("tasks/tiny_rollout.html")
+    items = "Chart.getChart(document.querySelector('figure.rollout canvas')).legend.legendItems.map((i) => i.text)"
+    assert page.evaluate(items) == ["b", "a", "d", "classical solvers"]
+
+
 def test_plots_tell_what_is_under_the_pointer(opened: Open) -> None:
     page = opened("tasks/tiny_rollout.html")
     assert page.locator("figure canvas").count() == 2

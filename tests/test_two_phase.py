@@ -252,11 +252,11 @@ def run(spec: DatasetSpec, member: int = 0) -> tuple[Array, Outcome]:
     return frames, outcome
 
 
-def marched(end: float, **card: Any) -> tuple[list[State], Run]:
+def marched(end: float, shape: tuple[int, int] = (10, 30), **card: Any) -> tuple[list[State], Run]:
     """States of `STEP` on a coarse mesh, from its pool at rest."""
-    space = Space(STEP.mesh((10, 30)))
-    grid = Grid(shape=(10, 30), lengths=(1.0, 1.0), points="centres")
-    state = np.zeros((5, 10, 30))
+    space = Space(STEP.mesh(shape))
+    grid = Grid(shape=shape, lengths=(1.0, 1.0), points="centres")
+    state = np.zeros((5, *shape))
     state[3] = STEP.fraction(grid)
     own = Run(TwoPhaseCard(**card), STEP, space, LevelSet(space))
     begun = own.begun(state, grid)
@@ -286,9 +286,9 @@ def test_recycled_pressures_take_fewer_iterations() -> None:
     counts = []
     for recycle in (False, True):
         options = {"pc": "icc", "m": 30, "k": 10, "recycle": recycle}
-        own = marched(0.2, pressure_solver="gcrodr", pressure_options=options)[1]
+        own = marched(0.1, (16, 48), pressure_solver="gcrodr", pressure_options=options, guess=0)[1]
         counts.append(own.two_phase.iterations["pressure"])
-    assert counts[1] < 0.7 * counts[0], counts
+    assert counts[1] < 0.8 * counts[0], counts
 
 
 @pytest.mark.parametrize("card", ["cfd_dam_demo", "cfd_tube_two_phase"])

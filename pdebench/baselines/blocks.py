@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -42,10 +42,10 @@ def frames_and_constants(history: Tensor, params: Tensor) -> Tensor:
 
 
 def conv(
-    axes: int, inputs: int, outputs: int, kernel: int = 3, *, padding: Padding, dilation: int = 1, **how: int
+    axes: int, inputs: int, outputs: int, kernel: int = 3, *, padding: Padding, dilation: int = 1, **how: Any
 ) -> nn.Module:
     """A convolution that keeps the grid (or, with a `stride`, every stride-th point of it); `how` may have `groups`."""
-    kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
+    kind: Callable[..., nn.Module] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1]
     around = dilation * (kernel - 1) // 2
     return kind(inputs, outputs, kernel, dilation=dilation, padding=around, padding_mode=padding, **how)
 
@@ -91,23 +91,37 @@ def joined(windows: Tensor, space: Sequence[int], side: int) -> Tensor:
     return split.permute(order).reshape(batch, *space, windows.shape[-1])
 
 
-def merged(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
+def merged(x: Tensor, side: int, linear: nn.Module) -> Tensor:
     """Each cell of `side` points along each axis as one; `(b, *space, c)` -> `(b, *space / side, c')`."""
     space = [n // side for n in x.shape[1:-1]]
     out: Tensor = linear(cut(x, side).flatten(1)).reshape(len(x), *space, -1)
     return out
 
 
-def parted(x: Tensor, side: int, linear: nn.Linear) -> Tensor:
+def parted(x: Tensor, side: int, linear: nn.Module) -> Tensor:
     """Each point as a cell of `side` along each axis; `(b, *space, c)` -> `(b, *side * space, c')`."""
     space = [n * side for n in x.shape[1:-1]]
-    cells = linear(x).reshape(-1, side ** len(space), linear.out_features // side ** len(space))
-    return joined(cells, space, side)
+    cells = linear(x)
+    return joined(cells.reshape(-1, side ** len(space), cells.shape[-1] // side ** len(space)), space, side)
 
 
 def norm(channels: int) -> nn.Module:
     """Over groups of channels and space, so that it does not see the batch."""
     return nn.GroupNorm(next(groups for groups in (8, 4, 2, 1) if channels % groups == 0), channels)
+
+
+class TimedNorm(nn.LayerNorm):
+    """A layer norm with scale 1 + αt + α₀ and shift βt + β₀; `(b, *space, width)`, lead time t `(b, 1)`."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, elementwise_affine=False)
+        self.of_time = nn.Linear(1, 2 * width)
+        for weight in self.of_time.parameters():
+            nn.init.zeros_(weight)
+
+    def timed(self, x: Tensor, lead: Tensor) -> Tensor:
+        scale, shift = self.of_time(lead).reshape(len(x), *[1] * (x.ndim - 2), -1).chunk(2, dim=-1)
+        return torch.addcmul(shift, self(x), 1 + scale)
 
 
 def expect_divisible(shape: Sequence[int], factor: int, what: str) -> None:

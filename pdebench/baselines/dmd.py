@@ -2,7 +2,7 @@
 
 Tu, Rowley, Luchtenburg, Brunton & Kutz 2014, "On dynamic mode decomposition: theory and applications", J. Comput.
 Dyn. 1, definition 1: of snapshots X and what became of them Y, A = Y X⁺ with X⁺ on the leading POD modes of X. The
-parameters act as controls, Y = A X + B p + c (Proctor, Brunton & Kutz 2016, SIAM J. Appl. Dyn. Syst. 15, eq. 3).
+parameters act as controls, Y = A X + B p + c (Proctor, Brunton & Kutz 2016, SIAM J. Appl. Dyn. Syst. 15).
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def _leading(batches: Batches, rank: int) -> Tensor:
     energy, vectors = torch.linalg.eigh(x @ x.T if wide else x.T @ x)
     energy, vectors = energy.flip(0)[:rank], vectors.flip(1)[:, :rank]
     kept = energy > 1e-12 * energy[0]  # 1e-6 of the amplitude: data in single precision tell no more
-    return vectors[:, kept].T @ x / energy[kept].sqrt()[:, None] if wide else vectors[:, kept].T
+    modes: Tensor = vectors[:, kept].T @ x / energy[kept].sqrt()[:, None] if wide else vectors[:, kept].T
+    return modes
 
 
 def _normal_equations(batches: Batches, modes: Tensor) -> tuple[Tensor, Tensor]:

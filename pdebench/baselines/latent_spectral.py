@@ -1,8 +1,8 @@
 """Latent Spectral Model: a few latent tokens gather each patch of the field and are mapped by trigonometric bases.
 
 Wu, Hu, Luo, Wang & Long 2023, "Solving High-Dimensional PDEs with Latent Spectral Models", ICML, arXiv 2301.12664, §3:
-on every grid of a pyramid, cut into patches, attention carries the points' features to learnt tokens (§3.1), a sum of
-sines and cosines of the tokens maps them (§3.2), and attention carries them back to the points.
+on every grid of a pyramid, cut into patches, attention carries the points' features to learnt tokens, a sum of
+sines and cosines of the tokens maps them, and attention carries them back to the points.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ class SpectralBlock(nn.Module):
 
     def _attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attention with the channels shared out among the heads; `(patch, *, width)` each."""
-        parts = (v.unflatten(-1, (self.heads, -1)).transpose(1, 2) for v in (queries, keys, values))
-        return attention(*parts).transpose(1, 2).flatten(2)
+        q, k, v = (each.reshape(*each.shape[:-1], self.heads, -1).transpose(1, 2) for each in (queries, keys, values))
+        return attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 class LatentSpectralModel(TorchModel):
     """The Latent Spectral Model as a neural solver: a U-Net with a spectral block across each of its grids.
 
     The paper's patches grow coarser by the pyramid alone: `side` points on every grid. The number of weights does not
-    depend on `side` or on the grid. Its figure of `tokens` is 4 and of basis functions 12 (8 sines and cosines here).
+    depend on `side` or on the grid.
 
     **Good values** for a 64² field: `width` 16, `multipliers` [1, 2, 4], `side` 4, `tokens` 4, `basis` 8.
     """
@@ -92,5 +92,7 @@ class LatentSpectralModel(TorchModel):
         def across(channels: int) -> SpectralBlock:
             return SpectralBlock(channels, side=side, tokens=tokens, basis=basis, heads=heads)
 
-        shape = {"width": width, "multipliers": tuple(multipliers), "padding": padding_of(spec)}
-        return UNetStep(UNet(len(space), inputs, outputs, across=across, **shape))
+        shape = tuple(multipliers)
+        return UNetStep(
+            UNet(len(space), inputs, outputs, width=width, multipliers=shape, padding=padding_of(spec), across=across)
+        )

@@ -6,7 +6,6 @@ as channels 0 … 1; options that are not named here go to its class.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import redirect_stdout
 from inspect import signature
 from io import StringIO
@@ -28,7 +27,7 @@ class Zoo(nn.Module):
         super().__init__()
         self.operator, self.outputs = operator, outputs
         # The library puts a mapping among the tensors, which a file of tensors does not take.
-        self.register_state_dict_post_hook(_without_notes)
+        self.register_state_dict_post_hook(_without_notes)  # type: ignore[no-untyped-call]  # torch has it untyped
 
     def forward(self, history: Tensor, params: Tensor) -> Tensor:
         out: Tensor = self.operator(frames_and_constants(history, params))
@@ -89,7 +88,7 @@ def _architecture(name: str) -> type[nn.Module]:
 OTHER_GRIDS = ("GINO", "FNOGNO", "UQNO")  # on points, or round another network
 
 
-def _usual(architecture: str, width: int, modes: list[int]) -> Mapping[str, Any]:
+def _usual(architecture: str, width: int, modes: list[int]) -> dict[str, Any]:
     """What the library wants to be told of each architecture."""
     axes = len(modes)
     if architecture == "UNO":

@@ -1,9 +1,9 @@
 """Operator transformer: attention in windows on a pyramid of grids, told how far ahead it has to look.
 
 After the scalable operator transformer (scOT) of Herde et al. 2024, "Poseidon: Efficient Foundation Models for PDEs",
-NeurIPS, arXiv 2405.19101, §2: a U of SwinV2 blocks (Liu et al. 2022, arXiv 2111.09883: cosine attention, relative
+NeurIPS, arXiv 2405.19101: a U of SwinV2 blocks (Liu et al. 2022, arXiv 2111.09883: cosine attention, relative
 positions by a small network, norms after the branches) with ConvNeXt blocks across and layer norms whose scale and
-shift are affine in the lead time, trained on all pairs of frames of a trajectory (eq. 5).
+shift are affine in the lead time, trained on all pairs of frames of a trajectory.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from math import gcd, log
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,22 +22,8 @@ from pdebench.problem import is_steady, problem_of
 from pdebench.spec import DatasetSpec
 
 from . import blocks
-from .blocks import Padding, conv, cut, joined
+from .blocks import Padding, TimedNorm, conv, cut, joined
 from .torch_model import TorchModel
-
-
-class TimedNorm(nn.LayerNorm):
-    """A layer norm with scale 1 + αt + α₀ and shift βt + β₀; `(b, *space, width)`, lead time t `(b, 1)`."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__(width, elementwise_affine=False)
-        self.of_time = nn.Linear(1, 2 * width)
-        for weight in self.of_time.parameters():
-            nn.init.zeros_(weight)
-
-    def timed(self, x: Tensor, lead: Tensor) -> Tensor:
-        scale, shift = self.of_time(lead).reshape(len(x), *[1] * (x.ndim - 2), -1).chunk(2, dim=-1)
-        return torch.addcmul(shift, self(x), 1 + scale)
 
 
 class WindowAttention(nn.Module):
@@ -57,7 +44,8 @@ class WindowAttention(nn.Module):
         self.log_scale = nn.Parameter(torch.full((heads, 1, 1), log(10.0)))
         self.position = nn.Sequential(nn.Linear(axes, 32), nn.ReLU(), nn.Linear(32, heads, bias=False))
         place = torch.cartesian_prod(*[torch.arange(side)] * axes).reshape(-1, axes)
-        offsets, pairs = (place[:, None] - place).flatten(0, 1).unique(dim=0, return_inverse=True)
+        between = (place[:, None] - place).flatten(0, 1)
+        offsets, pairs = torch.unique(between, dim=0, return_inverse=True)
         logs = offsets.sign() * (1 + offsets.abs()).log2() / 3  # 1 at seven points apart
         apart = _apart(space, side, shift) if shift and not periodic else None
         for name, value in (("offsets", logs), ("pairs", pairs.reshape(side**axes, -1)), ("apart", apart)):
@@ -100,7 +88,17 @@ class SwinBlock(nn.Module):
 
     def forward(self, x: Tensor, lead: Tensor) -> Tensor:
         x = x + self.after.timed(self.attention(x), lead)
-        return x + self.last.timed(self.perceptron(x), lead)
+        out: Tensor = x + self.last.timed(self.perceptron(x), lead)
+        return out
+
+
+class Stage(nn.ModuleList):
+    """Blocks of one grid, one after the other."""
+
+    def forward(self, x: Tensor, lead: Tensor) -> Tensor:
+        for block in self:
+            x = block(x, lead)
+        return x
 
 
 class ConvNeXt(nn.Module):
@@ -114,7 +112,8 @@ class ConvNeXt(nn.Module):
 
     def forward(self, x: Tensor, lead: Tensor) -> Tensor:
         v = self.each(x.movedim(-1, 1)).movedim(1, -1)
-        return x + self.perceptron(self.norm.timed(v, lead))
+        out: Tensor = x + self.perceptron(self.norm.timed(v, lead))
+        return out
 
 
 class OperatorTransformer(nn.Module):
@@ -134,13 +133,13 @@ class OperatorTransformer(nn.Module):
         grids = [[n // patch // 2**level for n in spec.store.shape] for level in levels]
         self.leads, self.patch = longest, patch
 
-        def swin(level: int) -> nn.ModuleList:
+        def swin(level: int) -> Stage:
             grid, w = grids[level], widths[level]
             fits = next(s for s in range(min(side, *grid), 0, -1) if gcd(*grid) % s == 0)
             heads = next(h for h in range(max(w // 8, 1), 0, -1) if w % h == 0)
             build = partial(WindowAttention, grid, w, heads, side=fits, periodic=padding == "circular")
             shifts = [fits // 2 * (index % 2) * (fits < max(grid)) for index in range(depths[level])]
-            return nn.ModuleList(SwinBlock(build(shift=shift), w) for shift in shifts)
+            return Stage(SwinBlock(build(shift=shift), w) for shift in shifts)
 
         self.embed, self.first = nn.Linear(inputs * patch**axes, width), TimedNorm(width)
         self.down, self.up = (nn.ModuleList(swin(level) for level in levels) for _ in range(2))
@@ -156,16 +155,14 @@ class OperatorTransformer(nn.Module):
         x = self.first.timed(blocks.merged(seen, self.patch, self.embed), t)
         kept = []
         for level, stage in enumerate(self.down):
-            for block in stage:
-                x = block(x, t)
+            x = stage(x, t)
             if level < len(self.merge):
                 kept.append(self.across[level](x, t))
                 x = blocks.merged(x, 2, self.merge[level])
         for level, stage in reversed(list(enumerate(self.up))):
             if level < len(self.part):
                 x = blocks.parted(x, 2, self.part[level]) + kept[level]
-            for block in stage:
-                x = block(x, t)
+            x = stage(x, t)
         out: Tensor = self.smooth(blocks.parted(x, self.patch, self.recover).movedim(-1, 1))
         return out
 
@@ -199,5 +196,5 @@ class OperatorTransformerModel(TorchModel):
             raise ModelError(f"longest {longest}: choose 1 to {most} steps here (1 where there is a longer history)")
         coarsest = patch * 2 ** (len(depths) - 1)
         blocks.expect_divisible(spec.store.shape, coarsest, f"{len(depths)} levels on patches of {patch}")
-        shape = {"width": width, "depths": tuple(depths), "patch": patch, "side": side}
+        shape: dict[str, Any] = {"width": width, "depths": tuple(depths), "patch": patch, "side": side}
         return OperatorTransformer(spec, history=history, longest=longest, **shape)

@@ -108,7 +108,8 @@ class Stepper(nn.Module):
 
         `lead` `(b,)` is how many steps to go, of a network that can go several at once; one by default.
         """
-        seen, found = self._normalised(history, params), history[:, -1, : self.fields]
+        seen = self._normalised(history, params)
+        found: Tensor = history[:, -1, : self.fields]
         if self.steady:
             found = self.mean + self.std * self.network(*seen)
         elif self.leads == 1:
@@ -128,7 +129,7 @@ class Stepper(nn.Module):
         frames: list[Tensor] = []
         for step in range(steps):
             if hasattr(self.network, "frame"):
-                self.network.frame = step
+                self.network.frame = step  # type: ignore[assignment]  # torch knows tensors and modules only
             ahead = step % self.leads + 1
             frames.append(self(history, params, torch.full((len(history),), float(ahead)).to(history)))
             if not self.steady and ahead == self.leads:

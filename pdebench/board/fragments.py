@@ -37,9 +37,14 @@ def row(entry: Entry, shown: list[Column], look: Mapping[str, Style]) -> str:
     name = shown[1].cell(entry)
     return (
         f'<tr class="{state}">{_cell(shown[0].cell(entry))}'
-        f'<th scope="row"{_order(name)}>{swatch(look[entry.record.digest])}{escape(name.text)}'
+        f'<th scope="row"{_order(name)}>{swatch(look[entry.record.digest])}{_breaking(name.text)}'
         f"<small>{escape(name.note)}</small></th>{cells}</tr>"
     )
+
+
+def _breaking(text: str) -> str:
+    """Escaped, and with a place to break the line after each underscore."""
+    return escape(text).replace("_", "_<wbr>")
 
 
 def _cell(cell: Cell) -> str:

@@ -21,17 +21,17 @@ def slurm_cluster(card: ClusterCard, ranks: int, dashboard: str | None) -> Any:
     except ImportError as error:
         raise PdebenchError("SLURM needs dask-jobqueue: pip install 'pdebench-foundry[cluster]'") from error
 
-    class Job(SLURMJob):
+    class Job(SLURMJob):  # type: ignore[misc]  # dask-jobqueue is not read
         """One that says why it could not be submitted; Dask would keep it to itself."""
 
         failure = ""
 
         async def start(self) -> None:
             try:
-                await super().start()  # type: ignore[no-untyped-call]  # Dask is not typed
+                await super().start()
             except (RuntimeError, ValueError, OSError) as error:
                 self.failure = f"sbatch: {_last_line(error)}"
-                await ProcessInterface.start(self)  # type: ignore[no-untyped-call]  # Dask is not typed
+                await ProcessInterface.start(self)  # type: ignore[no-untyped-call]  # distributed has it untyped
 
     tasks = ranks * card.groups_per_job
     scheduler: dict[str, Any] = {"dashboard": dashboard is not None}
@@ -40,7 +40,7 @@ def slurm_cluster(card: ClusterCard, ranks: int, dashboard: str | None) -> Any:
     if card.host is not None:
         scheduler["host"] = card.host
     return SLURMCluster(
-        job_cls=Job,  # type: ignore[arg-type]  # its annotation takes the class for an instance
+        job_cls=Job,
         queue=card.queue,
         account=card.account,
         walltime=card.walltime,

@@ -101,20 +101,20 @@ class LevelSet:
         middle = velocity[:, unknowns[cell, 3 + opposite]]
         normal = -2 * self._areas[cell] * self._slopes[:, opposite, cell]  # n times the edge's length
         values = ((ends / 60 + 2 * middle / 15) * normal).sum(axis=0)
-        return np.bincount(self._edge_of[self._rim], values, len(self._a))
+        return np.asarray(np.bincount(self._edge_of[self._rim], values, len(self._a)), float)
 
     def _per_edge(self, values: Array) -> Array:
         """Sums over the cells on both sides of an edge, `(3, cell)` -> `(edge,)`."""
-        return np.bincount(self._edge_of, values.ravel(), len(self._a))
+        return np.asarray(np.bincount(self._edge_of, values.ravel(), len(self._a)), float)
 
     def _per_corner(self, values: Array) -> Array:
         """Sums over the cells at each unknown, `(3, cell)` -> `(m,)`."""
-        return np.bincount(self._cells.ravel(), values.ravel(), self._space.size1)
+        return np.asarray(np.bincount(self._cells.ravel(), values.ravel(), self._space.size1), float)
 
     def _gathered(self, into_a: Array, into_b: Array) -> Array:
         """Sums over the edges at each unknown, `(edge,)` twice -> `(m,)`."""
         size = self._space.size1
-        return np.bincount(self._a, into_a, size) + np.bincount(self._b, into_b, size)
+        return np.asarray(np.bincount(self._a, into_a, size) + np.bincount(self._b, into_b, size), float)
 
     # -- one step -------------------------------------------------------------------------------------------------
 
@@ -152,7 +152,7 @@ class LevelSet:
 
     def _upwind(self, carrier: Carrier) -> Array:
         """Diffusion per edge that leaves no negative entry: discrete upwinding."""
-        return np.maximum(0, np.maximum(-carrier.along[0], -carrier.along[1]))
+        return np.asarray(np.maximum(0, -carrier.along.min(axis=0)))
 
     def _euler(self, phi: Array, carrier: Carrier, dt: float, entering: Array) -> tuple[Array, float]:
         a, b = self._a, self._b

@@ -141,7 +141,7 @@ class _Setting:
 
     def at_nodes(self, velocity: Array, pressure: Array) -> Array:
         """`(3, node)`, what the mesh's group in a store holds."""
-        return np.stack([*velocity, self.space.raised(pressure)])[:, self.nodes]
+        return np.asarray(np.stack([*velocity, self.space.raised(pressure)])[:, self.nodes])
 
 
 class FiniteElementSolver:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pdebench.arrays import Array
 from pdebench.problem import Params
@@ -143,12 +144,12 @@ class Tank:
         x, y = space.points1.T
         return np.asarray(((x < NEAR * self.width) & (y < self.inlet + NEAR * self.height)).astype(float))
 
-    def _open(self, points: Array) -> Array:
+    def _open(self, points: Array) -> NDArray[np.bool_]:
         x, y = points.T
         right = x > self.width * (1 - NEAR)
-        return right | (y > self.height * (1 - NEAR)) if self.open_top else right
+        return np.asarray(right | (y > self.height * (1 - NEAR)) if self.open_top else right)
 
-    def _walls(self, points: Array) -> Array:
+    def _walls(self, points: Array) -> NDArray[np.bool_]:
         """Of points on the boundary: those on the left, on the floor, on the barrier, or under a closed top."""
         x, y = points.T
         opened = self._open(points)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from pdebench.arrays import Array
+from pdebench.arrays import Array, Index
 
 from .quadrature import CORNERS, WEIGHTS, quadratic, quadratic_slopes
 
@@ -39,7 +39,7 @@ class Transport:
         return np.asarray(self._gather @ (along.reshape(-1, 18) @ self._reference).ravel())
 
 
-def gather(space: Space, cells: Array, first: int, last: int) -> Any:
+def gather(space: Space, cells: Index, first: int, last: int) -> Any:
     """Sums each cell's 6 × 6 entries (test, trial) to the values of the rows, `(nnz, cell × 36)`."""
     indptr = space.mass.indptr
     start, size = int(indptr[first]), int(indptr[last] - indptr[first])

@@ -122,7 +122,7 @@ class Weighted:
 
     def slope(self, values: Array) -> Array:
         """∇ of a linear function per cell, `(m,)` -> `(cell, 2)`."""
-        return np.einsum("ci,cik->ck", values[self._space.cells1], self._space.slopes)
+        return np.asarray(np.einsum("ci,cik->ck", values[self._space.cells1], self._space.slopes))
 
     # -- loads ----------------------------------------------------------------------------------------------------
 
@@ -130,13 +130,13 @@ class Weighted:
         """∫ f v of f per cell, `(cell,)` -> `(n,)`: a quadratic function's integral is that of its edges' unknowns."""
         s = self._space
         third = np.repeat(values * s.areas / 3, 3)
-        return np.bincount(s.cells[:, 3:].ravel(), weights=third, minlength=s.size)
+        return np.asarray(np.bincount(s.cells[:, 3:].ravel(), third, s.size), float)
 
     def tested_slope(self, values: Array) -> Array:
         """∫ f·∇q of f per cell, `(cell, 2)` -> `(m,)`."""
         s = self._space
         local = np.einsum("cik,ck->ci", s.slopes, values * s.areas[:, None])
-        return np.bincount(s.cells1.ravel(), weights=local.ravel(), minlength=s.size1)
+        return np.asarray(np.bincount(s.cells1.ravel(), local.ravel(), s.size1), float)
 
     @cached_property
     def offset(self) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pdebench.arrays import Array, Index
 from pdebench.problem import BatchParams
@@ -102,7 +103,7 @@ class NumpyEngine:
         rates = [self._rate(system, q[some]) for some in pieces(q.shape)]
         return self.space.part.largest(np.max(rates, axis=0))
 
-    def sound(self, system: Any, q: Array) -> Array:
+    def sound(self, system: Any, q: Array) -> NDArray[np.bool_]:
         """Which members are admissible everywhere, `(b,)`."""
         good = np.all([physical(system, q[some]) for some in pieces(q.shape)], axis=0)
         return np.asarray(self.space.part.largest(~good) == 0)

@@ -12,7 +12,8 @@ from pdebench.arrays import Array
 from pdebench.errors import SolverError
 from pdebench.parallel import Comm
 
-from .boundary import Boundaries, Pair, padded
+from .boundary import Boundaries, padded
+from .sides import Pair
 
 
 class Part(Protocol):

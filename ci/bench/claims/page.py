@@ -40,9 +40,9 @@ def verdict(claim: Claim, records: list[Record]) -> str:
         holds = [hold and a <= claim.within for hold, (a, _) in zip(holds, pairs, strict=True)]
     seeds = len(ours)
     told = f"{sum(holds)} of {len(holds)} comparisons, {seeds} seed{'s' if seeds > 1 else ''}"
-    if not all(holds):
-        return f"**not at this scale** ({told})"
-    return f"**reproduced** ({told})" if seeds >= 3 else f"so it seems ({told}: too few)"
+    if seeds < 3:
+        return f"undecided ({told}: too few)"
+    return f"**{'reproduced' if all(holds) else 'not at this scale'}** ({told})"
 
 
 def spread(values: list[float]) -> str:
@@ -82,16 +82,18 @@ def trainings(records: list[Record]) -> list[str]:
 
 
 def figure(records: list[Record], path: Path) -> None:
-    """Median error over the members against time, a line a seed."""
-    drawn = [(title, [n for n in names if by_seed(records, n, "nrmse")]) for title, names in PICTURED]
-    figure, axes = plt.subplots(1, len(drawn), figsize=(4.2 * len(drawn), 3.2), layout="constrained")
-    for axis, (title, names) in zip(axes, drawn, strict=True):
+    """Median error over the members against time, a line a seed; a panel where there is anything to draw."""
+    found = [(title, [n for n in names if by_seed(records, n, "nrmse")]) for title, names in PICTURED]
+    drawn = [(title, names) for title, names in found if names]
+    if not drawn:
+        return
+    figure, axes = plt.subplots(1, len(drawn), figsize=(4.2 * len(drawn), 3.2), layout="constrained", squeeze=False)
+    for axis, (title, names) in zip(axes[0], drawn, strict=True):
         for colour, name in enumerate(names):
             for index, run in enumerate(r for r in records if r["training"] == name):
                 axis.plot(run["times"], run["curve"], f"C{colour}", lw=1, label=None if index else name)
         axis.set(title=title, xlabel="time from the first frame", ylabel="nRMSE, median", yscale="log")
-        if names:
-            axis.legend(frameon=False, fontsize=8)
+        axis.legend(frameon=False, fontsize=8)
     figure.savefig(path)
 
 
@@ -100,7 +102,7 @@ INTRODUCTION = """\
 
 Written by `ci/bench.sh claims --seconds {seconds:g} --seeds {seeds}`. Each training has {seconds:g} s of one
 processor (its own clock, so that neighbours do not matter), the best weights on the valid split are kept, and 16 test
-members are scored that no training saw. Mean over the seeds, and their range. **Reproduced**: so with every seed, at
+members are scored that no training saw. Mean over the seeds, and their range. **Reproduced**: so with every seed, of at
 least three. The papers train for hours on a GPU: what is not reproduced here is not refuted. A comparison at equal
 time favours what is cheap.
 """

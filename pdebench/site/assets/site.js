@@ -77,9 +77,12 @@ const rollout = (data) => {
   const kept = (y) => y !== null && (data.rises || y > 0);
   const sets = data.entries.filter((e) => e.curve.length).map((e) => ({
     label: e.label, borderColor: ink(e.ink), backgroundColor: ink(e.ink), borderDash: e.dash, borderWidth: 1.8,
-    pointRadius: 0, pointHoverRadius: 4, showLine: true, pointStyle: "line",
+    pointRadius: 0, pointHoverRadius: 4, showLine: true, pointStyle: "line", quiet: e.kind === "classical",
     data: e.times.map((x, i) => ({ x, y: kept(e.curve[i]) ? e.curve[i] : NaN })),
   }));
+  if (sets.some((set) => set.quiet)) { // one entry in the legend for all of them
+    sets.push({ label: "classical solvers", data: [], borderColor: ink("ink"), borderWidth: 1.8, pointStyle: "line" });
+  }
   if (data.floor && sets.length) sets.push(floorSet(data, sets[0].data.map(({ x }, i) => ({ x, y: data.floor[i] }))));
   return {
     type: "scatter",
