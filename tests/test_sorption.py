@@ -206,14 +206,29 @@ def test_members_have_steps_and_bits_of_their_own() -> None:
 
 def test_systems_of_three_diagonals() -> None:
     rng = np.random.default_rng(0)
-    before, after, rhs = rng.standard_normal((3, 4, 9))
-    own = 3 + rng.random((4, 9))
+    before, after, rhs = rng.standard_normal((3, 6, 9))
+    own = 3 + rng.random((6, 9))
     own[2, 4] = np.nan  # a member that is lost takes nobody along
+    own[0, 3] = before[0, 3] = after[0, 3] = own[5, 8] = before[5, 8] = 0  # nor one whose matrix is singular
     found = tridiagonal((before, own, after), rhs)
-    for i in (0, 1, 3):
+    for i in (1, 3, 4):
         matrix = np.diag(own[i]) + np.diag(before[i, 1:], -1) + np.diag(after[i, :-1], 1)
         assert matrix @ found[i] == pytest.approx(rhs[i], abs=1e-13)
-    assert np.isnan(found[2]).all()
+    assert np.isnan(found[[0, 2, 5]]).all()
+
+
+def test_where_nothing_sticks_an_empty_column_fills_by_diffusion_alone() -> None:
+    """No pores' walls to stick to (porosity 1), or no will to: the exponent, of nothing, does not count."""
+    problem, grid, times = DiffusionSorption(initial_state=LEVEL), cells(24), np.array([1.0, 7.0])
+    own = {name: np.full(3, value) for name, value in COLUMN.items()}
+    own["porosity"][1], own["freundlich_factor"][2] = 1, 0
+    solver = ImplicitCard().build(problem, grid, grid, Serial())
+    frames = np.stack(list(solver.trajectories(np.zeros((3, 1, 24)), own, times)))[:, :, 0]
+    assert [cost.reason for cost in solver.costs()] == [""] * 3
+    np.testing.assert_array_equal(frames[:, 0], column(24, times)[0][:, 0])
+    plain = column(24, times, params=COLUMN | {"freundlich_exponent": 1.0, "porosity": 1.0})[0]
+    np.testing.assert_array_equal(frames[:, 1], plain[:, 0])
+    np.testing.assert_array_equal(frames[:, 2], plain[:, 0])
 
 
 # Bad input

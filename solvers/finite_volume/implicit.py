@@ -92,13 +92,18 @@ def _matrix(law: StoredLaw, v: Array, h: Array) -> Bands:
 
 
 def tridiagonal(bands: Bands, rhs: Array) -> Array:
-    """Solutions `(b, n)` of b systems by one elimination: the systems are blocks of one without a link between them."""
+    """Solutions `(b, n)` of b systems by one elimination: the systems are blocks of one without a link between them.
+
+    NaN for those that are singular or not finite.
+    """
     before, own, after = (band.copy() for band in bands)
     before[:, 0], after[:, -1] = 0, 0
     good = np.isfinite(own).all(axis=1) & np.isfinite(rhs).all(axis=1)
     own[~good], before[~good], after[~good] = 1, 0, 0  # NaN would spread to the neighbours through 0 · NaN
-    calm = np.where(good[:, None], rhs, 0)
-    *_, found, info = lapack.dgtsv(before.ravel()[1:], own.ravel(), after.ravel()[:-1], calm.ravel())
-    if info:
-        good[:] = False
-    return np.where(good[:, None], found.reshape(rhs.shape), np.nan)
+    while True:
+        calm = np.where(good[:, None], rhs, 0)
+        *_, found, info = lapack.dgtsv(before.ravel()[1:], own.ravel(), after.ravel()[:-1], calm.ravel())
+        if not info:
+            return np.where(good[:, None], found.reshape(rhs.shape), np.nan)
+        singular = (info - 1) // rhs.shape[1]  # this member has no solution; the others have theirs
+        good[singular], own[singular], before[singular], after[singular] = False, 1, 0, 0

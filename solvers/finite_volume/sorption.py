@@ -63,10 +63,11 @@ class SorptionLaw:
     """
 
     def __init__(self, params: BatchParams, spacing: float, *, inlet: float, outlet: float) -> None:
-        d, self.exponent = (np.asarray(params[name], float)[:, None] for name in ("diffusivity", "freundlich_exponent"))
+        d, exponent = (np.asarray(params[name], float)[:, None] for name in ("diffusivity", "freundlich_exponent"))
         share = np.asarray(params["porosity"], float)[:, None]
         factor = np.asarray(params["grain_density"] * params["freundlich_factor"], float)[:, None]
         self.sorbed = (1 - share) / share * factor  # per concentration^n
+        self.exponent = np.where(self.sorbed > 0, exponent, 1)  # where nothing sticks, m is not smooth but in u itself
         self._inlet, half = inlet, 2 * d / spacing  # speeds at which half a cell lets through
         self._link, self._entry = d / spacing**2, half / spacing
         self._exit = half * outlet / np.where(half + outlet > 0, half + outlet, 1) / spacing
