@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from . import order, solve
 from .arrays import Array, Index
 from .errors import CardError, StoreError
 from .parallel import Comm, Serial
-from .problem import Frame, Given, Outcome
+from .problem import Frame, Given, OnMesh, Outcome
 from .store import TrajectoryStore
 
 PER_SPLIT = 4  # members certified of each split where none are named
@@ -156,18 +156,28 @@ class VerifyResult:
 
 
 def verify(store: TrajectoryStore, member: int) -> VerifyResult:
-    """Solve the whole unit of work of a member again, and compare its inputs and frames bit by bit."""
+    """Solve the whole unit of work of a member again, and compare its inputs and frames bit by bit.
+
+    Frames on its mesh, where the card keeps them, are compared, too.
+    """
     if not 0 <= member < store.spec.samples.count:
         raise StoreError(f"{store.path} has members 0 … {store.spec.samples.count - 1}, not {member}")
-    stored = store.frames(member)
-    unit = next(unit for unit in order.units(store.spec) if member in unit)
     first, difference = None, 0.0
+    for frame, there, again in _pairs(store, member):
+        if again.tobytes() != there.tobytes():
+            first = frame if first is None else first
+            off = np.abs(again.astype(float) - there)
+            difference = max(difference, float(np.nan_to_num(off, nan=np.inf).max()))
+    return VerifyResult(member, first is None, first, difference)
+
+
+def _pairs(store: TrajectoryStore, member: int) -> Iterator[tuple[int, Array, Array]]:
+    """Frame, what the store holds of it and what is solved again, on the grid and on the mesh."""
+    stored, meshed = store.frames(member), store.frames_on_mesh(member)
+    unit = next(unit for unit in order.units(store.spec) if member in unit)
     for event in solve.trajectories(store.spec, unit, settled=store.settled):
         if isinstance(event, Frame | Given) and member in event.members:
             there, index = (stored[event.index], event.index) if isinstance(event, Frame) else (store.given(member), 0)
-            again = event.values[list(event.members).index(member)].astype(stored.dtype)
-            if again.tobytes() != there.tobytes():
-                first = index if first is None else first
-                off = np.abs(again.astype(float) - there)
-                difference = max(difference, float(np.nan_to_num(off, nan=np.inf).max()))
-    return VerifyResult(member, first is None, first, difference)
+            yield index, there, event.values[list(event.members).index(member)].astype(stored.dtype)
+        elif isinstance(event, OnMesh) and event.member == member and meshed is not None:
+            yield event.index * store.spec.store.mesh, meshed[event.index], np.asarray(event.values, meshed.dtype)

@@ -24,7 +24,7 @@ from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, record_verdict, 
 from .meshes import MESHES, Kept
 from .place import Place, Writer, place_of
 from .problem import Arranged, Event, Frame, Given, OnMesh, Outcome, Verdict
-from .shard import Form
+from .shards import Shards
 from .spec import DatasetSpec, Grid, differences, parse
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class TrajectoryStore:
         self.steady: bool = bool(group.attrs.get("steady", False))
         self.parameter_names: tuple[str, ...] = tuple(self.spec.parameters)
         self._meshes = Kept.read(group) if self.spec.store.mesh else None
+        self._shards_of = Shards(self.spec, self.fields, self.inputs, self._meshes)
         self._journal = place.journal
         self._shards: dict[tuple[str, int], Any] = {}
 
@@ -90,7 +91,7 @@ class TrajectoryStore:
     def sweep(self) -> None:
         """Remove the temporary files of writers that were killed on this host."""
         on_meshes = self._meshes.folders(self.fields) if self._meshes else []
-        self.place.sweep(("journal", *self._stored, *on_meshes))
+        self.place.sweep(("journal", *self._shards_of.stored, *on_meshes))
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_shards": {}}  # a map is cheap to open again and costly to send
@@ -116,7 +117,7 @@ class TrajectoryStore:
         finite = np.ones(count, bool)
         with ExitStack() as stack:
             writers: dict[str, Writer] = {}
-            for name, (shard, form) in self._unit_shards(unit).items():
+            for name, (shard, form) in self._shards_of.unit(unit).items():
                 writers[name] = stack.enter_context(self.place.writer(shard, form))
             for event in events:
                 if isinstance(event, Outcome):
@@ -133,7 +134,7 @@ class TrajectoryStore:
             if self.holds(unit):
                 return  # another writer was first, and its shards must stay as they are
             told = [_honest(outcomes[first + row], bool(finite[row])) for row in range(count)]
-            without = {name for one in told if one.cost.reason for name in self._mesh_shards(one.member)}
+            without = {name for one in told if one.cost.reason for name in self._shards_of.on_mesh(one.member)}
             checksums = {name: writer.commit() for name, writer in writers.items() if name not in without}
         self._journal.commit(unit, entry_of(told, checksums, arranged))
 
@@ -154,7 +155,7 @@ class TrajectoryStore:
         return np.asarray(np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
 
     def _put_on_mesh(self, writers: Mapping[str, Writer], event: OnMesh) -> None:
-        for name, own in zip(self._mesh_shards(event.member), event.values, strict=True):
+        for name, own in zip(self._shards_of.on_mesh(event.member), event.values, strict=True):
             values = np.ascontiguousarray(own, dtype=np.dtype(self.spec.store.dtype).newbyteorder("<"))
             writers[name].put(0, event.index, values)
 
@@ -186,7 +187,7 @@ class TrajectoryStore:
         with self._journal.lock():
             self._journal.forget(gone)
             for unit in gone:
-                for name, (shard, _) in self._unit_shards(unit).items():
+                for name, (shard, _) in self._shards_of.unit(unit).items():
                     self._shards.pop((name, unit), None)
                     self.place.drop(shard)
             self._publish(self._journal.entries())
@@ -238,6 +239,14 @@ class TrajectoryStore:
         for column, name in enumerate(self.fields):
             into[:, column] = self._shard(name, unit)[row, start:stop:step]
 
+    def frames_on_mesh(self, member: int) -> Array | None:
+        """A copy of the frames that are kept on the member's mesh, `(t, field, node)`; None where there are none."""
+        unit, _ = self._place(member)
+        shards, committed = self._shards_of.on_mesh(member), self._journal.entries().get(unit, {}).get("crc32c", {})
+        if not shards or not shards.keys() <= committed.keys():
+            return None
+        return np.stack([self.place.frames(name, form)[0] for name, form in shards.items()], axis=1)
+
     def given(self, member: int) -> Array:
         """A copy of the inputs of one member, `(input, *space)`; empty where the problem has none."""
         unit, row = self._place(member)
@@ -284,7 +293,7 @@ class TrajectoryStore:
             seen.update(np.ascontiguousarray(columns[name]).tobytes())
         seen.update("\n".join(map(str, columns["reason"])).encode())
         for unit, entry in sorted(self._journal.entries().items()):
-            for name, place in self._unit_shards(unit).items():
+            for name, place in self._shards_of.unit(unit).items():
                 if name in entry["crc32c"]:  # nothing lies on the mesh of a failed member
                     seen.update(np.ascontiguousarray(self.place.frames(*place)).data)
         return seen.hexdigest()
@@ -293,8 +302,8 @@ class TrajectoryStore:
         """Committed units whose shards are gone, torn or altered, and what is wrong with each."""
         found = []
         for unit, entry in sorted(self._journal.entries().items()):
-            for name, (shard, form) in self._unit_shards(unit).items():
-                if name not in entry["crc32c"] and name not in self._stored:
+            for name, (shard, form) in self._shards_of.unit(unit).items():
+                if name not in entry["crc32c"] and name not in self._shards_of.stored:
                     continue  # nothing lies on the mesh of a failed member
                 try:
                     self.place.frames(shard, form)
@@ -316,38 +325,10 @@ class TrajectoryStore:
                     f"members {unit * size} … {(unit + 1) * size - 1} of {self.place} are not there yet: "
                     "repeat `pdebench generate` to finish the store"
                 )
-            self._shards[name, unit] = self.place.frames(*self._unit_shards(unit)[name])
+            self._shards[name, unit] = self.place.frames(*self._shards_of.unit(unit)[name])
             if len(self._shards) > OPEN_SHARDS:
                 del self._shards[next(iter(self._shards))]
         return self._shards[name, unit]
-
-    def _unit_shards(self, unit: int) -> dict[str, tuple[str, Form]]:
-        """Of all that a unit writes: the journal's name, the shard's and its form."""
-        size, count = self.spec.samples.unit, self.spec.samples.count
-        shards = {name: (self._shard_name(name, unit), self._form(name, unit)) for name in self._stored}
-        for member in range(unit * size, min((unit + 1) * size, count)) if self._meshes else ():
-            shards |= {name: (name, form) for name, form in self._mesh_shards(member).items()}
-        return shards
-
-    def _mesh_shards(self, member: int) -> dict[str, Form]:
-        """Of the member's frames on its mesh, one per field."""
-        return self._meshes.shards(self.spec, member, self.fields) if self._meshes else {}
-
-    def _form(self, name: str, unit: int) -> Form:
-        """Of one shard; an input's one chunk per member is no frame, but lies like one."""
-        size, count = self.spec.samples.unit, self.spec.samples.count
-        frames = 1 if name in self.inputs else len(self.times)
-        dtype = np.dtype(self.spec.store.dtype).newbyteorder("<")
-        return Form(size, min(size, count - unit * size), frames, self.grid.shape, dtype)
-
-    @property
-    def _stored(self) -> tuple[str, ...]:
-        """The variables that lie in shards."""
-        return (*self.fields, *self.inputs)
-
-    def _shard_name(self, name: str, unit: int) -> str:
-        axes = len(self.grid.shape) + (name not in self.inputs)
-        return f"{name}/" + ".".join(["c", str(unit), *["0"] * axes])
 
     def _expect(self, spec: DatasetSpec) -> None:
         if spec.digest != self.spec.digest:

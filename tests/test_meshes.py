@@ -15,6 +15,7 @@ from buckets import S3, environment, serving_files, serving_s3
 
 import pdebench
 from pdebench import solve
+from pdebench.certify import verify
 from pdebench.check import check
 from pdebench.errors import CardError, SolverError, StoreError
 from pdebench.generate import generate
@@ -142,6 +143,25 @@ def test_a_failed_member_has_nothing_there_and_a_torn_shard_is_found_and_made_ag
     generate(small(), own)
     assert files(own) == files(path)
     assert TrajectoryStore.open(own).content_hash() == TrajectoryStore.open(path).content_hash()
+
+
+def test_verify_compares_what_lies_on_the_mesh(path: Path, tmp_path: Path) -> None:
+    spec = small()
+
+    def moved(events: Iterator[Event]) -> Iterator[Event]:
+        for event in events:
+            off = isinstance(event, OnMesh) and event.index == 1
+            yield OnMesh(event.member, event.index, event.values + 0.25) if off else event  # type: ignore[union-attr]
+
+    store = TrajectoryStore.create(tmp_path / "moved", spec)
+    store.write(np.arange(2), moved(solve.trajectories(spec, np.arange(2))))
+    kept = [member for member in (0, 1) if store.frames_on_mesh(member) is not None]
+    assert kept == [member for member in (0, 1) if not store.reasons()[member]] and len(kept) == 1
+    frames = store.frames_on_mesh(kept[0])
+    assert frames is not None and frames.shape[:2] == (2, 3)
+    result = verify(store, kept[0])
+    assert not result.equal and result.frame == 2 and result.difference == pytest.approx(0.25, rel=1e-3)
+    assert verify(TrajectoryStore.open(path), kept[0]).equal
 
 
 def test_what_lies_on_the_mesh_is_part_of_the_content(path: Path, tmp_path: Path) -> None:

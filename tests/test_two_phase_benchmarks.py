@@ -88,12 +88,12 @@ def scatter() -> float:
 
 
 def test_the_front_of_a_collapsing_column_runs_as_measured() -> None:
-    """Once the water is free: when the gate had opened is not known, and computed fronts start earlier for all."""
+    """But for one delay at all places, a free number here: it would fit the gate's opening, which no source shows."""
     times, fronts, change = column(32, 3.2)
     delay = late(times, fronts)
     assert len(delay) >= 4
     assert np.abs(delay - delay.mean()).max() < scatter() == pytest.approx(0.11, abs=0.01), delay
-    assert 0 < delay.mean() < 0.4, delay  # of the gate: 0.4 is 22 ms
+    assert 0 < delay.mean() < 0.4, delay  # 0.4 is 22 ms
     assert abs(change) < 1e-6  # a thousandth is asked for
 
 

@@ -35,8 +35,9 @@ class TwoPhaseCard(Card):
     `cfl` bounds the step: it times the greatest |u·∇λ| and the fastest waves between the fluids. `thickness` of the
     interface is ε over a cell's width, φ = 1/(1 + exp(−d/ε)), `sharpening` its rate over the local speed. Cells are
     given the viscosity that keeps ρ |u| h / μ below `stiffened`, or air would need a mesh of its own; a member whose
-    *heavier* fluid passes `most_cell_reynolds` fails instead. `still`: once the velocity changes by less than this
-    fraction of the inlet's from frame to frame, the later frames are the same; 0 for never. `least_gap`: of the box's
+    *heavier* fluid passes `most_cell_reynolds` fails instead. `still`: once neither the
+    velocity, over the inlet's, nor φ changes by this much from frame to frame, the later frames are the same; 0 for
+    never. `least_gap`: of the box's
     height, above a barrier. `most_density_ratio`: of the two fluids.
 
     **Good values:** cfl 1, thickness 0.6, sharpening 1, stiffened 50, rtol 1e-6, guess 2.
@@ -186,8 +187,9 @@ class Run:
             while now.time < time and not still:
                 now = self._step(now, float(time))
             if now is not before:
-                change = float(np.abs(now.velocity - before.velocity).max())
-                still = change < self._card.still * self._tank.speed
+                change = float(np.abs(now.velocity - before.velocity).max()) / self._tank.speed
+                moved = float(np.abs(now.phi - before.phi).max())  # in a steady flow, too, an interface may move
+                still = max(change, moved) < self._card.still
             yield now
 
     def _step(self, now: State, end: float) -> State:
