@@ -17,11 +17,11 @@ class Pulse(Generic[K]):
     """Signs of those that are at work, by any name for them.
 
     `patience` is how long one may be silent [s]. None: `FACTOR` times the longest silence that anybody has broken so
-    far, at least `LEAST`; before the first such sign nobody knows how long a step takes, and nobody is given up.
+    far, at least `LEAST`; before the first sign that tells how long a step takes nobody is given up.
     """
 
     def __init__(self, patience: float | None = None) -> None:
-        self._given, self._longest = patience, 0.0
+        self._given, self._longest, self._told = patience, 0.0, False
         self._last: dict[K, float] = {}
 
     @property
@@ -29,12 +29,14 @@ class Pulse(Generic[K]):
         """How long one may be silent now [s]."""
         if self._given is not None:
             return self._given
-        return max(LEAST, FACTOR * self._longest) if self._longest else inf
+        return max(LEAST, FACTOR * self._longest) if self._told else inf
 
-    def beat(self, who: K) -> None:
-        """It is at work."""
+    def beat(self, who: K, *, tells: bool = True) -> None:
+        """It is at work. A start, or a frame that was given, is no step, and `tells` nothing of how long one takes."""
         now = monotonic()
-        self._longest = max(self._longest, now - self._last.get(who, now))
+        if who in self._last:
+            self._longest = max(self._longest, now - self._last[who])
+            self._told |= tells
         self._last[who] = now
 
     def rest(self, who: K) -> None:

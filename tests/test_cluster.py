@@ -6,6 +6,7 @@ import os
 import signal
 import time
 import uuid
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from pdebench import pulse, sample
 from pdebench.cluster.campaign import TRIES, Campaign
 from pdebench.cluster.card import load_cluster
 from pdebench.cluster.plan import expected_seconds, longest_first, plan
+from pdebench.cluster.slurm import kill_in_slurm
 from pdebench.errors import CardError
 from pdebench.generate import generate
 from pdebench.order import units
@@ -133,6 +135,26 @@ def test_patience_follows_the_longest_silence_that_was_broken(monkeypatch):
     assert signs.silent() == ["a"]
 
 
+def test_nobody_is_given_up_before_a_step_was_timed(monkeypatch):
+    """That a worker starts, or has its first frame, which is given, does not tell how long a step takes."""
+    now = [0.0]
+    monkeypatch.setattr(pulse, "monotonic", lambda: now[0])
+    at = campaign(unit=1)
+    order = at.next()
+    said = {"unit": order.unit, "attempt": 1, "worker": "w-0"}
+    at.note(said)
+    for after, sign in ((1.0, {"members": [0]}), (9.0, {"frame": 0})):
+        now[0] += after
+        at.note(said | sign)
+    now[0] += 1e5
+    assert at.hung() == {}
+    at.note(said | {"frame": 1})
+    now[0] += 1e6
+    assert at.hung() == {}
+    now[0] += 1.1e6
+    assert at.hung() == {0: "w-0"}
+
+
 def test_long_units_come_first_where_costs_are_known():
     spec = tiny_spec(samples__count=40, parameters__viscosity={"log_uniform": [1e-3, 1e-1]})
     true = np.array([parameters(spec, m)["viscosity"] for m in range(40)])
@@ -225,6 +247,11 @@ def test_jobs_that_cannot_be_submitted_end_the_run_with_the_reason(tmp_path, mar
     status, _, err = pdebench(mark, "generate", card, "--out", tmp_path / "s.zarr", "--cluster", cluster)
     assert status == 1
     assert "no unit came in: sbatch: sbatch: error: invalid partition" in " ".join(err.split())
+
+
+def test_a_job_that_slurm_does_not_cancel_does_not_end_the_run(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    kill_in_slurm(SimpleNamespace(workers={"w": SimpleNamespace(job_id=7)}), "w")
 
 
 def _first_byte(spec, member):

@@ -18,7 +18,7 @@ from test_adapters import graph
 
 from pdebench.board import submit, task_standing
 from pdebench.board.readme import readme_text
-from pdebench.errors import ModelError, PdebenchError, RecordError
+from pdebench.errors import CardError, ModelError, PdebenchError, RecordError
 from pdebench.evaluate import evaluate
 from pdebench.generate import generate
 from pdebench.judge import hidden_spec, judge, load_submission, read_seed, walls
@@ -290,6 +290,12 @@ def test_archives_of_torch_are_refused_as_torch_unpickles_them(root, how):
 def test_a_wrong_submission_is_told_what_is_wrong(root, change, words):
     with pytest.raises(PdebenchError, match=words):
         load_submission(submission(root / "s", **change), trusted=True)
+
+
+def test_a_submission_too_deep_to_read_is_refused(tmp_path):
+    (tmp_path / "submission.yaml").write_text("label: " + "[" * 20_000)
+    with pytest.raises(CardError, match="cannot be read"):
+        load_submission(tmp_path, trusted=False)
 
 
 def test_a_few_lines_that_expand_to_a_billion_values_are_refused(root):

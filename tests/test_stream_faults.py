@@ -366,6 +366,49 @@ def test_a_solver_of_another_host_that_hangs_is_hung_up_on(alone, monkeypatch):
         list(link.passing(iter([Frame(unit, 0, np.ones((2, 1, 16, 16)))])))
 
 
+def test_a_solver_that_makes_up_for_a_dead_one_does_not_hang(alone, monkeypatch):
+    """It brings nothing until it has got as far as that."""
+    first = StreamSink(alone._receiver.address)
+    unit, values = first.next_unit(), np.ones((2, 1, 16, 16))
+    list(first.passing(Frame(unit, index, values) for index in range(5)))
+    first.close()
+    assert within(5, lambda: not alone._receiver._all.wires)
+    monkeypatch.setattr(alone._receiver._all.pulse, "_given", 1.0)
+    other = StreamSink(alone._receiver.address)
+    assert other.next_unit().tolist() == unit.tolist()
+
+    def again():
+        for index in range(5):
+            time.sleep(0.4)
+            yield Frame(unit, index, values)
+
+    list(other.passing(again()))
+    other.done(unit)
+    other.close()
+
+
+def test_the_first_frame_does_not_tell_how_long_a_step_takes(alone):
+    link, values = StreamSink(alone._receiver.address), np.ones((2, 1, 16, 16))
+    pulse, unit = alone._receiver._all.pulse, link.next_unit()
+    for index, known in ((0, False), (1, True)):
+        list(link.passing(iter([Frame(unit, index, values)])))
+        link._collect()
+        assert within(5 if known else 0.3, lambda: pulse.patience < 1e9) == known
+    link.close()
+
+
+def test_one_that_hangs_is_told_once(alone, monkeypatch):
+    """Its socket is closed by then, and nothing can be asked of it."""
+    at = alone._receiver
+    link = StreamSink(at.address)
+    link.next_unit()
+    monkeypatch.setattr(at._all.pulse, "_given", 1e-9)
+    with at._all.door:  # so that the thread that serves it cannot yet end
+        assert at.hang_up_on_silent() == [os.getpid()]
+        assert at.hang_up_on_silent() == []
+    link.close()
+
+
 def test_a_solver_is_told_when_its_trainer_has_gone(alone):
     """Even in the middle of a long step."""
     told = threading.Event()

@@ -67,7 +67,7 @@ class Campaign:
         if "members" in said:
             self._met[key] = tuple(said["members"])
         self._worker[key] = said["worker"]
-        self._pulse.beat(key)
+        self._pulse.beat(key, tells="delivery" in said or bool(said.get("frame")))
 
     def hung(self) -> dict[int, str]:
         """Units whose workers have not moved for too long, and those; each is told once, and its death is expected."""

@@ -87,7 +87,10 @@ def lost_to_slurm(cluster: Any) -> dict[Any, str]:
 def kill_in_slurm(cluster: Any, name: str) -> None:
     """Cancel the job of a worker that hangs."""
     if name in cluster.workers:
-        subprocess.run(["scancel", str(cluster.workers[name].job_id)], check=False, timeout=30)
+        try:
+            subprocess.run(["scancel", str(cluster.workers[name].job_id)], check=True, timeout=30)
+        except (OSError, subprocess.SubprocessError) as error:
+            log.warning("a job that hangs cannot be cancelled: %s", error)
 
 
 def _last_line(error: BaseException) -> str:

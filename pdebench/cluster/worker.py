@@ -29,7 +29,7 @@ from .. import order, solve
 from ..arrays import Index
 from ..launch import die_with_parent
 from ..parallel import Comm, Serial, world
-from ..problem import Event, Frame
+from ..problem import Event, Frame, Outcome
 from ..store import TrajectoryStore
 from .orders import NOTES, Delivery, Order
 
@@ -87,8 +87,8 @@ class Desk(WorkerPlugin):
         self._tell(what, {})
         last = time.monotonic()
         for event in events:
-            if isinstance(event, Frame) and time.monotonic() - last > what.beat:
-                self._tell(what, {})
+            if isinstance(event, Frame | Outcome) and time.monotonic() - last > what.beat:
+                self._tell(what, {"frame": event.index} if isinstance(event, Frame) else {})
                 last = time.monotonic()
             yield event
 

@@ -165,10 +165,14 @@ class Receiver:
     def hang_up_on_silent(self) -> list[int]:
         """Drop solvers that hang; ids of the processes of those on this host."""
         with self._all.door:
-            hung = [self._all.wires[name] for name in self._all.pulse.silent() if name in self._all.wires]
-        processes = [pid for wire in hung if (pid := process_of(wire.socket))]
+            patience = self._all.pulse.patience
+            names = [name for name in self._all.pulse.silent() if name in self._all.wires]
+            for name in names:
+                self._all.pulse.rest(name)  # once: what is closed has no other end
+            hung = [self._all.wires[name] for name in names]
+            processes = [pid for wire in hung if (pid := process_of(wire.socket))]
         for wire in hung:
-            log.warning("a solver brought nothing for %.0f s: it hangs, and is dropped", self._all.pulse.patience)
+            log.warning("a solver brought nothing for %.0f s: it hangs, and is dropped", patience)
             wire.close()
         return processes
 

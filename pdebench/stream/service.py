@@ -32,7 +32,8 @@ class Service:
         while True:
             message = self._wire.hear()
             if self._unit:
-                self._all.pulse.beat(self._name)
+                stepped = message.get("frame") or message.get("passed") or "done" in message
+                self._all.pulse.beat(self._name, tells=bool(stepped))
             self._answer(message)
 
     def end(self) -> None:
@@ -48,7 +49,7 @@ class Service:
         elif "room" in message:
             self._all.pulse.rest(self._name)
             self._wire.say({"slots": self._room(message["room"])})
-            self._all.pulse.beat(self._name)
+            self._all.pulse.beat(self._name, tells=False)
         elif "given" in message:
             self._give(message)
         elif "outcome" in message:
@@ -58,7 +59,7 @@ class Service:
         elif "done" in message:
             self._wire.say({"ok": True})  # first: once the last unit is done, the trainer may hang up
             self._done()
-        else:
+        elif "passed" not in message:  # which says only that it is alive
             raise Lost(f"an unknown message {sorted(message)}")
 
     def _next(self) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class Service:
             if self._wire.gone():  # it died as it waited: no fault of the unit's
                 raise Lost("closed")
             number, unit = dealer.hand_out(self._name)
-            at.pulse.beat(self._name)
+            at.pulse.beat(self._name, tells=False)
             self._draw(number, unit)
             members = [int(m) for m in unit]
             self._unit = frozenset(members)

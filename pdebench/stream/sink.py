@@ -121,12 +121,13 @@ class StreamSink:
             self._slots.close()
 
     def _send(self, frame: Frame) -> None:
-        """Those members of a frame that the trainer does not have yet; a failed member is told, not sent.
+        """Those members of a frame that the trainer does not have yet; a failed member is not sent.
 
         The answer to a frame before names the slots of this one, if there was room: then nobody waits for anybody.
         """
         rows = [row for row, m in enumerate(frame.members) if frame.index >= self._have.get(int(m), 0)]
         if not rows:
+            self._say({"passed": frame.index})  # silence would be taken for hanging
             return
         self._reserve(len(rows))
         sent: list[tuple[int, int, Array]] = []  # member, slot, values
