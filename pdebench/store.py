@@ -245,7 +245,7 @@ class TrajectoryStore:
         shards, committed = self._shards_of.on_mesh(member), self._journal.entries().get(unit, {}).get("crc32c", {})
         if not shards or not shards.keys() <= committed.keys():
             return None
-        return np.stack([self.place.frames(name, form)[0] for name, form in shards.items()], axis=1)
+        return np.asarray(np.stack([self.place.frames(name, form)[0] for name, form in shards.items()], axis=1))
 
     def given(self, member: int) -> Array:
         """A copy of the inputs of one member, `(input, *space)`; empty where the problem has none."""
