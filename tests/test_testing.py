@@ -171,9 +171,10 @@ def test_the_spectral_solver_is_sound() -> None:
 
 
 def test_every_registered_solver_has_its_check() -> None:
-    # Theirs are in test_elliptic.py, test_finite_element.py, test_finite_volume.py, test_semi_implicit.py and
-    # test_family.py (the propagator).
-    known = {"elliptic", "finite_element", "finite_volume", "propagator", "spectral", "swe_semi_implicit"}
+    # Theirs are in test_elliptic.py, test_finite_element.py, test_finite_volume.py, test_semi_implicit.py,
+    # test_sorption.py (the implicit one), test_two_phase.py and test_family.py (the propagator).
+    known = {"elliptic", "finite_element", "finite_volume", "finite_volume_implicit", "propagator", "spectral"}
+    known |= {"swe_semi_implicit", "two_phase"}
     assert set(solvers) == known, "check the new solver too, on a dataset that it can solve"
 
 
