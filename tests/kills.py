@@ -25,6 +25,7 @@ import numpy as np
 from perilous import HERE, MARK, MPI, by_rows, card_file, living, wait_for_none
 
 import pdebench
+from pdebench.journal import Journal
 from pdebench.store import TrajectoryStore
 
 FRAMES = 5
@@ -128,18 +129,18 @@ def on_cluster(folder: Path, *, kills: int, ranks: int, seed: int, limit: float 
     cluster.write_text(f"kind: local\nworkers: {at.workers}\npoll_seconds: 1\npatience: {PATIENCE}\n")
     with at:
         words = ("-m", "pdebench", "generate", card, "--cluster", cluster, "--out", out)
-        boss, committed, end = at.begin(*map(str, words)), 0, time.monotonic() + limit
+        boss, met, end = at.begin(*map(str, words)), set[int](), time.monotonic() + limit
         while boss.poll() != 0:
             assert time.monotonic() < end, f"{at.hit}: see {folder}/log"
             time.sleep(rng.uniform(0.05, 0.3))
             if boss.poll() not in (None, 0):
                 at.bury(boss)
                 boss = at.begin(*map(str, words))
-            there = _committed(out)
-            # A unit that was hit goes first: when some have come in, the next kill does not meet it again.
-            if at.hit.total() < kills and there >= committed + at.workers and list(out.rglob("*.partial")):
+            working = {int(path.name.split(".")[1]) for path in out.rglob("c.*.partial")}
+            # What met a kill must come in first: three in a row would rightly set it aside.
+            if at.hit.total() < kills and working and met <= _committed(out):
                 at.strike(boss.pid, rng)
-                committed = there
+                met = working
         left, store = wait_for_none(at.mark), TrajectoryStore.open(out)
         whole = _serial(spec, folder)
         wrong = sum(not np.array_equal(store.frames(m), whole.frames(m)) for m in store.members())
@@ -229,11 +230,9 @@ def train(folder: Path, count: int, ranks: int, workers: int) -> None:
     (folder / "finished").touch()
 
 
-def _committed(store: Path) -> int:
-    """Units, whether their entries are folded or not."""
-    folded = store / "journal" / "folded.jsonl"
-    lines = len(folded.read_text().splitlines()) if folded.exists() else 0
-    return lines + len(list(store.glob("journal/[0-9]*.json")))
+def _committed(store: Path) -> set[int]:
+    """Units."""
+    return set(Journal(store / "journal").entries()) if store.exists() else set()
 
 
 def _used(state: Path) -> int:
