@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import xarray
 from buckets import S3, environment, serving_files, serving_s3
+from needs import needed
 from perilous import card_file
 from specs import tiny_spec
 
@@ -30,8 +31,7 @@ from pdebench.place import place_of
 from pdebench.problem import Frame
 from pdebench.store import TrajectoryStore, open_store
 
-if not os.environ.get("CI"):
-    pytest.importorskip("obstore", reason="pip install -e '.[object]'")
+needed("obstore")
 
 URL = "s3://data/some/where/tiny.zarr"
 

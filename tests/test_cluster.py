@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from needs import needed
 from perilous import by_rows, card_file, pdebench, start, wait_for_none
 from specs import tiny_spec
 
@@ -25,7 +26,7 @@ from pdebench.sample import parameters
 from pdebench.store import TrajectoryStore
 
 HERE = os.path.dirname(__file__)
-pytest.importorskip("distributed", reason="pip install -e '.[cluster]'") if not os.environ.get("CI") else None
+needed("distributed")
 
 
 @pytest.fixture
