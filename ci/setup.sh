@@ -11,7 +11,7 @@ extras=torch,film,test,dev
 # What only some uses and their tests need, a browser among them; CI has all of it.
 if [ -n "${CI:-}" ]; then
     packages+=(chromium)
-    extras=$extras,cluster,object,jax,onnx,judge
+    extras=$extras,cluster,object,s3-server,jax,onnx,judge
 fi
 case "${1:-}" in
     "") ;;

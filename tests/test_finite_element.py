@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from needs import needs_dolfinx
 from scipy import sparse
 from volumes import order as observed
 
@@ -18,7 +18,6 @@ from pdebench import solve
 from pdebench.arrays import Array
 from pdebench.errors import SolverError
 from pdebench.problem import Frame, Outcome
-from pdebench.solvers.finite_element import compat
 from pdebench.solvers.finite_element.flow import Flow
 from pdebench.solvers.finite_element.meshing import Triangulation, box, graded
 from pdebench.solvers.finite_element.newton import steady, tangent
@@ -31,12 +30,7 @@ from pdebench.solvers.krylov.lu import SparseLU
 from pdebench.spec import DatasetSpec, Grid, load_spec
 from pdebench.testing import check_solver
 
-try:
-    compat.dolfinx()
-except SolverError as why:
-    if os.environ.get("CI"):
-        raise
-    pytest.skip(str(why), allow_module_level=True)
+needs_dolfinx()
 
 NONE = np.zeros(0, int)
 ROUND = Scene("channel", 0.22, 0.12, 10.0, 1e-3, 1.0, body=Circle(0.06, 0.055, 0.01))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from needs import needs_dolfinx
 from scipy.interpolate import CubicSpline
 
 from pdebench.arrays import Array
-from pdebench.errors import SolverError
-from pdebench.solvers.finite_element import compat
 from pdebench.solvers.finite_element.flow import Flow
 from pdebench.solvers.finite_element.forces import force, force_at
 from pdebench.solvers.finite_element.newton import steady
@@ -19,12 +17,7 @@ from pdebench.solvers.finite_element.projection import Projection
 from pdebench.solvers.finite_element.scene import Circle, Scene
 from pdebench.solvers.finite_element.space import Space
 
-try:
-    compat.dolfinx()
-except SolverError as why:
-    if os.environ.get("CI"):
-        raise
-    pytest.skip(str(why), allow_module_level=True)
+needs_dolfinx()
 
 # Ghia, Ghia & Shin (1982), J. Comput. Phys. 48, 387, tables I, II: u on the vertical, v on the horizontal centre.
 Y = (

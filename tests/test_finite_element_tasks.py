@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 import yaml
+from needs import needs_dolfinx
 
-from pdebench.errors import SolverError
 from pdebench.evaluate import evaluate
 from pdebench.generate import generate
-from pdebench.solvers.finite_element import compat
 from pdebench.spec import load_spec
 from pdebench.store import TrajectoryStore
 from pdebench.task import load_task
@@ -38,12 +36,7 @@ def test_each_problem_and_split_has_a_task_of_roll_outs_and_one_of_single_steps(
 
 @pytest.mark.parametrize("ending", ["", "_step"])
 def test_a_board_ranks_the_classical_solver_by_its_mesh(ending: str, tmp_path: Path) -> None:
-    try:
-        compat.dolfinx()
-    except SolverError as why:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(why))
+    needs_dolfinx()
     task = load_task(f"cfd_cylinder_demo{ending}")
     small = {"store.shape": [24, 24], "times.frames": 4, "times.start": 0.05, "solver.grading": 0.5}
     few = {"cases": [{"name": "speed", "values": {"speed": [1.0]}}], "samples.count": 1, "splits": {"test": [0, 1]}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,25 +11,20 @@ import numpy as np
 import pytest
 import xarray
 from buckets import S3, environment, serving_files, serving_s3
+from needs import needs_dolfinx
 
 import pdebench
 from pdebench import solve
 from pdebench.certify import verify
 from pdebench.check import check
-from pdebench.errors import CardError, SolverError, StoreError
+from pdebench.errors import CardError, StoreError
 from pdebench.generate import generate
 from pdebench.problem import Event, Frame, OnMesh
-from pdebench.solvers.finite_element import compat
 from pdebench.solvers.finite_element.meshing import Triangulation
 from pdebench.spec import DatasetSpec, load_spec
 from pdebench.store import TrajectoryStore
 
-try:
-    compat.dolfinx()
-except SolverError as why:
-    if os.environ.get("CI"):
-        raise
-    pytest.skip(str(why), allow_module_level=True)
+needs_dolfinx()
 
 CASES = [{"name": "any", "each": True, "values": {"speed": [0.5, 1.0, 5.0], "radius": [0.009, 0.06]}}]
 

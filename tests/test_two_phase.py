@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from needs import needs_dolfinx
 from scipy import sparse
 from volumes import order as observed
 
@@ -17,7 +17,6 @@ from pdebench import solve
 from pdebench.arrays import Array
 from pdebench.errors import SolverError
 from pdebench.problem import Frame, Outcome
-from pdebench.solvers.finite_element import compat
 from pdebench.solvers.finite_element.flow import Flow
 from pdebench.solvers.finite_element.level_set import LevelSet
 from pdebench.solvers.finite_element.meshing import box
@@ -31,12 +30,7 @@ from pdebench.solvers.finite_element.weighted import Weighted
 from pdebench.spec import DatasetSpec, Grid, load_spec
 from pdebench.testing import check_solver
 
-try:
-    compat.dolfinx()
-except SolverError as why:
-    if os.environ.get("CI"):
-        raise
-    pytest.skip(str(why), allow_module_level=True)
+needs_dolfinx()
 
 NONE = np.zeros(0, int)
 TIGHT = Linear(pressure=PRESSURE, rtol=1e-10)
