@@ -7,7 +7,7 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 
 import boto3
-from buckets import KEY, PAGE
+from buckets import KEY
 from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.serving import make_server
@@ -77,8 +77,8 @@ class Moto:
 
 
 @contextmanager
-def serving_moto(*buckets, page=PAGE) -> Iterator[tuple[Moto, str]]:
-    """The state and the address of a server with these empty buckets; it lists so many names at a time."""
+def serving_moto(*buckets) -> Iterator[tuple[Moto, str]]:
+    """The state and the address of a server with these empty buckets."""
     state = Moto()
     server = make_server("127.0.0.1", 0, state, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
