@@ -27,6 +27,7 @@ from perilous import HERE, MARK, by_rows, card_file, living, wait_for_none
 from ranks import MPI
 
 import pdebench
+from pdebench.journal import Journal
 from pdebench.store import TrajectoryStore
 
 FRAMES = 5
@@ -155,7 +156,8 @@ def on_cluster(folder: Path, *, kills: int, ranks: int, seed: int, limit: float 
 
     def due() -> bool:
         """Units are at work, and none has met two kills: at the third it would rightly be set aside."""
-        working = [int(path.name.split(".")[1]) for path in out.rglob("c.*.partial")]
+        begun = {int(path.name.split(".")[1]) for path in out.rglob("c.*.partial")}  # also those that met a kill
+        working = begun - _committed(out)
         if not working or any(met[unit] == 2 for unit in working):
             return False
         met.update(working)
@@ -227,6 +229,11 @@ def train(folder: Path, count: int, ranks: int, workers: int) -> None:
                 np.savez(file, used=np.array(used), **stream.state())
             (folder / ".new").replace(path)
     (folder / "finished").touch()
+
+
+def _committed(store: Path) -> set[int]:
+    """Units."""
+    return set(Journal(store / "journal").entries()) if store.exists() else set()
 
 
 def _used(state: Path) -> int:
