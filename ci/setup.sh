@@ -103,7 +103,7 @@ fi
 pip_install() { quietly .venv/bin/pip install --disable-pip-version-check --no-input --no-compile "${constraints[@]}" "$@"; }
 # Compiling begins at once, while pip fetches; pip then waits for it, and finds every object made.
 pip_install setuptools pybind11
-.venv/bin/python setup.py -q build_ext >>"$log" 2>&1 &
+.venv/bin/python setup.py -q build_ext --inplace >>"$log" 2>&1 &
 pip_install -e ".[$extras]"
 if [ -n "${CI:-}" ]; then
     # The library itself also asks for wandb, h5py and telemetry, which its networks do not use.
