@@ -99,7 +99,7 @@ def test_errors_are_tried_again_and_then_given_up_while_the_rest_goes_on():
     assert at.tally.given_up == {0: "a slip"}
 
 
-def test_a_worker_that_does_not_move_is_told_once_and_its_member_blamed_like_a_killer(monkeypatch):
+def test_a_worker_that_does_not_move_is_told_until_it_is_ended_and_its_member_blamed_like_a_killer(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(pulse, "monotonic", lambda: now[0])
     at = campaign(unit=1, patience=8.0)
