@@ -46,10 +46,10 @@ class SharedEngine:
         sides = [self.part.sides(axis, pair) for axis, pair in enumerate(reference.space.boundaries.pairs())]
         now, pending, number, limited = 0.0, 0.0, 0, 0
 
-        def go(axis: int, step: float, measures: bool) -> Swept:
+        def go(axis: int, step: float, last: bool) -> Swept:
             if self.part.cut(axis):
                 self.part.refresh(block, GHOSTS, axis)
-            return sweeper.sweep(block, params, np.array([step]), axis=axis, sides=sides, measures=measures)
+            return sweeper.sweep(block, params, np.array([step]), axis=axis, sides=sides, last=last)
 
         found = sweeper.measure(block, params)
         while True:
@@ -58,6 +58,7 @@ class SharedEngine:
                 return (float(np.nextafter(length, 0)) if now == length else now), number, limited
             if now >= length or number == reference.max_steps:
                 break
+            rate = hancock.together(axes, rate, pending, reference.cfl)
             parts = max(np.ceil((length - now) * rate / reference.cfl), 1)
             step = float((length - now) / parts)
             order = hancock.order(axes, number)

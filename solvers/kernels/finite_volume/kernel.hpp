@@ -52,9 +52,9 @@ struct Part {
     long plane, stride[3];  // from variable to variable, and from cell to cell (x: 1), in numbers
     double parameters[3], step;
     int axis;  // −1: measure only
-    bool measures;
-    double rate;  // found: 1/Δt at Courant number one
-    bool good;    // whether all is physical; both only where it measures
+    bool last;    // of a step: friction acts, and what follows is found
+    double rate;  // 1/Δt at Courant number one
+    bool good;    // whether all is physical
     long limited;
 };
 
