@@ -202,7 +202,7 @@ def test_a_lake_at_rest_stays_at_rest(precision: str) -> None:
 
 
 def test_no_layout_works_in_more_than_twenty_numbers_per_cell() -> None:
-    """In float64, states in and out apart; `lines` works in place on the array that goes out.
+    """In float64, states in and out apart; `lines` works in one state, its rows a little apart.
 
     In one dimension the row at hand is the whole sample, and stages take 24.
     """
@@ -219,7 +219,7 @@ def test_no_layout_works_in_more_than_twenty_numbers_per_cell() -> None:
                 for layout in ("lines", "stages")
             }
             assert numbers["stages"] < (20 if len(cells) > 1 else 25), (isa, system, cells, numbers)
-            assert numbers["lines"] < (1 if len(cells) > 1 else 8 * 3 + 1), (isa, system, cells, numbers)
+            assert numbers["lines"] < (6 if len(cells) > 1 else 8 * 3 + 3), (isa, system, cells, numbers)
 
 
 def test_bad_arguments_are_named() -> None:

@@ -189,7 +189,7 @@ def published(n: int, time: float, start: float) -> Array:
     """u on n cells as PDEBench's generator has it, `sim_diff_sorp.py` read at its commit 3c5de689.
 
     A ghost cell half a cell beyond each end: of 1 at x = 0, and of −D uₓ at x = 1, taken from the last two cells. So
-    the solute leaves, where the paper's u = D uₓ would bring it.
+    the solute leaves, where u = D uₓ, as the paper is quoted, would bring it.
     """
     d, half = COLUMN["diffusivity"], SORBED * COLUMN["freundlich_exponent"]
 

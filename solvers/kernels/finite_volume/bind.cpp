@@ -115,7 +115,7 @@ template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py:
     const size_t lanes = size_t(kernel.lanes), blocks = (members.size() + lanes - 1) / lanes;
     if (alone) {
         py::gil_scoped_release released;
-        run_tasks(members.size(), threads, kernel.line_memory(box), [&](size_t i, void* memory) {
+        run_tasks(members.size(), threads, kernel.alone_memory(box), [&](size_t i, void* memory) {
             kernel.alone(box, members[i], memory);
         });
     } else {
@@ -215,7 +215,7 @@ size_t memory(const std::string& system, const std::vector<long>& cells, const s
     box.uneven = uneven, box.viscous = viscous;
     const Kernel& kernel = kernel_for(law_called(system), int(cells.size()), single, isa);
     if (layout == "samples") return kernel.memory(box);
-    if (layout == "lines") return kernel.line_memory(box);
+    if (layout == "lines") return kernel.alone_memory(box);
     if (layout == "stages" && kernel.stages) return kernel.stage_memory(box);
     throw py::value_error("no layout " + layout + " of " + system);
 }

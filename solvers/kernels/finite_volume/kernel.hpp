@@ -66,6 +66,7 @@ struct Kernel {
     void (*advance)(const Box&, Member*, int count, void* memory);
     size_t (*line_memory)(const Box&);
     void (*sweep)(const Box&, Part&, void* memory);
+    size_t (*alone_memory)(const Box&);
     void (*alone)(const Box&, Member&, void* memory);  // as `advance` does it for one member, by sweeps
     size_t (*stage_memory)(const Box&);
     void (*stages)(const Box&, Member&, const Neighbours&, void* memory);  // null where no system has them

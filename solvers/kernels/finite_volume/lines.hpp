@@ -82,12 +82,46 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
         }
     }
 
+    // A sample by itself works in a copy of its own, apart from which there is nothing.
+    static size_t alone_memory(const Box& box) { return memory(box) + size_t(Spread(box).variable) * N * sizeof(T) + 128; }
+
     static void alone(const Box& box, Member& member, void* memory) {
-        const long row = box.cells[0], plane = row * box.cells[1], cells = box.count();
-        T* state = static_cast<T*>(member.result);
-        __builtin_memcpy(state, member.state, size_t(cells) * N * sizeof(T));
-        const double* own = member.parameters;
-        Part part{state, cells, {1, row, plane}, {own[0], own[1], own[2]}, 0, -1, true, 0, true, 0};
+        Arena arena{static_cast<char*>(memory)};
+        arena.take<V>(scratch_size(box));
+        const Spread at(box);
+        T* state = arena.take<T>(size_t(at.variable) * N);
+        at.each_row([&](long there, long given) { __builtin_memcpy(state + there, static_cast<const T*>(member.state) + given, box.cells[0] * sizeof(T)); });
+        march(box, member, Part{state, at.variable, {1, at.row, at.plane}, {member.parameters[0], member.parameters[1], member.parameters[2]}, 0, -1, true, 0, true, 0}, memory);
+        at.each_row([&](long there, long given) { __builtin_memcpy(static_cast<T*>(member.result) + given, state + there, box.cells[0] * sizeof(T)); });
+    }
+
+  private:
+    // Rows, planes and variables begin on a cache line and lie an odd number of them apart: a column, whatever the number of
+    // cells, uses all of the cache, of which it would else meet itself in a few places, and no vector lies on two lines.
+    struct Spread {
+        const Box& box;
+        long row, plane, variable;  // from each to the next, in numbers
+
+        explicit Spread(const Box& shared) : box(shared) {
+            row = apart(box.cells[0]);
+            plane = apart(row * box.cells[1]);
+            variable = apart(plane * box.cells[2]);
+        }
+        static long apart(long numbers) {
+            constexpr long line = 64 / sizeof(T);
+            return ((numbers + line - 1) / line | 1) * line;
+        }
+        template <class Act> void each_row(Act act) const {
+            long given = 0;
+            for (int v = 0; v < N; ++v) {
+                for (int z = 0; z < box.cells[2]; ++z) {
+                    for (int y = 0; y < box.cells[1]; ++y, given += box.cells[0]) act(v * variable + z * plane + y * row, given);
+                }
+            }
+        }
+    };
+
+    static void march(const Box& box, Member& member, Part part, void* memory) {
         if (!(box.length > 0)) return;
         advance(box, part, memory);
         bool ends = false;
@@ -109,7 +143,6 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
         if (pending > 0 && part.good) go(0, pending, false);
     }
 
-  private:
     T* at(int y, int z) const { return static_cast<T*>(part.state) + y * part.stride[1] + z * part.stride[2]; }
 
     // What the lines count in the lanes that are lines of their own.

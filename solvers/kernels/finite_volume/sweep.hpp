@@ -162,10 +162,16 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     // Both edges of cells half a step on.
     void reconstruct(const V own, int begin, int end, int first, int n) {
         with(box.limiter, [&](auto which) {
+            V before[N];
+            for (int v = 0; v < N; ++v) before[v] = w[begin + 1][v] - w[begin][v];
             for (int i = begin; i < end; ++i) {
-                const V *a = w[i], *b = w[i + 1], *c = w[i + 2];
+                const V *b = w[i + 1], *c = w[i + 2];
                 V half[N], moved[N], down[N], up[N];
-                for (int v = 0; v < N; ++v) half[v] = half_slope(which.value, b[v] - a[v], c[v] - b[v]);
+                for (int v = 0; v < N; ++v) {
+                    const V after = c[v] - b[v];
+                    half[v] = half_slope(which.value, before[v], after);
+                    before[v] = after;
+                }
                 law.quasilinear(b, half, 1, moved);
                 for (int v = 0; v < N; ++v) {
                     const V middle = fused(-own, moved[v], b[v]);
