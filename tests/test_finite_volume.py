@@ -20,6 +20,7 @@ from pdebench.errors import CardError, SolverError
 from pdebench.generate import generate
 from pdebench.layout import FAILED
 from pdebench.parallel import Serial
+from pdebench.solvers.finite_volume import hancock
 from pdebench.solvers.finite_volume.boundary import Boundaries, fill, padded
 from pdebench.solvers.finite_volume.engine import NumpyEngine
 from pdebench.solvers.finite_volume.gas import CompressibleEuler, CompressibleNavierStokes
@@ -44,6 +45,7 @@ GAS = {
     "mach": 0.5,
     "modes": 3,
 }
+SOD = {"kind": "tube", "left": (1, 0, 1), "right": (0.125, 0, 0.1)}
 SEA = {"kind": "random_water", "mean": 1.0, "rms": 0.2, "speed": 0.3, "modes": 3}
 
 
@@ -149,6 +151,15 @@ def test_friction_slows_a_stream_as_manning_has_it() -> None:
     end = sound(march(problem, cells(8, length=100.0), params, [50.0], states=w))[0, 0]
     assert end[1] == pytest.approx(3 / (1 + 9.81 * 0.05**2 * 3 * 50 / 2 ** (4 / 3)), rel=1e-12)
     assert end[0] == pytest.approx(2.0)
+
+
+def test_a_film_of_water_that_numbers_hardly_tell_rubs_no_holes() -> None:
+    """No depth is dry: h^(−4/3) has no number there, and what stands has nothing to lose."""
+    params = {"gravity": 9.81, "roughness": 0.05}
+    problem, film = ShallowWater(initial_state=SEA, boundaries={"x": RING}, dry=0.0), np.zeros((1, 2, 8))
+    film[:, 0] = 1e-300
+    for how in ({}, {"engine": "numpy"}, RK2):
+        np.testing.assert_array_equal(sound(march(problem, cells(8), params, [1.0], states=film, **how))[0], film)
 
 
 # Uneven beds
@@ -324,6 +335,28 @@ def test_a_member_that_leaves_physics_is_kept_with_its_reason_and_the_campaign_g
         assert bool(told) == (status == FAILED), why
 
 
+@pytest.mark.parametrize("cfl", [0.8, 1.0])
+def test_half_a_step_that_was_left_keeps_the_courant_number(cfl: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """x goes half a step of before and half of now: by the waves as the step begins, which Sod's tube makes faster."""
+    problem, grid = CompressibleEuler(initial_state=SOD, boundaries=sides(OPEN, 2)), cells(4, 100)
+    rates, numbers, measure, sweep = [], [], NumpyEngine.rate, hancock.sweep
+
+    def rate(*given: Any) -> Any:
+        rates.append(measure(*given))
+        return rates[-1]
+
+    def counted(system: Any, q: Any, dt: Any, *rest: Any) -> Any:
+        numbers.append(float((dt * rates[-1]).max()))
+        return sweep(system, q, dt, *rest)
+
+    monkeypatch.setattr(NumpyEngine, "rate", rate)
+    monkeypatch.setattr(hancock, "sweep", counted)
+    sound(march(problem, grid, AIR, [0.05], engine="numpy", cfl=cfl))
+    growth = np.ravel(rates)[1:] / np.ravel(rates)[:-1]
+    assert growth.max() > 1.2
+    assert max(numbers) <= cfl * (1 + 1e-12)
+
+
 # The parts
 
 
@@ -405,6 +438,10 @@ def test_contradictory_options_are_refused(options: dict[str, Any], message: str
         (
             ShallowWater(initial_state=SEA, boundaries={"x": ({"inflow": (-1, 0)}, "outflow")}),
             "depth of the inflow is -1",
+        ),
+        (
+            ShallowWater(initial_state=SEA, boundaries={"x": ({"inflow": (0, 0)}, "outflow")}),
+            "depth of the inflow is 0: it must be positive: what brings nothing is a wall",
         ),
         (
             CompressibleEuler(initial_state=GAS, boundaries={"x": ("outflow", {"inflow": (1, 0, 0)})}),

@@ -342,10 +342,14 @@ def test_gas_that_falls_keeps_its_energy_with_that_of_position() -> None:
 
 
 def test_a_star_without_a_jump_hardly_moves() -> None:
-    """The polytrope is hydrostatic, but not of the discrete balance in 2D: what moves is of second order."""
+    """The polytrope is hydrostatic, but not of the discrete balance in 2D: what moves is of second order.
+
+    Without a limiter, which would cut the maximum in the middle.
+    """
     speeds = []
     for n in (32, 64):
-        spec = load_spec("euler2d_poseidon_rt", {"grid.shape": [n, n], "store.shape": [n, n], "problem.amplitude": 0.0})
+        size = {"grid.shape": [n, n], "store.shape": [n, n]}
+        spec = load_spec("euler2d_poseidon_rt", {**size, "problem.amplitude": 0.0, "solver.limiter": "none"})
         problem, card = solve.prepare(spec)
         params = {"heat_capacity_ratio": 2.0, "density_jump": 1.0}
         start = problem.initial(spec.grid, params, np.random.default_rng(0))
@@ -353,8 +357,7 @@ def test_a_star_without_a_jump_hardly_moves() -> None:
         own = {name: np.array([value]) for name, value in params.items()}
         (end,) = solver.trajectories(start[None], own, np.array([0.3]))
         speeds.append(float(np.sqrt(np.mean(end[0, 1:3] ** 2))))
-    assert speeds[1] < 1e-3
-    assert order(speeds) > 1.7, speeds
+    assert order(speeds) > 1.85, speeds
 
 
 # The cards, from end to end

@@ -133,6 +133,28 @@ def test_cells_in_need_are_helped_as_often_as_by_the_reference() -> None:
         np.testing.assert_array_equal(found.limited, expected.limited)
 
 
+def test_edges_that_gravity_would_empty_are_counted() -> None:
+    """A star so cold that its pressure is less than what it weighs over half a cell."""
+    case = Case("star", length=0.01)
+    cold = case.q.copy()
+    cold[3] = 1e-3 * cold[0]
+    found, expected = case.run(q=cold), case.run(engine=case.reference, q=cold)
+    assert (expected.limited > 100).all()
+    assert_follows(found, expected, "float64")
+
+
+def test_water_that_steps_too_long_have_emptied_is_not_filled_up() -> None:
+    """Beyond any Courant number no flux keeps depths positive: a stage begins with what the one before left."""
+    case = Case("rough and flat", count=1, length=0.2)
+    q, gust = case.q.copy(), np.random.default_rng(5).standard_normal(case.q[1].shape)
+    q[0] = np.where(gust > 0, 1e-3, q[0])
+    q[1:] = q[0] * 8 * gust
+    hasty = replace(case.reference, cfl=2.5)
+    found, expected = case.run(engine=replace(case.lanes, reference=hasty), q=q), case.run(engine=hasty, q=q)
+    assert expected.q[0].min() < 0
+    assert_follows(found, expected, "float64")
+
+
 @pytest.mark.parametrize("name", ["gas torn apart", "star", "rough and flat"])
 def test_averages_that_would_be_unphysical_are_mended_as_by_the_reference(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -180,7 +202,7 @@ def test_a_lake_at_rest_stays_at_rest(precision: str) -> None:
 
 
 def test_no_layout_works_in_more_than_twenty_numbers_per_cell() -> None:
-    """In float64, states in and out apart; `lines` works in place on the array that goes out.
+    """In float64, states in and out apart; `lines` works in one state, its rows a little apart.
 
     In one dimension the row at hand is the whole sample, and stages take 24.
     """
@@ -197,7 +219,7 @@ def test_no_layout_works_in_more_than_twenty_numbers_per_cell() -> None:
                 for layout in ("lines", "stages")
             }
             assert numbers["stages"] < (20 if len(cells) > 1 else 25), (isa, system, cells, numbers)
-            assert numbers["lines"] < (1 if len(cells) > 1 else 8 * 3 + 1), (isa, system, cells, numbers)
+            assert numbers["lines"] < (6 if len(cells) > 1 else 8 * 3 + 3), (isa, system, cells, numbers)
 
 
 def test_bad_arguments_are_named() -> None:

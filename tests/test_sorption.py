@@ -185,6 +185,46 @@ def test_a_fine_grid_is_what_coarse_ones_tend_to() -> None:
     assert ((fine >= 0) & (fine <= 1)).all()
 
 
+def published(n: int, time: float, start: float) -> Array:
+    """u on n cells as PDEBench's generator has it, `sim_diff_sorp.py` read at its commit 3c5de689.
+
+    A ghost cell half a cell beyond each end: of 1 at x = 0, and of −D uₓ at x = 1, taken from the last two cells. So
+    the solute leaves, where u = D uₓ, as the paper is quoted, would bring it.
+    """
+    d, half = COLUMN["diffusivity"], SORBED * COLUMN["freundlich_exponent"]
+
+    def change(_: float, u: Array) -> Array:
+        around = np.concatenate([[1.0], u, [d * (u[-2] - u[-1]) * n]])
+        late = 1 + half * (u + 1e-6) ** (COLUMN["freundlich_exponent"] - 1)
+        return np.diff(around, 2) * n**2 * d / late
+
+    found = solve_ivp(change, (0, time), np.full(n, start), method="LSODA", rtol=1e-8, atol=1e-10)
+    return np.asarray(found.y[:, -1])
+
+
+def test_what_was_published_tends_to_it_with_the_half_cells_at_its_ends() -> None:
+    """The ghost cells lie beyond the ends, so to first order; at the end that is left as at the one that is fed."""
+    time, near, far = 400.0, [], []
+    for n in (64, 128, 256):
+        gap = np.abs(published(n, time, 0.1) - column(n, [time], [0.1])[0][0, 0])
+        near.append(float(gap[: n // 2].max()))
+        far.append(float(gap[-n // 8 :].max()))
+    assert order(near) == pytest.approx(1.0, abs=0.15), near
+    assert order(far) == pytest.approx(1.0, abs=0.15), far
+
+
+def test_the_unit_of_concentration_does_not_matter() -> None:
+    """Linear sorption in units a thousand million times as small: what Newton's method calls close goes with them."""
+    params, unit, grid = {name: np.array([v]) for name, v in (COLUMN | {"freundlich_exponent": 1.0}).items()}, 1e9, cells(24)
+    ends = []
+    for size in (1.0, unit):
+        problem = DiffusionSorption(initial_state=LEVEL, inlet=size)
+        solver = ImplicitCard(tolerance=1e-6 * size).build(problem, grid, grid, Serial())
+        ends.append(next(iter(solver.trajectories(np.full((1, 1, 24), 0.1 * size), params, np.array([5.0])))))
+        assert [cost.reason for cost in solver.costs()] == [""]
+    assert ends[1] / unit == pytest.approx(ends[0], abs=1e-9)
+
+
 def test_steps_are_as_long_as_the_solution_allows() -> None:
     """Explicit ones would be as short as h²/2D · R, some hundred thousand of them."""
     frames, solver = column(1024, np.arange(0, 501, 5.0), [0.1])

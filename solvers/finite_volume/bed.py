@@ -17,8 +17,8 @@ from .riemann import Flux
 
 def flux_and_source(
     system: Any, w: Array, bed: Array, axis: int, *, flux: Flux, limiter: Limiter
-) -> tuple[Array, Array]:
-    """Fluxes through n + 1 faces and the force of the bed on n cells (times the spacing), of n + 4 cells.
+) -> tuple[Array, Array, int]:
+    """Fluxes through n + 1 faces, the force of the bed on n cells (times the spacing), and no cell limited; of n + 4 cells.
 
     Depth, velocity and surface are reconstructed, the bed is what lies between. Beside dry cells nothing is: there
     the surface of one cell says nothing about the next.
@@ -40,4 +40,4 @@ def flux_and_source(
     pressure = (left[0][..., 1:] ** 2 - h_high**2) - (right[0][..., :-1] ** 2 - h_low**2)
     slope = (h_low + h_high) * (bed_high - bed_low)[..., 1:-1]
     force[system.normal(axis)] = g / 2 * (pressure - slope)
-    return flux(system, left, right, axis), force
+    return flux(system, left, right, axis), force, 0

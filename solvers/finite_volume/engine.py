@@ -58,6 +58,7 @@ class NumpyEngine:
                 continue
             own = None if bed is None else some_of(bed, todo)
             # Equal steps to the end of the interval, so that none of them is a sliver.
+            rate = hancock.together(system.dimensions, rate, pending[todo], self.cfl)
             parts = np.maximum(np.ceil((length - time[todo]) * rate / self.cfl), 1)
             dt = (length - time[todo]) / parts
             now = self.at(self.start + time[todo] + dt / 2) if self.space.boundaries.moving else self
@@ -92,7 +93,7 @@ class NumpyEngine:
             return q, limited
         system = self.system({name: values[some] for name, values in params.items()})
         space = self.space if self.space.time is None else replace(self.space, time=self.space.time[some])
-        new, limited[some] = hancock.sweep(system, some_of(q, some), pending[some], space, q.ndim - 3)
+        new, limited[some] = hancock.rest(system, some_of(q, some), pending[some], space)
         return with_some(q, some, new), limited
 
     def rate(self, system: Any, q: Array) -> Array:

@@ -23,10 +23,10 @@ class RoughSystem(ShallowWaterSystem):
     def relaxed(self, q: Array, dt: Array) -> Array:
         """The exact decay of |u| over `dt`, where the depth does not change: |u| → |u|/(1 + Δt g n² |u| h^(−4/3))."""
         w = self.primitive(q)
-        wet = w[0] > self.dry
+        moves = (w[0] > self.dry) & (np.abs(w[1:]).max(axis=0) > 0)  # a film thinner than numbers can tell may stand
         speed = np.sqrt(np.sum(w[1:] ** 2, axis=0))
-        h = np.where(wet, w[0], 1)
+        h = np.where(moves, w[0], 1)
         step = dt.astype(q.dtype).reshape(-1, *(1,) * self.dimensions)
         q = q.copy()
-        q[1:] /= 1 + np.where(wet, step * self.gravity * self.roughness**2 * speed * h ** (-4 / 3), 0).astype(q.dtype)
+        q[1:] /= 1 + np.where(moves, step * self.gravity * self.roughness**2 * speed * h ** (-4 / 3), 0).astype(q.dtype)
         return q

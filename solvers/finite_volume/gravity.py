@@ -21,8 +21,8 @@ class GravitySystem(EulerSystem):
 
     def flux_and_source(
         self, w: Array, potential: Array, axis: int, *, flux: Flux, limiter: Limiter
-    ) -> tuple[Array, Array]:
-        """Fluxes through n + 1 faces and the forces on n cells (times the spacing), of n + 4 cells.
+    ) -> tuple[Array, Array, Array]:
+        """Fluxes through n + 1 faces, forces on n cells (times the spacing), and cells limited `(b,)`, of n + 4 cells.
 
         Balance is p' = −(ρ + ρ')/2 · (φ' − φ) between neighbours.
         """
@@ -34,10 +34,10 @@ class GravitySystem(EulerSystem):
         low, high = middle - half, middle + half
         low[-1] += middle[0] * rise[..., :-1] / 2
         high[-1] -= middle[0] * rise[..., 1:] / 2
-        low, high, _ = guarded(self, middle, low, high)
+        low, high, bad = guarded(self, middle, low, high)
         through = flux(self, high[..., :-1], low[..., 1:], axis)
         own, climb = w[0][..., 2:-2], rise[..., 1:-1]
         force = np.zeros_like(w[..., 2:-2])
         force[self.normal(axis)] = -own * (climb[..., :-1] + climb[..., 1:]) / 2
         force[-1] = -(through[0][..., :-1] * climb[..., :-1] + through[0][..., 1:] * climb[..., 1:]) / 2
-        return through, force
+        return through, force, bad[..., 1:-1].reshape(len(bad), -1).sum(axis=1)

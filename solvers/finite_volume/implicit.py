@@ -21,7 +21,7 @@ SAME = GAMMA / 2  # weight of a stage's own rate
 OTHER = np.sqrt(2) / 4  # of the rates before the second stage
 DEFECT = (OTHER - (1 - OTHER) / 3, OTHER - (3 * OTHER + 1) / 3, SAME - SAME / 3)  # to the weights of third order
 ROUNDS = 12  # of Newton's method
-CLOSE = 1e-8  # change of the last round but one: the next is of its square
+CLOSE = 1e-8  # change of the last round but one, beside the largest value: the next is of its square
 
 
 class StoredLaw(Protocol):
@@ -81,7 +81,7 @@ def _solved(law: StoredLaw, guess: Array, target: Array, time: Array, h: Array) 
         change = tridiagonal(_matrix(law, v, h), -residual)
         v = np.where(active[:, None], np.maximum(v + change, 0), v)
         rounds = rounds + active
-        active = active & ~(np.abs(change).max(axis=1) < CLOSE)
+        active = active & ~(np.abs(change).max(axis=1) <= CLOSE * np.abs(v).max(axis=1))
     return v, rounds
 
 

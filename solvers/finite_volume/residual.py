@@ -93,7 +93,7 @@ def flows(system: Any, q: Array, space: Space, *, bed: Array | None = None) -> F
     for axis in range(system.dimensions):
         line = lines_of(block, axis, space.ghosts)
         if around is not None:
-            f, force = getattr(system, "flux_and_source", partial(beds.flux_and_source, system))(
+            f, force, acted = getattr(system, "flux_and_source", partial(beds.flux_and_source, system))(
                 system.primitive(line),
                 lines_of(around, axis, space.ghosts),
                 axis,
@@ -103,7 +103,7 @@ def flows(system: Any, q: Array, space: Space, *, bed: Array | None = None) -> F
             source += np.moveaxis(force, -1, axis + 2) / np.asarray(space.spacing[axis], q.dtype)
         else:
             f, acted = _flux(system, line, axis, space)
-            limited += acted
+        limited += acted
         fluxes.append(np.moveaxis(f, -1, axis + 2))
     if hasattr(system, "viscous_flux"):
         w = system.primitive(block)

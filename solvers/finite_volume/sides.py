@@ -78,4 +78,5 @@ def expect_state(state: tuple[float, ...], system: System, name: str) -> None:
         raise CardError(f"{name}: the inflow {state} must give {wanted}, {len(system.variables)} numbers")
     for what, value in ((system.variables[v], state[v]) for v in system.positive):
         if value <= 0:
-            raise CardError(f"{name}: {what} of the inflow is {value:g}: it must be positive")
+            why = ": what brings nothing is a wall, reflecting or no_slip" if value == 0 and what == "depth" else ""
+            raise CardError(f"{name}: {what} of the inflow is {value:g}: it must be positive{why}")

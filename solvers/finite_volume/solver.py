@@ -48,6 +48,9 @@ class FiniteVolumeCard(Card):
 
     `muscl_hancock` takes one axis after the other, with one flux per face and step; its Courant number is the largest
     |λ|Δt/h. `ssp_rk2` and `ssp_rk3` treat all axes together, and theirs is Σ|λ|Δt/h. Good values: 0.8 and 0.45.
+    `cfl` bounds it by the waves as a step begins. In 2D `muscl_hancock` ends a step with half of it left along x, which
+    the next one takes along, and counts it as its own; were the waves to become faster by more than half within one
+    step, the number would pass `cfl`, by less than that growth.
     `weno5` is of fifth order along one axis, and of second, with a small constant, in more; it wants wet beds.
     """
 

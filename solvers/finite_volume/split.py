@@ -73,6 +73,6 @@ class SplitEngine(NumpyEngine):
         else:
             q, limited = NumpyEngine.step(self, system, q, dt, count=count)
             if (rest := NumpyEngine.left(self, system, dt)).any():
-                q, acted = hancock.sweep(system, q, rest, self.space, system.dimensions - 1)
+                q, acted = hancock.rest(system, q, rest, self.space)
                 limited = limited + acted
         return diffused(q, half, self.space), limited

@@ -75,7 +75,7 @@ def finite_volume_sweep(
     ghosts: int,
     axis: int,
     step: float,
-    measures: bool = True,
+    last: bool,
     isa: str = "",
 ) -> tuple[float, int, bool]: ...
 

@@ -167,7 +167,7 @@ def _refreshed(part: Shared, planes: Array, axis: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep noted of each member, `(b,)`: 1/Δt at Courant number one, cells helped, whether all is physical."""
+    """What a step noted of each member, `(b,)`: 1/Δt at Courant number one, cells helped, whether all is physical."""
 
     rate: Array
     limited: Index
@@ -195,9 +195,12 @@ class BoxSweep:
         *,
         axis: int,
         sides: Sequence[tuple[str, str]] | None = None,
-        measures: bool = True,
+        last: bool,
     ) -> Swept:
-        """`axis` counts from the slowest, as in `hancock.sweep`; without `sides`, all are inner."""
+        """`axis` counts from the slowest, as in `hancock.sweep`; without `sides`, all are inner.
+
+        After the `last` sweep of a step friction acts, and what is noted is of the state then; after others it is not.
+        """
         system: Any = self.reference.system(params)
         name, *names = SWEPT[type(system)]
         space, given = self.reference.space, numbers(names, params, block.shape[1])
@@ -215,7 +218,7 @@ class BoxSweep:
                 ghosts=2,
                 axis=axis,
                 step=float(step[member]),
-                measures=measures,
+                last=last,
                 isa=self.isa,
             )
             for member in range(block.shape[1])
@@ -225,4 +228,4 @@ class BoxSweep:
 
     def measure(self, block: Array, params: BatchParams) -> Swept:
         """The rate of what is there."""
-        return self.sweep(block, params, np.zeros(block.shape[1]), axis=-1)
+        return self.sweep(block, params, np.zeros(block.shape[1]), axis=-1, last=True)

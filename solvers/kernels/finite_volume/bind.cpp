@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <array>
 
 #include "../cpu.hpp"
@@ -91,21 +92,45 @@ py::tuple told(const py::array& results, const std::vector<Member>& members) {
     return py::make_tuple(results, times, steps, limited);
 }
 
+// Members in the order of their rates: a block is done when its last lane is, so those of one block should take alike many steps.
+std::vector<size_t> by_rate(const Kernel& kernel, const Box& box, const std::vector<Member>& members) {
+    const long row = box.cells[0], plane = row * box.cells[1];
+    std::vector<double> rates;
+    std::vector<char> memory(kernel.line_memory(box) + 64);
+    void* start = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
+    for (const Member& one : members) {
+        Part whole{const_cast<void*>(one.state), box.count(), {1, row, plane}, {one.parameters[0], one.parameters[1], one.parameters[2]}, 0, -1, true, 0, true, 0};
+        kernel.sweep(box, whole, start);
+        rates.push_back(whole.good ? whole.rate : 0);
+    }
+    std::vector<size_t> order(members.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return rates[a] < rates[b]; });
+    return order;
+}
+
 template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py::array& given, std::vector<Member> members, int threads, bool alone) {
     const Dense<T> states(given);
     const Dense<T> results = results_of(states, members);
     const size_t lanes = size_t(kernel.lanes), blocks = (members.size() + lanes - 1) / lanes;
     if (alone) {
         py::gil_scoped_release released;
-        run_tasks(members.size(), threads, kernel.line_memory(box), [&](size_t i, void* memory) {
+        run_tasks(members.size(), threads, kernel.alone_memory(box), [&](size_t i, void* memory) {
             kernel.alone(box, members[i], memory);
         });
     } else {
         py::gil_scoped_release released;
+        std::vector<size_t> order;
+        std::vector<Member> sorted = members;
+        if (blocks > 1) {
+            order = by_rate(kernel, box, members);
+            for (size_t i = 0; i < order.size(); ++i) sorted[i] = members[order[i]];
+        }
         run_tasks(blocks, threads, kernel.memory(box), [&](size_t i, void* memory) {
             const size_t first = i * lanes;
-            kernel.advance(box, members.data() + first, int(std::min(lanes, members.size() - first)), memory);
+            kernel.advance(box, sorted.data() + first, int(std::min(lanes, sorted.size() - first)), memory);
         });
+        for (size_t i = 0; i < sorted.size(); ++i) members[order.empty() ? i : order[i]] = sorted[i];
     }
     return told(results, members);
 }
@@ -190,14 +215,14 @@ size_t memory(const std::string& system, const std::vector<long>& cells, const s
     box.uneven = uneven, box.viscous = viscous;
     const Kernel& kernel = kernel_for(law_called(system), int(cells.size()), single, isa);
     if (layout == "samples") return kernel.memory(box);
-    if (layout == "lines") return kernel.line_memory(box);
+    if (layout == "lines") return kernel.alone_memory(box);
     if (layout == "stages" && kernel.stages) return kernel.stage_memory(box);
     throw py::value_error("no layout " + layout + " of " + system);
 }
 
 // One axis of one sample's box for a whole step, in place; with axis −1 nothing moves, and its rate is found.
 py::tuple sweep(py::array block, const std::string& system, const std::array<double, 3>& parameters, const std::vector<double>& spacing, const Sides& sides,
-                const std::string& limiter, const std::string& flux, double dry, int ghosts, int axis, double step, bool measures,
+                const std::string& limiter, const std::string& flux, double dry, int ghosts, int axis, double step, bool last,
                 const std::string& isa) {
     const int axes = int(spacing.size());
     const System law = law_called(system);
@@ -215,7 +240,7 @@ py::tuple sweep(py::array block, const std::string& system, const std::array<dou
     if (ghosts < 0 || axis < -1 || axis >= axes) throw py::value_error("no such axis, or fewer ghosts than none");
     std::vector<long> cells;
     Part part{block.mutable_data(), long(block.strides(0) / item), {1, 0, 0}, {parameters[0], parameters[1], parameters[2]}, step, axis < 0 ? -1 : axes - 1 - axis,
-              measures || axis < 0, 0, true, 0};
+              last || axis < 0, 0, true, 0};
     py::ssize_t first = 0;
     for (int a = 0; a < axes; ++a) {
         cells.push_back(long(block.shape(1 + a)) - 2 * ghosts);
@@ -311,6 +336,6 @@ void bind_finite_volume(py::module_& module) {
                "As `finite_volume_advance` by Runge-Kutta stages, over a bed or in a potential `height` if there is one.");
     module.def("finite_volume_sweep", sweep, arg("block"), py::kw_only(), arg("system"), arg("parameters"), arg("spacing"),
                arg("sides"), arg("limiter"), arg("flux"), arg("dry"), arg("ghosts"), arg("axis"), arg("step"),
-               arg("measures") = true, arg("isa") = "",
+               arg("last"), arg("isa") = "",
                "One axis of one sample for a whole step, in place: its rate, how often positivity was helped, and whether all is physical.");
 }

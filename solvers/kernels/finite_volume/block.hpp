@@ -97,7 +97,7 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
                 continue;
             }
             any = true;
-            step[i] = next_step(box, members[i], double(sweep.rate[i]), ends[i]);
+            step[i] = next_step(box, members[i], double(sweep.rate[i]), pending[i], ends[i]);
         }
         for (int axis = 0; axis < D; ++axis) {
             for (int i = 0; i < L; ++i) sweep.ratio[axis][i] = T(length_of(D, axis, step[i], pending[i]) / box.spacing[axis]);
@@ -113,7 +113,9 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
         for (int j = 0; j < box.cells[two]; ++j) {
             for (int i = 0; i < box.cells[one]; ++i) {
                 V* first = state + (j * stride[two] + i * stride[one]) * N;
-                sweep.line(Packed<V, N>{first, stride[axis] * N}, axis, last);
+                Packed<V, N> cells{{}, stride[axis] * N};
+                for (int v = 0; v < N; ++v) cells.first[v] = first + sweep.variable(axis, v);
+                sweep.line(cells, axis, last);
             }
         }
     }

@@ -22,12 +22,12 @@ template <class V> LANES_INLINE V inverse_cube_root(V x) {
 // Momenta of shallow water after |u| fell to |u|/(1 + strength |u| h^(−4/3)) where there is water; strength is Δt g n².
 template <int D, class V> LANES_INLINE void rub(V* q, V strength, ScalarOf<V> dry) {
     using T = ScalarOf<V>;
-    const auto wet = q[0] > dry;
-    const V h = wet ? q[0] : all<V>(1), third = inverse_cube_root(h);
     V square = q[1] * q[1];
     for (int v = 2; v <= D; ++v) square = fused(q[v], q[v], square);
+    const auto moves = (q[0] > dry) & (square > V{});  // a film thinner than numbers can tell may stand
+    const V h = moves ? q[0] : all<V>(1), third = inverse_cube_root(h);
     const V slower = T(1) / fused(strength * (root(square) / h), third * third * third * third, all<V>(1));
-    for (int v = 1; v <= D; ++v) q[v] = wet ? q[v] * slower : q[v];
+    for (int v = 1; v <= D; ++v) q[v] = moves ? q[v] * slower : q[v];
 }
 
 }  // namespace lanes::finite_volume::LANES_ISA

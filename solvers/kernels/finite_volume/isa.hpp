@@ -14,7 +14,7 @@ template <template <class, int> class Law, class T, int D> constexpr Kernel kern
     constexpr int lanes = LANES_BYTES / sizeof(T);
     using B = Block<Law, T, lanes, D>;
     using S = Lines<Law, T, lanes, D>;
-    Kernel found{system, D, lanes, sizeof(T) == sizeof(float), B::memory, B::advance, S::memory, S::advance, S::alone, nullptr, nullptr};
+    Kernel found{system, D, lanes, sizeof(T) == sizeof(float), B::memory, B::advance, S::memory, S::advance, S::alone_memory, S::alone, nullptr, nullptr};
     if constexpr (Law<Vector<T, lanes>, D>::has_velocity) {
         using R = Stages<Law, T, lanes, D>;
         found.stage_memory = R::memory;

@@ -52,9 +52,9 @@ struct Part {
     long plane, stride[3];  // from variable to variable, and from cell to cell (x: 1), in numbers
     double parameters[3], step;
     int axis;  // −1: measure only
-    bool measures;
-    double rate;  // found: 1/Δt at Courant number one
-    bool good;    // whether all is physical; both only where it measures
+    bool last;    // of a step: friction acts, and what follows is found
+    double rate;  // 1/Δt at Courant number one
+    bool good;    // whether all is physical
     long limited;
 };
 
@@ -66,6 +66,7 @@ struct Kernel {
     void (*advance)(const Box&, Member*, int count, void* memory);
     size_t (*line_memory)(const Box&);
     void (*sweep)(const Box&, Part&, void* memory);
+    size_t (*alone_memory)(const Box&);
     void (*alone)(const Box&, Member&, void* memory);  // as `advance` does it for one member, by sweeps
     size_t (*stage_memory)(const Box&);
     void (*stages)(const Box&, Member&, const Neighbours&, void* memory);  // null where no system has them

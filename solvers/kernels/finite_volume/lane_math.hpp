@@ -17,6 +17,14 @@ template <class V> struct Lanes {
     static constexpr int count = sizeof(V) / sizeof(Scalar);
 };
 
+// A vector that lies anywhere.
+template <class V, class T> LANES_INLINE V near(const T* from) {
+    V out;
+    __builtin_memcpy(&out, from, sizeof(V));
+    return out;
+}
+template <class V, class T> LANES_INLINE void put(T* to, V value) { __builtin_memcpy(to, &value, sizeof(V)); }
+
 template <class V> LANES_INLINE V all(ScalarOf<V> value) { return V{} + value; }
 
 // Of a NaN and a number both are the second argument, as the instruction has it. (The masks keep all lanes; without them
@@ -74,23 +82,41 @@ template <class V> LANES_INLINE V fused(V a, V b, V c) {
 #endif
 }
 
-template <class V> LANES_INLINE V size(V a) { return greater(a, -a); }
+template <class V> LANES_INLINE V size(V a) {
+    using Bits = decltype(V{} > V{});
+    return V(Bits(a) & ~Bits(-V{}));  // without the sign
+}
 
-// Half the limited difference across a cell, from the differences to both sides.
+// Whether a < b in any lane: for what is rare, and worth a branch.
+template <class V> LANES_INLINE bool any_less(V a, V b) {
+#if LANES_BYTES == 64
+    if constexpr (sizeof(ScalarOf<V>) == 4) return _mm512_cmp_ps_mask(__m512(a), __m512(b), _CMP_LT_OQ) != 0;
+    else return _mm512_cmp_pd_mask(__m512d(a), __m512d(b), _CMP_LT_OQ) != 0;
+#elif LANES_BYTES == 32
+    if constexpr (sizeof(ScalarOf<V>) == 4) return _mm256_movemask_ps(__m256(a < b)) != 0;
+    else return _mm256_movemask_pd(__m256d(a < b)) != 0;
+#else
+    const auto less = a < b;
+    for (int i = 0; i < Lanes<V>::count; ++i) {
+        if (less[i]) return true;
+    }
+    return false;
+#endif
+}
+
+// Half the limited difference across a cell, from the differences to both sides: what of `wanted` lies between zero and
+// both of them, where they have one sign.
 template <class V> LANES_INLINE V half_slope(Limiter limiter, V a, V b) {
     using T = ScalarOf<V>;
-    if (limiter == Limiter::none) return (a + b) * T(0.25);
     const V none{};
-    V steep;
-    if (limiter == Limiter::mc) {
-        steep = smaller(size(a + b) * T(0.25), smaller(size(a), size(b)));
-    } else if (limiter == Limiter::minmod) {
-        steep = smaller(size(a), size(b)) * T(0.5);
-    } else {
+    if (limiter == Limiter::none) return (a + b) * T(0.25);
+    if (limiter == Limiter::van_leer) {
         const V same = a * b > none ? a + b : all<V>(1);
         return a * b > none ? a * b / same : none;
     }
-    return a * b > none ? (a > none ? steep : -steep) : none;
+    const V least = greater(smaller(a, b), none), most = smaller(greater(a, b), none);  // one of them is zero
+    if (limiter == Limiter::minmod) return (least + most) * T(0.5);
+    return greater(smaller((a + b) * T(0.25), least), most);
 }
 
 // A limiter or a flux as a type, so that loops over cells hold no branches.

@@ -12,29 +12,33 @@ namespace lanes::finite_volume::LANES_ISA {
 template <class T, int L, int N> struct Abreast {
     using V = Vector<T, L>;
     static constexpr int AHEAD = 8;
-    T* first;
-    long stride, plane;  // from cell to cell, from variable to variable
+    T* first[N];  // of each variable
+    long stride;  // from cell to cell
     int count;
 
     LANES_INLINE void load(long i, V* q) const {
-        const T* from = first + i * stride;
-        for (int v = 0; v < N; ++v) {
-            __builtin_prefetch(from + v * plane + AHEAD * stride, 1);  // a column is too sparse for the processor to guess
-            if (count == L) __builtin_memcpy(q + v, from + v * plane, sizeof(V));
-            else some(from + v * plane, q[v]);
-        }
+        // A column is too sparse for the processor to guess.
+        for (int v = 0; v < N; ++v) __builtin_prefetch(first[v] + (i + AHEAD) * stride, 1);
+        again(i, q);
+    }
+    LANES_INLINE void again(long i, V* q) const {
+        for (int v = 0; v < N; ++v) q[v] = count == L ? near<V>(first[v] + i * stride) : some(first[v] + i * stride, count);
     }
     LANES_INLINE void store(long i, const V* q) const {
-        T* to = first + i * stride;
         for (int v = 0; v < N; ++v) {
-            if (count == L) __builtin_memcpy(to + v * plane, q + v, sizeof(V));
-            else __builtin_memcpy(to + v * plane, q + v, size_t(count) * sizeof(T));
+            if (count == L) put(first[v] + i * stride, q[v]);
+            else some(first[v] + i * stride, q[v], count);
         }
     }
 
   private:
-    __attribute__((noinline)) void some(const T* from, V& q) const {
+    __attribute__((noinline)) static V some(const T* from, int count) {
+        V q;
         for (int l = 0; l < L; ++l) q[l] = from[l < count ? l : count - 1];
+        return q;
+    }
+    __attribute__((noinline)) static void some(T* to, V q, int count) {
+        for (int l = 0; l < count; ++l) to[l] = q[l];
     }
 };
 
@@ -78,23 +82,57 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
         }
     }
 
+    // A sample by itself works in a copy of its own, apart from which there is nothing.
+    static size_t alone_memory(const Box& box) { return memory(box) + size_t(Spread(box).variable) * N * sizeof(T) + 128; }
+
     static void alone(const Box& box, Member& member, void* memory) {
-        const long row = box.cells[0], plane = row * box.cells[1], cells = box.count();
-        T* state = static_cast<T*>(member.result);
-        __builtin_memcpy(state, member.state, size_t(cells) * N * sizeof(T));
-        const double* own = member.parameters;
-        Part part{state, cells, {1, row, plane}, {own[0], own[1], own[2]}, 0, -1, true, 0, true, 0};
+        Arena arena{static_cast<char*>(memory)};
+        arena.take<V>(scratch_size(box));
+        const Spread at(box);
+        T* state = arena.take<T>(size_t(at.variable) * N);
+        at.each_row([&](long there, long given) { __builtin_memcpy(state + there, static_cast<const T*>(member.state) + given, box.cells[0] * sizeof(T)); });
+        march(box, member, Part{state, at.variable, {1, at.row, at.plane}, {member.parameters[0], member.parameters[1], member.parameters[2]}, 0, -1, true, 0, true, 0}, memory);
+        at.each_row([&](long there, long given) { __builtin_memcpy(static_cast<T*>(member.result) + given, state + there, box.cells[0] * sizeof(T)); });
+    }
+
+  private:
+    // Rows, planes and variables begin on a cache line and lie an odd number of them apart: a column, whatever the number of
+    // cells, uses all of the cache, of which it would else meet itself in a few places, and no vector lies on two lines.
+    struct Spread {
+        const Box& box;
+        long row, plane, variable;  // from each to the next, in numbers
+
+        explicit Spread(const Box& shared) : box(shared) {
+            row = apart(box.cells[0]);
+            plane = apart(row * box.cells[1]);
+            variable = apart(plane * box.cells[2]);
+        }
+        static long apart(long numbers) {
+            constexpr long line = 64 / sizeof(T);
+            return ((numbers + line - 1) / line | 1) * line;
+        }
+        template <class Act> void each_row(Act act) const {
+            long given = 0;
+            for (int v = 0; v < N; ++v) {
+                for (int z = 0; z < box.cells[2]; ++z) {
+                    for (int y = 0; y < box.cells[1]; ++y, given += box.cells[0]) act(v * variable + z * plane + y * row, given);
+                }
+            }
+        }
+    };
+
+    static void march(const Box& box, Member& member, Part part, void* memory) {
         if (!(box.length > 0)) return;
         advance(box, part, memory);
         bool ends = false;
         double pending = 0;
-        const auto go = [&](int axis, double length, bool measures) {
-            part.axis = axis, part.step = length, part.measures = measures;
+        const auto go = [&](int axis, double length, bool last) {
+            part.axis = axis, part.step = length, part.last = last;
             advance(box, part, memory);
             member.limited += part.limited;
         };
         for (long number = 0; number < box.max_steps && part.good && !ends; ++number) {
-            const double step = next_step(box, member, T(part.rate), ends);
+            const double step = next_step(box, member, T(part.rate), pending, ends);
             for (int i = 0; i < D; ++i) {
                 const int axis = axis_of(D, number, i);
                 go(axis, length_of(D, axis, step, pending), i == D - 1);
@@ -105,7 +143,6 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
         if (pending > 0 && part.good) go(0, pending, false);
     }
 
-  private:
     T* at(int y, int z) const { return static_cast<T*>(part.state) + y * part.stride[1] + z * part.stride[2]; }
 
     // What the lines count in the lanes that are lines of their own.
@@ -119,11 +156,17 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
             for (int y = 0; y < box.cells[1]; ++y) {
                 for (int x = 0; x < box.cells[0]; x += L) {
                     V q[N];
-                    Abreast<T, L, N>{at(y, z) + x, 0, part.plane, rest(x)}.load(0, q);
+                    abreast(0, at(y, z) + x, 0, rest(x)).again(0, q);
                     sweep.measure(q);
                 }
             }
         }
+    }
+
+    Abreast<T, L, N> abreast(int axis, T* first, long stride, int count) const {
+        Abreast<T, L, N> lines{{}, stride, count};
+        for (int v = 0; v < N; ++v) lines.first[v] = first + sweep.variable(axis, v) * part.plane;
+        return lines;
     }
 
     int rest(int x) const { return box.cells[0] - x < L ? box.cells[0] - x : L; }
@@ -133,7 +176,7 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
         for (int j = 0; j < box.cells[other]; ++j) {
             for (int x = 0; x < box.cells[0]; x += L) {
                 T* first = static_cast<T*>(part.state) + j * part.stride[other] + x;
-                sweep.line(Abreast<T, L, N>{first, part.stride[part.axis], part.plane, rest(x)}, part.axis, part.measures);
+                sweep.line(abreast(part.axis, first, part.stride[part.axis], rest(x)), part.axis, part.last);
                 count_limited(rest(x));
             }
         }
@@ -144,6 +187,8 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
         const int low = box.sides[0][0] == Side::inner ? -GHOSTS : 0;
         const int high = box.cells[0] + (box.sides[0][1] == Side::inner ? GHOSTS : 0);
         V* const line = scratch + GHOSTS * N;
+        Packed<V, N> cells{{}, N};
+        for (int v = 0; v < N; ++v) cells.first[v] = line + v;
         for (long first = 0; first < rows; first += L) {
             const int count = int(rows - first < L ? rows - first : L);
             T* row[L];
@@ -154,7 +199,7 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
             for (int x = low; x < high; x += L) {
                 for (int v = 0; v < N; ++v) gather(row, v * part.plane + x, high - x, line + x * N + v);
             }
-            sweep.line(Packed<V, N>{line, N}, 0, part.measures);
+            sweep.line(cells, 0, part.last);
             count_limited(count);
             for (int x = 0; x < box.cells[0]; x += L) {
                 for (int v = 0; v < N; ++v) scatter(row, v * part.plane + x, rest(x), line + x * N + v, count);
@@ -166,7 +211,7 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
     void gather(T* const* row, long offset, int length, V* out) const {
         V tile[L];
         if (length >= L) {
-            for (int l = 0; l < L; ++l) __builtin_memcpy(tile + l, row[l] + offset, sizeof(V));
+            for (int l = 0; l < L; ++l) tile[l] = near<V>(row[l] + offset);
             transpose(tile);
             for (int i = 0; i < L; ++i) out[i * N] = tile[i];
             return;
@@ -181,7 +226,11 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
         if (length == L) {
             for (int i = 0; i < L; ++i) tile[i] = in[i * N];
             transpose(tile);
-            for (int l = 0; l < count; ++l) __builtin_memcpy(row[l] + offset, tile + l, sizeof(V));
+            if (count == L) {
+                for (int l = 0; l < L; ++l) put(row[l] + offset, tile[l]);
+            } else {
+                for (int l = 0; l < count; ++l) put(row[l] + offset, tile[l]);
+            }
             return;
         }
         for (int i = 0; i < length; ++i) {

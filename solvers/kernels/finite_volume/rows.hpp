@@ -9,13 +9,6 @@
 
 namespace lanes::finite_volume::LANES_ISA {
 
-template <class V, class T> LANES_INLINE V near(const T* from) {
-    V out;
-    memcpy(&out, from, sizeof(V));
-    return out;
-}
-template <class V, class T> LANES_INLINE void put(T* to, V value) { memcpy(to, &value, sizeof(V)); }
-
 // `N` rows of values, one per cell or face, and one more.
 template <class T, int N> struct Strip {
     T* first;
@@ -65,7 +58,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Rows {
         with(limiter, [&](auto which) {
             if (!at.height) level(which, at, count, first, end, low, high);
             else if constexpr (water) sloping(which, at, count, low, high);
-            else balanced(which, at, count, low, high);
+            else balanced(which, at, count, first, end, low, high);
         });
     }
 
@@ -181,7 +174,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Rows {
     }
 
     // Pressure is reconstructed as what it differs from the balance with gravity in each cell.
-    template <Limiter limiter> void balanced(Limited<limiter>, Around<T> at, int count, Own low, Own high) const {
+    template <Limiter limiter> void balanced(Limited<limiter>, Around<T> at, int count, int first, int end, Own low, Own high) {
         for (int k = 0; k < count; k += L) {
             V a[N], b[N], c[N], down[N], up[N];
             take(at.w + k - at.step, at.plane, a), take(at.w + k, at.plane, b), take(at.w + k + at.step, at.plane, c);
@@ -199,7 +192,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Rows {
             }
             down[last] = fused(b[0] * T(0.5), fall, down[last]);
             up[last] = fused(b[0] * T(-0.5), rise, up[last]);
-            guard(b, down, up);
+            limited += guard(b, down, up) & within(k, first, end) ? all<V>(1) : V{};
             for (int v = 0; v < N; ++v) put(low[v] + k, down[v]), put(high[v] + k, up[v]);
         }
     }
@@ -242,7 +235,9 @@ template <template <class, int> class Law, class T, int L, int D> struct Rows {
         }
     }
 
-    // Faces of flagged cells take Rusanov's flux between averages; the work of gravity stays.
+    // Faces of flagged cells take Rusanov's flux between averages. In a potential either cell beside a face has a flux of energy of its
+    // own, `last` for the one below and N for the one above, which differ by the work of gravity (see `working`): their mean is
+    // the flux without it, and only that is changed.
     void safest(Around<T> at, int count, int n, Own f) const {
         for (int k = 0; k < count; k += L) {
             const V flag = near<V>(at.flags + k) + near<V>(at.flags + k - at.step);

@@ -26,15 +26,18 @@ template <class V, int D> struct Scalar {
     LANES_INLINE V fastest(const V* w, V, int) const { return size(slope(w[0])); }
 
     LANES_INLINE void flux(Flux kind, const V* l, const V* r, int, V* f) const {
-        const V a = slope(l[0]), b = slope(r[0]), left = carrier(l[0]) * l[0], right = carrier(r[0]) * r[0];
         if (kind == Flux::rusanov) {
-            f[0] = fused(greater(size(a), size(b)) * T(-0.5), r[0] - l[0], fused(carrier(r[0]), r[0], left) * T(0.5));
+            const V top = greater(size(slope(l[0])), size(slope(r[0])));
+            f[0] = fused(top * T(-0.5), r[0] - l[0], fused(carrier(r[0]), r[0], carrier(l[0]) * l[0]) * T(0.5));
             return;
         }
-        const V slow = smaller(smaller(a, b), V{}), fast = greater(greater(a, b), V{});
-        const auto still = fast == slow;
-        const V inverse = still ? V{} : T(1) / (still ? all<V>(1) : fast - slow);
-        f[0] = fused(slow * fast, r[0] - l[0], fused(fast, left, -slow * right)) * inverse;
+        // HLL between min(a, b, 0) and max(a, b, 0), worked out: both laws need no division.
+        if (steepens) {
+            const V none{}, ahead = greater(l[0], none), back = smaller(r[0], none);
+            f[0] = fused(ahead, ahead - back, fused(back, back, smaller(l[0], none) * greater(r[0], none))) * T(0.5);
+        } else {
+            f[0] = fused(greater(speed, V{}), l[0], smaller(speed, V{}) * r[0]);
+        }
     }
 
     LANES_INLINE auto sound_state(const V* q) const { return q[0] - q[0] == V{}; }

@@ -44,7 +44,7 @@ template <class V, int D> struct ShallowWater {
     LANES_INLINE void flux(Flux kind, const V* l, const V* r, int n, V* f) const {
         const V ca = sound(l), cb = sound(r), a = l[n], b = r[n];
         const V mass_l = l[0] * a, mass_r = r[0] * b;
-        const V push_l = fused(mass_l, a, gravity * l[0] * l[0] * T(0.5)), push_r = fused(mass_r, b, gravity * r[0] * r[0] * T(0.5));
+        const V half = gravity * T(0.5), push_l = fused(mass_l, a, half * l[0] * l[0]), push_r = fused(mass_r, b, half * r[0] * r[0]);
         if (kind == Flux::rusanov) {
             const V top = greater(size(a) + ca, size(b) + cb) * T(0.5);
             f[0] = (mass_l + mass_r) * T(0.5) - top * (r[0] - l[0]);
@@ -55,16 +55,17 @@ template <class V, int D> struct ShallowWater {
             }
             return;
         }
-        const V u = (a + b) * T(0.5) + ca - cb, c = (ca + cb) * T(0.5) + (a - b) * T(0.25);
-        const V slow = smaller(l[0] > dry ? smaller(a - ca, u - c) : b - T(2) * cb, V{});
-        const V fast = greater(r[0] > dry ? greater(b + cb, u + c) : a + T(2) * ca, V{});
-        const auto still = fast == slow;
-        const V inverse = still ? V{} : T(1) / (still ? all<V>(1) : fast - slow), both = slow * fast;
+        // What the waves that leave both sides carry to the middle, whose waves are at u ∓ c; a dry side has no wave but the other's.
+        const V up = fused(ca, all<V>(2), a), down = fused(cb, all<V>(-2), b);  // u + 2c and u − 2c
+        const V slow = smaller(l[0] > dry ? smaller(a - ca, fused(down, all<V>(0.75), up * T(0.25))) : down, V{});
+        const V fast = greater(r[0] > dry ? greater(b + cb, fused(up, all<V>(0.75), down * T(0.25))) : up, V{});
+        // Where both are zero so is what is divided.
+        const V inverse = T(1) / greater(fast - slow, all<V>(T(1e-30))), both = slow * fast;
         f[0] = fused(both, r[0] - l[0], fused(fast, mass_l, -slow * mass_r)) * inverse;
         for (int t = 1; t <= D; ++t) {
             if (t == n) f[t] = fused(both, mass_r - mass_l, fused(fast, push_l, -slow * push_r)) * inverse;
             else if (kind == Flux::hll) f[t] = fused(both, fused(r[0], r[t], -l[0] * l[t]), fused(fast * mass_l, l[t], -slow * mass_r * r[t])) * inverse;
-            else f[t] = fused(greater(f[0], V{}), l[t], smaller(f[0], V{}) * r[t]);
+            else f[t] = f[0] * (f[0] > V{} ? l[t] : r[t]);
         }
     }
 

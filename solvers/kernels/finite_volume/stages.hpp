@@ -22,6 +22,7 @@ template <template <class, int> class Law, class T, int L, int D> class Stages {
     const Planes<T, L, D> bare, padded, between;
     R rows;
     T *q, *e;       // averages at the start of the step, and those of the stage
+    T *began, *held = nullptr;  // those at the start of the stage; room for them where primitive variables do not tell
     T *w, *height;  // primitive variables; the bed or the potential
     T *share, *mass[D];  // of a cell's water that may leave it, or flags of cells in need; what flows through faces
     T* strips;
@@ -40,6 +41,7 @@ template <template <class, int> class Law, class T, int L, int D> class Stages {
         e = bare.take(arena, N);
         w = padded.take(arena, N);
         height = uneven ? padded.take(arena, 1) : nullptr;
+        if (R::water && !drains) held = bare.take(arena, N);
         share = viscous ? nullptr : padded.take(arena, 1);
         for (T*& faces : mass) faces = drains ? between.take(arena, 1) : nullptr;
         strips = arena.template take<T>(size_t(width) * (N + 1) * 5);
@@ -66,7 +68,7 @@ template <template <class, int> class Law, class T, int L, int D> class Stages {
         member.time = ends ? box.length : 0;
         measure();
         for (long number = 0; number < box.max_steps && good && !ends; ++number) {
-            step = next_step(box, member, rate, ends);
+            step = next_step(box, member, rate, 0, ends);
             for (int stage = 0; stage < box.stages; ++stage) {
                 euler(stage == 0 ? q : e);
                 combine(stage);
@@ -109,7 +111,10 @@ template <template <class, int> class Law, class T, int L, int D> class Stages {
     // One Euler step of what `from` holds, into `e`.
     void euler(const T* from) {
         primitives(from);
-        if (from != e) memcpy(e, from, size_t(bare.size) * N * sizeof(T));
+        const size_t bytes = size_t(bare.size) * N * sizeof(T);
+        began = from != e ? q : held;
+        if (from != e) memcpy(e, from, bytes);
+        else if (held) memcpy(held, from, bytes);
         flow(false);
         if (drains) drain();
         else if (!viscous) mend();
@@ -227,19 +232,29 @@ template <template <class, int> class Law, class T, int L, int D> class Stages {
         const T none = 0;
         for (int turn = 0; turn < 3; ++turn) {
             surround(share, 1, &none, false);
-            each_row([&](long row, long there, int, int) {
-                for (int x = 0; x < box.cells[0]; x += L) {
-                    V own[N], back[N];
-                    for (int v = 0; v < N; ++v) own[v] = near<V>(w + v * padded.size + there + x);
-                    rows.law.conserved(own, back);
-                    for (int v = 0; v < N; ++v) put(e + v * bare.size + row + x, back[v]);
-                }
-            });
+            rewind();
             flow(true);
             if (!flag(false)) break;
         }
         each_row([&](long, long there, int, int) {
             for (int x = 0; x < box.cells[0]; ++x) member.limited += share[there + x] > 0;
+        });
+    }
+
+    // The averages as the stage found them. Primitive variables of a gas say what they were, unphysical ones too; those of
+    // water do not.
+    void rewind() {
+        if (began) {
+            memcpy(e, began, size_t(bare.size) * N * sizeof(T));
+            return;
+        }
+        each_row([&](long row, long there, int, int) {
+            for (int x = 0; x < box.cells[0]; x += L) {
+                V own[N], back[N];
+                for (int v = 0; v < N; ++v) own[v] = near<V>(w + v * padded.size + there + x);
+                rows.law.conserved(own, back);
+                for (int v = 0; v < N; ++v) put(e + v * bare.size + row + x, back[v]);
+            }
         });
     }
 

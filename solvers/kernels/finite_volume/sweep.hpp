@@ -9,9 +9,16 @@
 
 namespace lanes::finite_volume::LANES_ISA {
 
+// The rate at which a step must count what an earlier one left `pending` of the first axis: with half of the step it goes
+// no further than one Courant number, unless the waves became faster by more than half within a step.
+inline double together(const Box& box, double rate, double pending) {
+    return rate / fmin(fmax(2 - 2 * (pending * rate / box.cfl), 0.5), 1);
+}
+
 // The steps left of an interval are equal, so that none of them is a sliver; moves the member's time.
-inline double next_step(const Box& box, Member& member, double rate, bool& ends) {
-    const double left = box.length - member.time, parts = fmax(ceil(left * rate / box.cfl), 1), step = left / parts;
+inline double next_step(const Box& box, Member& member, double rate, double pending, bool& ends) {
+    const double left = box.length - member.time, step_rate = together(box, rate, pending);
+    const double parts = fmax(ceil(left * step_rate / box.cfl), 1), step = left / parts;
     ends = parts == 1;
     member.time = ends ? box.length : member.time + step;
     return step;
@@ -26,16 +33,23 @@ constexpr double left_of(int axes, double step) { return axes == 2 ? step / 2 : 
 // Of friction within a step: Δt g n².
 inline double drag(const double* parameters, double step) { return step * parameters[0] * parameters[1] * parameters[1]; }
 
+// In a sweep the velocity along its axis comes first of the velocities: the number of the variable at place v.
+template <class System, int D> constexpr int variable_at(int axis, int v) {
+    if (!System::has_velocity || v == 0 || v > D) return v;
+    return v == 1 ? 1 + axis : v <= 1 + axis ? v - 1 : v;
+}
+
 // Cells as vectors, the variables of a cell side by side.
 template <class V, int N> struct Packed {
-    V* first;
+    V* first[N];  // of each variable
     long stride;  // from cell to cell, in vectors
 
     LANES_INLINE void load(long i, V* q) const {
-        for (int v = 0; v < N; ++v) q[v] = first[i * stride + v];
+        for (int v = 0; v < N; ++v) q[v] = first[v][i * stride];
     }
+    LANES_INLINE void again(long i, V* q) const { load(i, q); }
     LANES_INLINE void store(long i, const V* q) const {
-        for (int v = 0; v < N; ++v) first[i * stride + v] = q[v];
+        for (int v = 0; v < N; ++v) first[v][i * stride] = q[v];
     }
 };
 
@@ -50,6 +64,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     Mask live{};          // lanes on their way; the others keep their state bit for bit
     V ratio[3];           // Δt/h
     T per_cell[3];        // 1/h
+    T along[3];           // the same in the order of a sweep
     V drag{};             // of a rough bed
     V rate{}, limited{};  // of this step
     Mask good{};
@@ -59,6 +74,13 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
 
     Sweep(const Box& shared, V parameter) : box(shared), law(parameter, shared) {
         for (int axis = 0; axis < D; ++axis) per_cell[axis] = T(1 / shared.spacing[axis]);
+        order(0);
+    }
+
+    static constexpr int variable(int axis, int v) { return variable_at<System, D>(axis, v); }
+
+    void order(int axis) {
+        for (int v = 0; v < D; ++v) along[v] = per_cell[System::has_velocity ? variable(axis, 1 + v) - 1 : v];
     }
 
     void forget() {
@@ -66,19 +88,15 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
         good = V{} == V{};
     }
 
-    LANES_INLINE void measure_cell(const V* q, const V* w) {
-        const V c = law.sound_in_cell(w);
-        for (int axis = 0; axis < D; ++axis) {
-            rate = greater(law.fastest(w, c, 1 + axis) * per_cell[axis], rate);
-        }
-        good = good & law.sound_state(q);
-    }
-
-    LANES_INLINE void measure(const V* q) {
+    LANES_INLINE void measure(const V* q, V& top, Mask& sound) const {
         V w[K];
         law.primitive(q, w);
-        measure_cell(q, w);
+        const V c = law.sound_in_cell(w);
+        for (int axis = 0; axis < D; ++axis) top = greater(law.fastest(w, c, 1 + axis) * along[axis], top);
+        sound = sound & law.sound_state(q);
     }
+
+    LANES_INLINE void measure(const V* q) { measure(q, rate, good); }
 
     // The two cells beyond a side, nearest first, from the line as it was before the sweep.
     template <class Cells> void beyond(Cells cells, int axis, int high, V* ghosts) const {
@@ -92,7 +110,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
             V* w = ghosts + k * K;
             law.primitive(q, w);
             if constexpr (System::has_velocity) {
-                if (side == Side::reflecting) w[1 + axis] = -w[1 + axis];
+                if (side == Side::reflecting) w[1] = -w[1];
                 if (side == Side::no_slip) {
                     for (int v = 1; v <= D; ++v) w[v] = -w[v];
                 }
@@ -101,8 +119,9 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     }
 
     // Some cells at a time, pass after pass: what is done to one cell does not wait for another, and stays in the first-level cache.
-    template <class Cells> void line(Cells cells, int axis, bool measures) {
+    template <class Cells> void line(Cells cells, int axis, bool last) {
         const int n = box.cells[axis];
+        order(axis);
         V beneath[GHOSTS * K], above[GHOSTS * K];
         beyond(cells, axis, 0, beneath);
         beyond(cells, axis, 1, above);
@@ -120,10 +139,11 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
                     for (int v = 0; v < K; ++v) w[i][v] = above[(cell - n) * K + v];
                 }
             }
-            reconstruct(axis, ready ? 2 : 0, count + 2, start - 1, n);
-            through(axis, ready ? 1 : 0, count + 1);
+            reconstruct(ratio[axis], ready ? 2 : 0, count + 2, start - 1, n);
+            through(ready ? 1 : 0, count + 1);
             ready = 1;
-            for (int i = 0; i < count; ++i) update(cells, start + i, f[i + 1], f[i], ratio[axis], measures);
+            if (last) renew<true>(cells, start, count, ratio[axis]);
+            else renew<false>(cells, start, count, ratio[axis]);
             carry(count);
         }
     }
@@ -140,14 +160,19 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     }
 
     // Both edges of cells half a step on.
-    void reconstruct(int axis, int begin, int end, int first, int n) {
-        const V own = ratio[axis];
+    void reconstruct(const V own, int begin, int end, int first, int n) {
         with(box.limiter, [&](auto which) {
+            V before[N];
+            for (int v = 0; v < N; ++v) before[v] = w[begin + 1][v] - w[begin][v];
             for (int i = begin; i < end; ++i) {
-                const V *a = w[i], *b = w[i + 1], *c = w[i + 2];
+                const V *b = w[i + 1], *c = w[i + 2];
                 V half[N], moved[N], down[N], up[N];
-                for (int v = 0; v < N; ++v) half[v] = half_slope(which.value, b[v] - a[v], c[v] - b[v]);
-                law.quasilinear(b, half, 1 + axis, moved);
+                for (int v = 0; v < N; ++v) {
+                    const V after = c[v] - b[v];
+                    half[v] = half_slope(which.value, before[v], after);
+                    before[v] = after;
+                }
+                law.quasilinear(b, half, 1, moved);
                 for (int v = 0; v < N; ++v) {
                     const V middle = fused(-own, moved[v], b[v]);
                     down[v] = middle - half[v];
@@ -159,13 +184,25 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
         });
     }
 
-    void through(int axis, int begin, int end) {
+    void through(int begin, int end) {
         with(box.flux, [&](auto which) {
-            for (int i = begin; i < end; ++i) law.flux(which.value, high[i], low[i + 1], 1 + axis, f[i]);
+            for (int i = begin; i < end; ++i) {
+                V out[N];
+                law.flux(which.value, high[i], low[i + 1], 1, out);
+                for (int v = 0; v < N; ++v) f[i][v] = out[v];
+            }
         });
     }
 
+    // Edge values where a positive variable would come near zero are the cell's own.
     LANES_INLINE void keep_positive(const V* middle, V* low, V* high, bool counts) {
+        for (int i = 0; i < System::positives; ++i) {
+            const int v = System::positive(i);
+            if (any_less(smaller(low[v], high[v]), T(1e-6) * middle[v])) return help(middle, low, high, counts);
+        }
+    }
+
+    LANES_INLINE void help(const V* middle, V* low, V* high, bool counts) {
         Mask bad{};
         for (int i = 0; i < System::positives; ++i) {
             const int v = System::positive(i);
@@ -178,18 +215,24 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
         if (counts) limited += bad ? all<V>(1) : V{};
     }
 
-    template <class Cells>
-    LANES_INLINE void update(Cells cells, long i, const V* out, const V* in, V own, bool measures) {
-        V q[N];
-        cells.load(i, q);
-        V next[N];
-        for (int v = 0; v < N; ++v) next[v] = fused(-own, out[v] - in[v], q[v]);
-        if constexpr (System::rubs) {
-            if (box.rough && measures) rub<D>(next, drag, law.dry);
+    // What flows in and out; at the end of a step also what each cell does by itself, and the next step's rate.
+    template <bool last, class Cells> void renew(Cells cells, int start, int count, const V own) {
+        const Mask on = live;
+        V top = rate;
+        Mask sound = good;
+        for (int i = 0; i < count; ++i) {
+            V q[N], next[N];
+            cells.again(start + i, q);
+            for (int v = 0; v < N; ++v) next[v] = fused(-own, f[i + 1][v] - f[i][v], q[v]);
+            if constexpr (System::rubs && last) {
+                if (box.rough) rub<D>(next, drag, law.dry);
+            }
+            for (int v = 0; v < N; ++v) q[v] = on ? next[v] : q[v];
+            cells.store(start + i, q);
+            if constexpr (last) measure(q, top, sound);
         }
-        for (int v = 0; v < N; ++v) q[v] = live ? next[v] : q[v];
-        cells.store(i, q);
-        if (measures) measure(q);
+        rate = top;
+        good = sound;
     }
 };
 
