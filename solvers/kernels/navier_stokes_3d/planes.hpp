@@ -90,7 +90,8 @@ template <class T, int L> class Planes {
     template <bool Measured> void serve(const PlaneJob& job) {
         const double* lengths = box.lengths;
         const int* points = box.points;
-        Products<V, Measured> turn{V{}, T(points[2] / lengths[2]), T(points[1] / lengths[1]), T(points[0] / lengths[0])};
+        Products<V, Measured> turn{V{}, T(points[2] / lengths[2]), T(points[1] / lengths[1]),
+                                   T(points[0] / lengths[0])};
         for (int z = job.first; z < job.last; ++z) {
             to_grid(static_cast<const Complex<V>*>(job.velocity), z);
             for (int group = 0; group < groups; group += 2) multiply(tile(group, 0), tile(group + 1, 0), turn);
@@ -123,7 +124,9 @@ template <class T, int L> class Planes {
                          [&](int row, const Complex<V>* place) { y.line[row] = place[block]; });
                 y.go(y.line, column);
                 y.arrive(column);
-                for (int group = 0; group < groups; ++group) turn_tile(column + group * L, tile(group, slot) + block * L);
+                for (int group = 0; group < groups; ++group) {
+                    turn_tile(column + group * L, tile(group, slot) + block * L);
+                }
             }
         }
     }
@@ -131,7 +134,9 @@ template <class T, int L> class Planes {
     void from_grid(Complex<V>* target, int z) {
         for (int slot = 0; slot < products; ++slot) {
             for (int block = 0; block < blocks; ++block) {
-                for (int group = 0; group < groups; ++group) turn_tile(tile(group, slot) + block * L, column + group * L);
+                for (int group = 0; group < groups; ++group) {
+                    turn_tile(tile(group, slot) + block * L, column + group * L);
+                }
                 y.depart(column);
                 y.come(column, y.line);
                 each_row(target, products, z, slot, [&](int row, Complex<V>* place) { place[block] = y.line[row]; });
