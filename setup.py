@@ -17,6 +17,9 @@ ISA_FLAGS = {
     "avx2": "-mavx2 -mfma",
     "avx512": "-mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512",
 }
+# Transforms are a twentieth to a tenth faster when GCC orders instructions before it hands out registers, of which
+# AVX-512 has enough.
+ORDERED, ORDER = {"family", "navier_stokes_2d", "navier_stokes_3d"}, ["-fschedule-insns", "-fsched-pressure"]
 OURS = dict(ISA_FLAGS) if platform.machine() in {"x86_64", "AMD64"} else {"baseline": ""}
 # For builds that stay on a machine without AVX-512, a third faster: PDEBENCH_WITHOUT_AVX512=1.
 WITHOUT = " -DLANES_WITHOUT_AVX512" if os.environ.get("PDEBENCH_WITHOUT_AVX512") and OURS.pop("avx512", "") else ""
@@ -58,10 +61,12 @@ class BuildKernels(build_ext):
         # One place for all ways to build, pip's editable one among them, so that each source is compiled once.
         flags = [FLAGS, *(os.environ.get(name, "") for name in ("CC", "CXX", "CFLAGS", "CXXFLAGS")), sys.version]
         self.build_temp = str(Path("build") / f"kernels-{crc32(' '.join(flags).encode()):08x}")
-        compile_one = self.compiler._compile
+        compile_one, clang = self.compiler._compile, "clang" in " ".join(self.compiler.compiler_so)
 
         def with_own_flags(obj, src, ext, cc_args, extra_postargs, pp_opts):
             own = ISA_FLAGS.get(isa_of(src), "").split()
+            if isa_of(src) == "avx512" and Path(src).parent.name in ORDERED and not clang:
+                own += ORDER
             compile_one(obj, src, ext, cc_args, [*extra_postargs, *own], pp_opts)
 
         self.compiler._compile = with_own_flags

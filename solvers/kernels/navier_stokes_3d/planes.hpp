@@ -107,21 +107,26 @@ template <class T, int L> class Planes {
 
     Complex<V>* tile(int group, int slot) const { return plane + (size_t(group) * products + slot) * blocks * L; }
 
-    // Calls visit(row of y.line, its place in a grid buffer) for the rows of a plane's slot, all slabs in turn.
-    template <class Buffer, class Visit> void each_row(Buffer* buffer, int slots, int z, int slot, Visit visit) const {
+    // Calls visit(row of y.line, its block in a grid buffer) for the rows of a plane's slot, all slabs in turn, and
+    // fetches those of the next slot.
+    template <int Purpose, class Buffer, class Visit>
+    void each_row(Buffer* buffer, int slots, int z, int slot, int block, Visit visit) const {
         for (int slab = 0; slab < share.slabs; ++slab) {
             const int first = share.first_row[slab], rows = share.rows(slab);
             Buffer* start = buffer + size_t(blocks) * slots * share.planes * first;
             start += (size_t(z) * slots + slot) * rows * blocks;
-            for (int row = 0; row < rows; ++row) visit(first + row, start + size_t(row) * blocks);
+            for (int row = 0; row < rows; ++row) {
+                visit(first + row, start[size_t(row) * blocks + block]);
+                fetch<Purpose>(start + size_t(row + rows) * blocks + block);
+            }
         }
     }
 
     void to_grid(const Complex<V>* velocity, int z) {
         for (int slot = 0; slot < velocities; ++slot) {
             for (int block = 0; block < blocks; ++block) {
-                each_row(velocity, velocities, z, slot,
-                         [&](int row, const Complex<V>* place) { y.line[row] = place[block]; });
+                each_row<to_read>(velocity, velocities, z, slot, block,
+                                  [&](int row, const Complex<V>& place) { y.line[row] = place; });
                 y.go(y.line, column);
                 y.arrive(column);
                 for (int group = 0; group < groups; ++group) {
@@ -139,7 +144,8 @@ template <class T, int L> class Planes {
                 }
                 y.depart(column);
                 y.come(column, y.line);
-                each_row(target, products, z, slot, [&](int row, Complex<V>* place) { place[block] = y.line[row]; });
+                each_row<to_write>(target, products, z, slot, block,
+                                   [&](int row, Complex<V>& place) { place = y.line[row]; });
             }
         }
         for (int i = box.points[1]; i < groups * L; ++i) column[i] = Complex<V>{};
