@@ -17,9 +17,9 @@ ISA_FLAGS = {
     "avx2": "-mavx2 -mfma",
     "avx512": "-mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512",
 }
-# Transforms are a twentieth to a tenth faster when GCC orders instructions before it hands out registers, of which
-# AVX-512 has enough.
-ORDERED, ORDER = {"family", "navier_stokes_2d", "navier_stokes_3d"}, ["-fschedule-insns", "-fsched-pressure"]
+# The family's transforms are a tenth faster when GCC orders instructions before it hands out registers, of which AVX-512
+# has enough.
+ORDERED = ["-fschedule-insns", "-fsched-pressure"]
 OURS = dict(ISA_FLAGS) if platform.machine() in {"x86_64", "AMD64"} else {"baseline": ""}
 # For builds that stay on a machine without AVX-512, a third faster: PDEBENCH_WITHOUT_AVX512=1.
 WITHOUT = " -DLANES_WITHOUT_AVX512" if os.environ.get("PDEBENCH_WITHOUT_AVX512") and OURS.pop("avx512", "") else ""
@@ -65,8 +65,8 @@ class BuildKernels(build_ext):
 
         def with_own_flags(obj, src, ext, cc_args, extra_postargs, pp_opts):
             own = ISA_FLAGS.get(isa_of(src), "").split()
-            if isa_of(src) == "avx512" and Path(src).parent.name in ORDERED and not clang:
-                own += ORDER
+            if not clang and Path(src).match("family/isa_avx512.cpp"):
+                own += ORDERED
             compile_one(obj, src, ext, cc_args, [*extra_postargs, *own], pp_opts)
 
         self.compiler._compile = with_own_flags
