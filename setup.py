@@ -17,8 +17,8 @@ ISA_FLAGS = {
     "avx2": "-mavx2 -mfma",
     "avx512": "-mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512",
 }
-# The family's transforms are a tenth faster when GCC orders instructions before it hands out registers, of which AVX-512
-# has enough.
+# The family's transforms are a tenth faster when GCC orders instructions before it hands out registers, of which
+# AVX-512 has enough.
 ORDERED = ["-fschedule-insns", "-fsched-pressure"]
 OURS = dict(ISA_FLAGS) if platform.machine() in {"x86_64", "AMD64"} else {"baseline": ""}
 # For builds that stay on a machine without AVX-512, a third faster: PDEBENCH_WITHOUT_AVX512=1.
