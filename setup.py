@@ -18,6 +18,9 @@ ISA_FLAGS = {
     "avx2": "-mavx2 -mfma",
     "avx512": "-mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512",
 }
+# The family's transforms are a tenth faster when GCC orders instructions before it hands out registers, of which
+# AVX-512 has enough.
+ORDERED = ["-fschedule-insns", "-fsched-pressure"]
 OURS = set(ISA_FLAGS) if platform.machine() in {"x86_64", "AMD64"} else {"baseline"}
 # For builds that stay on one machine: PDEBENCH_ISAS="baseline avx512" takes two thirds of the time.
 if wanted := os.environ.get("PDEBENCH_ISAS", "").split():
@@ -64,10 +67,12 @@ class BuildKernels(build_ext):
         # One place for all ways to build, pip's editable one among them, so that each source is compiled once.
         flags = [FLAGS, *(os.environ.get(name, "") for name in ("CC", "CXX", "CFLAGS", "CXXFLAGS")), sys.version]
         self.build_temp = str(Path("build") / f"kernels-{crc32(' '.join(flags).encode()):08x}")
-        compile_one = self.compiler._compile
+        compile_one, clang = self.compiler._compile, "clang" in " ".join(self.compiler.compiler_so)
 
         def with_own_flags(obj, src, ext, cc_args, extra_postargs, pp_opts):
             own = OWN_FLAGS.get(isa_of(src), "").split()
+            if not clang and Path(src).match("family/isa_avx512.cpp"):
+                own += ORDERED
             compile_one(obj, src, ext, cc_args, [*extra_postargs, *own], pp_opts)
 
         self.compiler._compile = with_own_flags

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -110,6 +110,10 @@ class TrajectoryStore:
 
     def write(self, members: Index, events: Iterable[Event]) -> None:
         """Take one whole unit of work; nothing of it counts before its last event is in."""
+        self.take(members, events)()
+
+    def take(self, members: Index, events: Iterable[Event]) -> Callable[[], None]:
+        """`write` up to what has to wait for the disk: the call that commits the unit, in any thread."""
         unit = int(members.min()) // self.spec.samples.unit
         first, count = unit * self.spec.samples.unit, len(members)
         outcomes: dict[int, Outcome] = {}
@@ -131,12 +135,18 @@ class TrajectoryStore:
                     finite[rows] &= self._put(writers, event, rows)
             if set(outcomes) != {int(m) for m in members}:
                 raise StoreError(f"unit {unit} ended with outcomes of {len(outcomes)} of its {count} members")
-            if self.holds(unit):
-                return  # another writer was first, and its shards must stay as they are
             told = [_honest(outcomes[first + row], bool(finite[row])) for row in range(count)]
-            without = {name for one in told if one.cost.reason for name in self._shards_of.on_mesh(one.member)}
-            checksums = {name: writer.commit() for name, writer in writers.items() if name not in without}
-        self._journal.commit(unit, entry_of(told, checksums, arranged))
+            opened = stack.pop_all()
+
+        def commit() -> None:
+            with opened:
+                if self.holds(unit):
+                    return  # another writer was first, and its shards must stay as they are
+                without = {name for one in told if one.cost.reason for name in self._shards_of.on_mesh(one.member)}
+                checksums = {name: writer.commit() for name, writer in writers.items() if name not in without}
+            self._journal.commit(unit, entry_of(told, checksums, arranged))
+
+        return commit
 
     def _put(self, writers: Mapping[str, Writer], event: Frame | Given, rows: Index) -> NDArray[np.bool_]:
         """Write the frame or the inputs of some rows of the unit; which of them are finite, `(b,)`."""
