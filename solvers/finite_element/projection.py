@@ -15,7 +15,7 @@ import numpy as np
 
 from pdebench.arrays import Array
 from pdebench.parallel import Comm, Serial
-from pdebench.solvers.krylov import Solve
+from pdebench.solvers.kernels import elements
 
 from .flow import Flow
 from .rows import Constant, Momentum, Rows, Solver
@@ -90,7 +90,7 @@ class Projection:
         carried = (1 + ratio) * state.velocity - ratio * before  # extrapolated to the new time
         pressure = state.pressure + self._carried(state, now, past, dt)
         inertia = (now * state.velocity + past * before) / dt
-        rhs = flow.load(time) + (s.mass @ inertia.T).T + s.pushed(pressure)
+        rhs = flow.load(time) + elements.multiply(s.mass, inertia) + s.pushed(pressure)
         u = self._velocity(alpha / dt, rhs, carried, time)
         source = s.divergence(u)
         phi = self._correction(-alpha / dt * source, state.correction)
@@ -122,10 +122,9 @@ class Projection:
         """Both components of (rate M + ν K + C(w)) u = rhs, w = `carried`, solved for the difference to w."""
         u = carried.copy()
         u[:, self.flow.fixed] = self.flow.held(time)
-        for axis, (change, solve) in enumerate(self._velocities.changes(rate, rhs, carried, u)):
-            u[axis] += change
-            self._count(solve)
-        return u
+        changes, iterations = self._velocities.changes(rate, rhs, carried, u)
+        self.iterations, self.solves = self.iterations + iterations, self.solves + 2
+        return u + changes
 
     def _correction(self, rhs: Array, last: Array | None) -> Array:
         """φ of ∇φ·∇q = −α/Δt (∇·u) q, zero at the outflow."""
@@ -142,9 +141,5 @@ class Projection:
 
     def _solve(self, systems: Constant, rhs: Array) -> Array:
         x, solve = systems.solve(rhs)
-        self._count(solve)
+        self.iterations, self.solves = self.iterations + solve.iterations, self.solves + 1
         return x
-
-    def _count(self, solve: Solve) -> None:
-        self.iterations += solve.iterations
-        self.solves += 1

@@ -17,7 +17,6 @@ from pdebench.arrays import Array
 from pdebench.problem import Frame, Outcome
 from pdebench.solvers.finite_element import projection, rows, sampling, solver
 from pdebench.solvers.finite_element import space as spaces
-from pdebench.solvers.krylov import SolverSequence
 from pdebench.spec import load_spec
 
 from .afresh import Afresh
@@ -103,7 +102,8 @@ def _clocks(out: Spent, scheme: type[projection.Projection]) -> Iterator[None]:
         (sampling.Sampler, "__init__", "mesh"),
         *([(scheme, "_assembled", "assembly"), (scheme, "_gmres", "solve")] if scheme is Afresh else []),
         (rows.Momentum, "fill", "assembly"),
-        (SolverSequence, "solve", "solve"),
+        (rows.Momentum, "solved", "solve"),
+        (rows.Constant, "solve", "solve"),
         (sampling.Sampler, "__call__", "grid"),
     ]
     patches = [patch.object(kind, name, _timed(getattr(kind, name), out, part)) for kind, name, part in parts]
