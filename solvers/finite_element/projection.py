@@ -68,7 +68,7 @@ class Projection:
         known = {"symmetric": True, "definite": True}
         null = {"nullspace": "constant" if flow.closed else "none"}
         self._pressure = self._constant(comm, laplace, self._linear.pressure, known | null)
-        self._mass1 = self._constant(comm, s.mass1, ("cg", {"pc": "jacobi"}), known)
+        self._mass1 = self._constant(comm, s.mass1, self._linear.pressure, known)
 
     def start(self, velocity: Array, pressure: Array | None = None, time: float = 0.0) -> State:
         """A state to begin from; boundary values are put in. Without a pressure, zero."""

@@ -32,8 +32,8 @@ CASES: dict[str, tuple[str, dict[str, Any], int]] = {
     "tube, small": ("cfd_tube_demo", {"times.frames": 6}, 8),
     "cylinder, small": ("cfd_cylinder_demo", {"times.frames": 4, "times.start": 0.0}, 8),
     "cavity 64 × 64": ("cfd_cavity", {"times.frames": 2, "times.step": 2e-4}, 1),
-    "tube 24 × 96": ("cfd_tube", {"times.frames": 3}, 1),
-    "cylinder 64 × 96": ("cfd_cylinder", {"times.frames": 4}, 1),
+    "tube 24 × 96": ("cfd_tube", {"times.frames": 10}, 1),
+    "cylinder 64 × 96": ("cfd_cylinder", {"times.frames": 20}, 1),
 }
 
 

@@ -23,23 +23,6 @@ LANES_INLINE void store_pair(double* at, Pair value) { *reinterpret_cast<LoosePa
 
 // -- cells ------------------------------------------------------------------------------------------------------------
 
-struct Corners {
-    double x[6], y[6], slope[2][3];
-};
-
-LANES_INLINE Corners corners(const Cells& cells, Velocity velocity, std::ptrdiff_t cell) {
-    Corners out;
-    for (int k = 0; k < 6; ++k) {
-        const std::int32_t at = cells.unknowns[6 * cell + k];
-        out.x[k] = velocity.x[at];
-        out.y[k] = velocity.y[at];
-    }
-    for (int axis = 0; axis < 2; ++axis) {
-        for (int a = 0; a < 3; ++a) out.slope[axis][a] = cells.slopes[3 * (axis * cells.count + cell) + a];
-    }
-    return out;
-}
-
 inline void transport(const Cells& cells, Velocity velocity, const double* reference, const std::int32_t* places,
                       double* values) {
     constexpr int registers = (36 + width - 1) / width;
@@ -49,11 +32,12 @@ inline void transport(const Cells& cells, Velocity velocity, const double* refer
     }
     alignas(64) double local[registers * width];
     for (std::ptrdiff_t cell = 0; cell < cells.count; ++cell) {
-        const Corners c = corners(cells, velocity, cell);
+        const double *slope_x = cells.slopes + 3 * cell, *slope_y = slope_x + 3 * cells.count;
         Wide sum[registers] = {};
         for (int k = 0; k < 6; ++k) {
+            const std::int32_t unknown = cells.unknowns[6 * cell + k];
             for (int a = 0; a < 3; ++a) {
-                const double along = c.x[k] * c.slope[0][a] + c.y[k] * c.slope[1][a];
+                const double along = velocity.x[unknown] * slope_x[a] + velocity.y[unknown] * slope_y[a];
                 for (int r = 0; r < registers; ++r) sum[r] += load(table[3 * k + a] + r * width) * along;
             }
         }
@@ -65,18 +49,27 @@ inline void transport(const Cells& cells, Velocity velocity, const double* refer
     }
 }
 
+// NaN is not seen.
 inline double courant(const Cells& cells, Velocity velocity) {
-    double most = 0;
+    constexpr int registers = (6 + width - 1) / width;
+    alignas(64) double x[registers * width] = {}, y[registers * width] = {};
+    Wide most = {};
     for (std::ptrdiff_t cell = 0; cell < cells.count; ++cell) {
-        const Corners c = corners(cells, velocity, cell);
         for (int k = 0; k < 6; ++k) {
+            const std::int32_t at = cells.unknowns[6 * cell + k];
+            x[k] = velocity.x[at];
+            y[k] = velocity.y[at];
+        }
+        const double *along = cells.slopes + 3 * cell, *up = along + 3 * cells.count;
+        for (int r = 0; r < registers; ++r) {
             for (int a = 0; a < 3; ++a) {
-                const double rate = std::fabs(c.x[k] * c.slope[0][a] + c.y[k] * c.slope[1][a]);
-                most = rate > most || rate != rate ? rate : most;  // NaN stays
+                most = larger(absolute(load(x + r * width) * along[a] + load(y + r * width) * up[a]), most);
             }
         }
     }
-    return most;
+    double greatest = 0;
+    for (int i = 0; i < width; ++i) greatest = most[i] > greatest ? most[i] : greatest;
+    return greatest;
 }
 
 // -- products ---------------------------------------------------------------------------------------------------------
