@@ -159,7 +159,7 @@ def test_the_flow_that_swells_and_ebbs_has_the_published_forces() -> None:
     def inflow(points: Array, time: float) -> Array:
         return scene.velocity(points, time) * np.sin(np.pi * time / 8)
 
-    seen = _forces(scene, replace(steady_flow, velocity=inflow), np.zeros((2, space.size)), 1 / 512, 8.0)
+    seen = _forces(scene, replace(steady_flow, velocity=inflow), np.zeros((2, space.size)), 1 / 1024, 8.0)
     _, drag, lift, difference = seen.T
     assert 2.93 < drag.max() < 2.97
     assert 0.47 < lift.max() < 0.49

@@ -9,7 +9,7 @@ Courant numbers of about 0.06.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -44,6 +44,39 @@ class State:
     weight: float = 0.0
     correction_before: Array | None = None
     weight_before: float = 0.0
+
+
+class Stepped(Protocol):
+    """What both schemes' states say of the steps before: see `State`."""
+
+    @property
+    def before(self) -> Array | None: ...
+    @property
+    def step(self) -> float: ...
+    @property
+    def correction(self) -> Array | None: ...
+    @property
+    def weight(self) -> float: ...
+    @property
+    def correction_before(self) -> Array | None: ...
+    @property
+    def weight_before(self) -> float: ...
+
+
+def bdf2(state: Stepped, dt: float) -> tuple[float, float, float, float]:
+    """dt over the last step, and α, a, b of ∂u/∂t ≈ (α u′ − a u − b u₋) / dt; BDF1's of a state without a past."""
+    ratio = 0.0 if state.before is None else dt / state.step
+    return ratio, (1 + 2 * ratio) / (1 + ratio), 1 + ratio, -(ratio**2) / (1 + ratio)
+
+
+def carried_over(state: Stepped, now: float, past: float, dt: float) -> Array | float:
+    """What the projection of the last two velocities would have added to the pressure's gradient."""
+    out: Array | float = 0.0
+    if state.correction is not None:
+        out = out + now * state.weight / dt * state.correction
+    if state.correction_before is not None:
+        out = out + past * state.weight_before / dt * state.correction_before
+    return out
 
 
 class Projection:
@@ -81,14 +114,10 @@ class Projection:
         """The state `dt` later. The first step is BDF1's; so begin with a short one where the start matters."""
         flow, s = self.flow, self.flow.space
         time = state.time + dt
-        if state.before is None:
-            alpha, now, past, ratio = 1.0, 1.0, 0.0, 0.0
-            before = state.velocity
-        else:
-            ratio, before = dt / state.step, state.before
-            alpha, now, past = (1 + 2 * ratio) / (1 + ratio), 1 + ratio, -(ratio**2) / (1 + ratio)
+        ratio, alpha, now, past = bdf2(state, dt)
+        before = state.velocity if state.before is None else state.before
         carried = (1 + ratio) * state.velocity - ratio * before  # extrapolated to the new time
-        pressure = state.pressure + self._carried(state, now, past, dt)
+        pressure = state.pressure + carried_over(state, now, past, dt)
         inertia = (now * state.velocity + past * before) / dt
         rhs = flow.load(time) + elements.multiply(s.mass, inertia) + s.pushed(pressure)
         u = self._velocity(alpha / dt, rhs, carried, time)
@@ -108,15 +137,6 @@ class Projection:
             correction_before=state.correction,
             weight_before=state.weight,
         )
-
-    def _carried(self, state: State, now: float, past: float, dt: float) -> Array | float:
-        """What the projection of the last two velocities would have added to the pressure's gradient."""
-        out: Array | float = 0.0
-        if state.correction is not None:
-            out = out + now * state.weight / dt * state.correction
-        if state.correction_before is not None:
-            out = out + past * state.weight_before / dt * state.correction_before
-        return out
 
     def _velocity(self, rate: float, rhs: Array, carried: Array, time: float) -> Array:
         """Both components of (rate M + ν K + C(w)) u = rhs, w = `carried`, solved for the difference to w."""

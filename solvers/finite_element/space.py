@@ -156,5 +156,11 @@ class Space:
 
     def cell_reynolds(self, velocity: Array, nu: float) -> float:
         """Greatest |u| h / ν over the cells, h the side of a square of the cell's area over the order, √(2A) / 2."""
-        speed = np.hypot(*velocity)[self.cells].max(axis=1)
-        return float((speed * np.sqrt(np.abs(self._areas2)) / 2).max(initial=0.0) / nu)
+        return float((np.hypot(*velocity) * self._widest).max(initial=0.0) / nu)
+
+    @cached_property
+    def _widest(self) -> Array:
+        """The same h of the largest cell at each unknown, `(n,)` [m]."""
+        out = np.zeros(self.size)
+        np.maximum.at(out, self.cells, (np.sqrt(np.abs(self._areas2)) / 2)[:, None])
+        return out

@@ -13,9 +13,7 @@ from pdebench.arrays import Array, Index
 from pdebench.solvers import kernels
 
 
-def transport(
-    velocity: Array, cells: Index, slopes: Array, *, reference: Array, places: Index, values: Array
-) -> None:
+def transport(velocity: Array, cells: Index, slopes: Array, *, reference: Array, places: Index, values: Array) -> None:
     """Adds the matrix of (w·∇) for w = `velocity` `(2, n)` to `values` `(nnz,)`.
 
     `cells` `(cell, 6)` are unknowns, `slopes` `(2, cell, 3)` gradients of barycentric coordinates times what a cell
@@ -37,9 +35,7 @@ def courant(velocity: Array, cells: Index, slopes: Array) -> float:
     if kernels.available():
         return float(kernels._compiled.elements_courant(velocity, cells, slopes))
     u, v = (part[cells] for part in velocity)
-    return max(
-        float(np.abs(u * slopes[0, :, a, None] + v * slopes[1, :, a, None]).max(initial=0.0)) for a in range(3)
-    )
+    return max(float(np.abs(u * slopes[0, :, a, None] + v * slopes[1, :, a, None]).max(initial=0.0)) for a in range(3))
 
 
 def multiply(matrix: Any, x: Array) -> Array:
