@@ -356,18 +356,18 @@ def test_a_system_that_no_method_solves_is_a_failed_member_with_its_reason(
 def test_a_flow_is_bounded_in_each_step_and_the_greatest_cell_reynolds_number_is_kept(tmp_path: Path) -> None:
     """Not at the frames alone: of the second frame's many steps the first is enough."""
     few = {"cases": [{"name": "all", "values": {"viscosity": [1e-4, 1e-3]}}], "samples__count": 2, "times__frames": 2}
-    spec = tiny("cfd_cavity_demo", **few, samples__unit=1, splits={"test": [0, 2]}, solver__most_cell_reynolds=50.0)
+    spec = tiny("cfd_cavity_demo", **few, samples__unit=1, splits={"test": [0, 2]}, solver__most_cell_reynolds=10.0)
     frames, outcome = run(spec)
     assert np.isnan(frames[-1]).all() and outcome.cost.steps < run(spec, member=1)[1].cost.steps
     generate(spec, tmp_path / "store")
     store = TrajectoryStore.open(tmp_path / "store")
     kept = store.effort()["cell_reynolds"]
-    assert kept[0] > 50.0 > kept[1] > 0
+    assert kept[0] > 10.0 > kept[1] > 0
     u = store.frames(1)[-1, :2].astype(float)
     assert kept[1] > np.hypot(*u).max() * 0.01 / 64 / 1e-3  # a cell of the mesh is larger than a sixty-fourth
     with pdebench.open(tmp_path / "store") as seen:
         assert seen["cell_reynolds"].attrs["long_name"].startswith("greatest |u| h")
-    assert [f.check for f in check(store) if "cell_reynolds" in f.message] == ["told"]
+    assert [f.check for f in check(store) if f.message.startswith("cell_reynolds")] == ["told"]
 
 
 def test_a_step_is_at_most_twice_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +385,7 @@ def test_a_step_is_at_most_twice_the_last(monkeypatch: pytest.MonkeyPatch) -> No
     own = {name: np.array([value]) for name, value in params.items()}
     list(solver.trajectories(np.zeros((1, 4, 8, 8)), own, np.array([0.0, 0.1, 2.1, 4.1])))
     growth = np.array(taken[1:]) / taken[:-1]
-    assert growth.max() == pytest.approx(2.0) and taken[-1] > 4 * taken[0], taken
+    assert growth.max() == pytest.approx(2.0) and taken[-1] > 3 * taken[0], taken
 
 
 def test_a_bad_case_fails_also_where_its_mesh_is_there() -> None:

@@ -222,7 +222,8 @@ def test_water_under_air_at_rest_stays_at_rest() -> None:
         speeds.append(np.abs(state.velocity).max())
     assert speeds[0] < 1e-5 and speeds[1] < 1e-9, speeds  # [m s⁻¹]; a wave of the tank's depth runs at 2
     np.testing.assert_allclose(state.phi, phi, atol=1e-9)
-    depth = state.pressure[space.points1[:, 1] == 0] - state.pressure[space.points1[:, 1] == 1].mean()
+    y = space.points1[:, 1]
+    depth = state.pressure[y < 1e-9] - state.pressure[y > 1 - 1e-9].mean()
     np.testing.assert_allclose(depth, 9.81 * (1000 - 1.2) * space.mass1.dot(phi).sum(), rtol=1e-3)
 
 
@@ -307,15 +308,15 @@ def test_the_solver_keeps_its_contract(card: str) -> None:
 
 def test_where_the_mesh_is_too_coarse_and_viscosity_was_added_is_counted_and_kept(tmp_path: Path) -> None:
     counts = [marched(0.1, (8, 16), stiffened=bound)[1].two_phase for bound in (1e-9, 1e9)]
-    assert (counts[0].thickened > 0.9 * counts[0].passed).all() and (counts[0].passed > 0).all()
+    assert (counts[0].thickened > 0.8 * counts[0].passed).all() and (counts[0].passed > 0).all()
     assert not counts[1].thickened.any()
     few = {"samples__count": 1, "samples__unit": 1, "splits": {"test": [0, 1]}, "times__frames": 2}
     case = [{"name": "one", "values": {"speed": [1.0]}}]
-    spec = tiny("cfd_dam_demo", **few, cases=case, grid__shape=[6, 12], store__mesh=1)
+    spec = tiny("cfd_dam_demo", **few, cases=case, grid__shape=[6, 12], store__mesh=1, solver__stiffened=5.0)
     generate(spec, tmp_path / "store")
     store = TrajectoryStore.open(tmp_path / "store")
     kept = {name: float(values[0]) for name, values in store.effort().items()}
-    assert kept["cell_reynolds"] > 50 and 0 < kept["thickened"] < 1 and 0 < kept["thickened_light"] <= 1
+    assert kept["cell_reynolds"] > 5 and 0 < kept["thickened"] < 1 and 0 < kept["thickened_light"] <= 1
     said = {f.check: f.message for f in check(store) if f.check in ("told", "conservation")}
     assert "thickened" in said["told"] and "divergence" in said["conservation"] and "flux" not in said["conservation"]
 
@@ -330,7 +331,7 @@ def test_frames_on_the_mesh_are_those_of_the_grid() -> None:
     mesh = card.mesh(problem, spec.grid, sample.parameters(spec, 0))  # type: ignore[attr-defined]
     assert len(nodes) == len(frames) == 3 and nodes[0].shape == (4, len(mesh.nodes))
     grid = spec.output
-    y, x = (place.ravel() for place in np.meshgrid(*(c.ravel() for c in grid.coordinates()), indexing="ij"))
+    y, x = (place.ravel() for place in grid.coordinates())
     at = np.stack([x / grid.lengths[1] * tank.width, y / grid.lengths[0] * tank.height], axis=1)
     whole = (1 - tank.solid(grid)).ravel() > 0
     for on_mesh, on_grid in zip(nodes, frames, strict=True):
