@@ -129,10 +129,10 @@ def limited(trajectory: Trajectory) -> Iterator[Remark]:
 
 def told(trajectory: Trajectory) -> Iterator[Remark]:
     """What the solver tells of a member, such as how well its mesh resolves the flow."""
-    effort = trajectory.store.effort()
-    for name, what in tells(trajectory.store.spec).items():
-        if np.isfinite(value := effort[name][trajectory.member]):
-            yield "ok", f"{name} {value:.3g}: {what}"
+    effort, named = trajectory.store.effort(), tells(trajectory.store.spec)
+    values = {name: float(effort[name][trajectory.member]) for name in named}
+    if line := ", ".join(f"{name} {values[name]:.3g} ({named[name]})" for name in named if np.isfinite(values[name])):
+        yield "ok", line
 
 
 def conservation(trajectory: Trajectory) -> Iterator[Remark]:
