@@ -134,7 +134,7 @@ def _forces(scene: Scene, flow: Flow, start: Array, step: float, end: float) -> 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_the_vortex_street_has_the_published_drag_and_frequency() -> None:
-    """2D-2, Re 100, 7800 cells, 96 of them along the circle."""
+    """2D-2, Re 100, 7914 cells, 96 of them along the circle."""
     scene = cylinder(1.0)
     space = Space(scene.mesh((96, 80), 1.5))
     eta = space.points[:, 1] / 0.41

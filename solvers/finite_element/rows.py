@@ -90,6 +90,7 @@ class Momentum:
         self._transport = s.transport if rows.comm.size == 1 else Transport(s, own)
         self._matrix = self._mass.copy()
         self._mat = rows.mat(self._matrix)
+        self._stale = False  # whether PETSc has yet to see the values
         index = np.repeat(np.arange(own.start, own.stop), np.diff(self._mass.indptr))
         self._diagonal = np.flatnonzero(index == self._mass.indices)  # one entry per row, in order
         held = np.isin(np.arange(own.start, own.stop), flow.fixed)
@@ -112,6 +113,9 @@ class Momentum:
             count = sum(iterations)
         for axis in (0, 1):
             if not residuals[axis] <= self._rtol:
+                if self._stale:
+                    self._rows.refill(self._mat, self._matrix)
+                    self._stale = False
                 x, solve = self._sequence.solve(System(self._mat, rhs[axis].copy(), comm=self._rows.comm))
                 out[axis], count = self._rows.whole(x), count + solve.iterations
         return out, count
@@ -126,7 +130,7 @@ class Momentum:
             values[self._diagonal] += self._flow.backflow(carried)[self._rows.own]
         values[self._held_entries] = 0
         values[self._diagonal[self._held]] = 1
-        self._rows.refill(self._mat, self._matrix)
+        self._stale = True
 
 
 def _compiled_limit(solver: Solver) -> int:

@@ -94,7 +94,8 @@ py::tuple bicgstab(const Numbers& starts, const Numbers& columns, const Doubles&
     elements::Outcome outcome;
     {
         py::gil_scoped_release released;
-        std::vector<double> memory(size_t(elements::needed(matrix.rows)));
+        static thread_local std::vector<double> memory;  // kept: new pages cost as much as some iterations
+        memory.resize(size_t(elements::needed(matrix.rows)));
         outcome = kernels.bicgstab(matrix, rhs.data(), rtol, limit, target, memory.data());
     }
     return py::make_tuple(x, py::make_tuple(outcome.iterations[0], outcome.iterations[1]),
