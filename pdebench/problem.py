@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -112,12 +112,14 @@ class Cost:
     """What one trajectory took, and why it failed (an empty reason: it did not).
 
     `limited`: how often a cell was kept physical (a density, a pressure, a depth above zero) by force, in all steps.
+    `told`: numbers that the solver's card has named: its optional `tells`, name -> what it is.
     """
 
     steps: int = 0
     iterations: int = 0
     reason: str = ""
     limited: int = 0
+    told: Mapping[str, float] = field(default_factory=dict)
 
 
 class Solver(Protocol):

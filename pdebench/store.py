@@ -20,7 +20,7 @@ from . import order, sample
 from .arrays import Array, Index
 from .errors import StoreError
 from .journal import Entry
-from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, record_verdict, redescribe, versions
+from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, record_verdict, redescribe, tells, versions
 from .meshes import MESHES, Kept
 from .place import Place, Writer, place_of
 from .problem import Arranged, Event, Frame, Given, OnMesh, Outcome, Verdict
@@ -129,7 +129,7 @@ class TrajectoryStore:
                 elif isinstance(event, Arranged):
                     arranged = event
                 elif isinstance(event, OnMesh):
-                    self._put_on_mesh(writers, event)
+                    finite[event.member - first] &= self._put_on_mesh(writers, event)
                 else:
                     rows = np.asarray(event.members) - first
                     finite[rows] &= self._put(writers, event, rows)
@@ -164,10 +164,12 @@ class TrajectoryStore:
                 writers[name].put(int(row), index, values[place, column])
         return np.asarray(np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
 
-    def _put_on_mesh(self, writers: Mapping[str, Writer], event: OnMesh) -> None:
+    def _put_on_mesh(self, writers: Mapping[str, Writer], event: OnMesh) -> bool:
+        """Write what a member has on its mesh; whether it is finite."""
         for name, own in zip(self._shards_of.on_mesh(event.member), event.values, strict=True):
             values = np.ascontiguousarray(own, dtype=np.dtype(self.spec.store.dtype).newbyteorder("<"))
             writers[name].put(0, event.index, values)
+        return bool(np.isfinite(np.asarray(event.values)).all())
 
     def settle(self, verdict: Verdict) -> None:
         """Make a solver's choice binding for this store; one that is there already stays."""
@@ -223,9 +225,9 @@ class TrajectoryStore:
         return np.asarray(columns_of(self.spec, self._journal.entries())["wall_seconds"])
 
     def effort(self) -> dict[str, Index]:
-        """`(sample,)` steps, iterations, and how often a cell was kept physical by force (`limited`)."""
+        """`(sample,)` steps, iterations, how often a cell was kept physical by force (`limited`), `layout.tells`."""
         columns = columns_of(self.spec, self._journal.entries())
-        return {name: columns[name] for name in ("steps", "iterations", "limited")}
+        return {name: columns[name] for name in ("steps", "iterations", "limited", *tells(self.spec))}
 
     def members(self, split: str | None = None) -> Index:
         """Members that are done, of one split or of all."""

@@ -187,6 +187,17 @@ def test_invariants_get_each_members_own_parameters_and_the_last_given_frame(sto
     assert record.values["relative_conserved_error"][0][2][0] == pytest.approx(expected, rel=1e-4, abs=1e-12)
 
 
+def test_the_truths_own_error_is_that_of_the_split_that_is_asked(store, monkeypatch):
+    """Members of other splits, and those that nobody has certified, do not count."""
+    asked = Question(store, task(history=2, horizon=3))
+    frames, members = len(store.times), store.members("test")
+    errors = np.arange(store.spec.samples.count, dtype=float)[:, None, None] + np.zeros((1, frames, 1))
+    errors[members[-1]] = np.nan
+    monkeypatch.setattr(store, "truth_error", lambda: errors)
+    assert len(members) < store.spec.samples.count and members.mean() != store.members().mean()
+    np.testing.assert_allclose(asked.truth_error(), np.full((len(asked.times), 1), members[:-1].mean()))
+
+
 def test_spoiling_the_input_does_not_change_the_score(store):
     def spoil(history, params, times):
         out = repeat(history, params, times)

@@ -127,7 +127,7 @@ def _forces(scene: Scene, flow: Flow, start: Array, step: float, end: float) -> 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_the_vortex_street_has_the_published_drag_and_frequency() -> None:
-    """2D-2, Re 100, 7800 cells, 96 of them along the circle."""
+    """2D-2, Re 100, 7914 cells, 96 of them along the circle."""
     scene = cylinder(1.0)
     space = Space(scene.mesh((96, 80), 1.5))
     eta = space.points[:, 1] / 0.41
@@ -152,7 +152,7 @@ def test_the_flow_that_swells_and_ebbs_has_the_published_forces() -> None:
     def inflow(points: Array, time: float) -> Array:
         return scene.velocity(points, time) * np.sin(np.pi * time / 8)
 
-    seen = _forces(scene, replace(steady_flow, velocity=inflow), np.zeros((2, space.size)), 1 / 512, 8.0)
+    seen = _forces(scene, replace(steady_flow, velocity=inflow), np.zeros((2, space.size)), 1 / 1024, 8.0)
     _, drag, lift, difference = seen.T
     assert 2.93 < drag.max() < 2.97
     assert 0.47 < lift.max() < 0.49
