@@ -18,7 +18,7 @@ import numpy as np
 from . import __version__
 from .arrays import Array, Index
 from .errors import CardError, ModelError, PdebenchError, StoreError
-from .metrics import mean_score, metrics, over_starts, score
+from .metrics import metrics, over_starts, per_sample, score
 from .model import Guarded, NeuralSolver, build_model
 from .picture import Picture, take
 from .provenance import commit, hardware
@@ -265,7 +265,7 @@ def _record(entrant: _Entrant, asked: Question, members: Index, expense: Expense
         times=_rounded(asked.times).tolist(),
         members=[int(m) for m in members],
         failed=sorted(set(store.spec.split(task.split)) - set(members.tolist())),
-        scores={name: float(_rounded(np.array(mean_score(values)))) for name, values in answers.values.items()},
+        scores={name: _score(name, values) for name, values in answers.values.items()},
         values={name: cast(Curves, values.tolist()) for name, values in answers.values.items()},
         truth_error=None if uncertain is None else cast(list[list[float]], _rounded(uncertain).tolist()),
         generation_seconds=_generation_seconds(store),
@@ -276,6 +276,10 @@ def _record(entrant: _Entrant, asked: Question, members: Index, expense: Expense
         commit=commit(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _score(name: str, values: Array) -> float:
+    return float(_rounded(np.array(metrics[name].score(per_sample(values)))))
 
 
 def _seed(entrant: _Entrant) -> int | None:
@@ -289,6 +293,7 @@ def _expense(model: object, single: float, answers: _Answers, clock: Clock) -> E
     return Expense(
         parameters=int(getattr(model, "parameter_count", 0)),
         training_seconds=float(getattr(model, "training_seconds", 0.0)),
+        training_clock=getattr(model, "training_clock", "wall"),
         inference_seconds=float(_rounded(np.array(single))),
         inference_seconds_batched=float(_rounded(np.array(answers.seconds))),
         batch=answers.batch,

@@ -8,12 +8,12 @@ from math import isfinite, isinf
 
 import numpy as np
 
-from ..metrics import mean_score, metrics
+from ..metrics import metrics
 from ..task import Task
 from .cost import Bound
 from .demands import unanswered, wanting
 from .neighbours import LEVEL, least_p
-from .runs import SEEDS, mean_values, parameters, training_seconds, values_of
+from .runs import SEEDS, parameters, samples_of, score, training_clocks, training_seconds
 from .standing import Entry, Standing, rises
 
 ABSENT = "–"
@@ -223,17 +223,20 @@ def _judged(entry: Entry) -> Cell:
 
 def _metric(name: str) -> Callable[[Entry], Cell]:
     def cell(entry: Entry) -> Cell:
-        value = mean_score(mean_values(entry.records, name))
+        value = score(name, entry.records)
         return Cell(number(value), value if isfinite(value) else None, _censored(entry, name))
 
     return cell
 
 
 def _censored(entry: Entry, name: str) -> str:
-    """Of a metric that is a time: how many roll-outs reach the horizon, so that theirs is longer than can be seen."""
+    """Of a metric that is a time: how many roll-outs reach the horizon, so that theirs is longer than can be seen.
+
+    One of several fields reaches it where all do.
+    """
     if metrics[name].units != "time":
         return ""
-    values = np.concatenate([values_of(record, name) for record in entry.records])
+    values = np.concatenate([samples_of(record, name) for record in entry.records])
     reached = int((values >= (1 - 1e-4) * entry.record.times[-1]).sum())
     return f"{reached} of {values.size} to the end" if reached else ""
 
