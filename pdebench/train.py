@@ -31,6 +31,9 @@ from .model import models
 from .spec import Card, Count, Positive
 
 
+VALIDATED = 2048  # windows of *valid* at most, evenly spread: of all pairs of frames there are many times as many
+
+
 class Recipe(Card):
     """How a model is trained. It ends after `epochs` or `seconds`, whichever comes first; the learning rate follows.
 
@@ -163,6 +166,8 @@ class _Run:
         if (self._fit or self._stepper.leads > 1) and (streamed or recipe.unroll > 1):
             raise ModelError(f"{kind.__name__} learns from a store, not from a stream, and with unroll 1")
         self._train, self._valid = None if streamed else self._windows(store, "train"), self._windows(store, "valid")
+        count = len(self._valid)
+        self._validated = np.unique(np.linspace(0, count - 1, min(count, VALIDATED)).round().astype(int))
         self._passport.training["train_windows"] = "a stream" if self._train is None else len(self._train)
         weights = list(self._stepper.parameters())
         real = all(weight.is_floating_point() for weight in weights)
@@ -286,16 +291,16 @@ class _Run:
         """Seconds that the first validation will take, from its first batch."""
         since = self.recipe.now()
         self._validate(batches=1)
-        return (self.recipe.now() - since) * -(-len(self._valid) // self.recipe.batch_size)
+        return (self.recipe.now() - since) * -(-len(self._validated) // self.recipe.batch_size)
 
     def _validate(self, batches: int | None = None) -> float:
         """Mean error on the valid split, or on its first few batches."""
         self._stepper.eval()
-        total, seen = 0.0, 0
+        size, total, seen = self.recipe.batch_size, 0.0, 0
         with torch.inference_mode():
-            for batch in islice(self._valid.batches(self.recipe.batch_size, shuffle=False), batches):
-                total += float(self._errors(batch).sum())
-                seen += len(batch.start)
+            for low in islice(range(0, len(self._validated), size), batches):
+                errors = self._errors(self._valid.batch(self._validated[low : low + size]))
+                total, seen = total + float(errors.sum()), seen + len(errors)
         self._stepper.train()
         return total / seen
 

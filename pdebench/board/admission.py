@@ -24,7 +24,8 @@ def submit(record_path: Path, root: Path) -> Path:
     """Put a record in place: `leaderboards/<task>/records/<label>.json` under `root`, `<label>.seed<n>.json` if seeded.
 
     The board keeps of a record what it shows: sums of its values, see `Sums`, and of several trainings of a model one
-    picture, the first one's. A signed record stays whole. Raises `RecordError` for one that was changed, does not answer the task, or would replace another model's.
+    picture. A signed record stays whole.
+    Raises `RecordError` for one that was changed, does not answer the task, or would replace another model's.
     """
     record = load_record(record_path)
     task = find_task(record.task, root)
@@ -74,7 +75,7 @@ def slim(record: Record) -> Record:
         update={
             "schema_version": Record.model_fields["schema_version"].default,
             "values": {name: _sums(record, name) for name in record.values},
-            "scores": {name: _rounded(_follows(record, name)) for name in record.scores},
+            "scores": {name: _rounded(metrics[name].score(samples_of(record, name))) for name in record.scores},
             "picture": picture,
         }
     )

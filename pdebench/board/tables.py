@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, isinf
 
 import numpy as np
@@ -45,7 +45,8 @@ def columns(standing: Standing) -> list[Column]:
         Column("Model", "name and kind", lambda e: Cell(e.record.label, e.record.label.lower(), e.record.kind)),
         Column(
             task.primary,
-            f"{_direction(task.primary)}; mean over samples, times and fields, with its 95 % bootstrap interval",
+            f"{_direction(task.primary)}; {metrics[task.primary].typical} over samples of the mean over times and fields, "
+            "with its 95 % bootstrap interval",
             _primary(task),
             rises(task.primary),
         ),
@@ -58,7 +59,7 @@ def columns(standing: Standing) -> list[Column]:
         *([_judged_column()] if standing.verified else []),
         *(Column(name, _direction(name), _metric(name), rises(name)) for name in others),
         Column("parameters", "trained numbers", lambda e: _amount(parameters(e.records), count)),
-        Column("training", "wall-clock time of one training", lambda e: _amount(training_seconds(e.records), duration)),
+        Column("training", "time of one training, by the clock said below it", _training),
     ]
 
 
@@ -263,7 +264,14 @@ def _break_even(entry: Entry) -> Cell:
     value = entry.break_even.value
     if isinf(value):
         return Cell("∞", value, "never wins")
-    return Cell(_bound(entry.break_even, count(value)), value)
+    mixed = training_clocks(entry.records) - {entry.record.expense.clock}
+    return Cell(_bound(entry.break_even, count(value)), value, "training by another clock" if mixed else "")
+
+
+def _training(entry: Entry) -> Cell:
+    cell = _amount(training_seconds(entry.records), duration)
+    said = {"wall": "wall clock", "cpu": "processor"}
+    return replace(cell, note=", ".join(said[clock] for clock in sorted(training_clocks(entry.records))))
 
 
 def _amount(value: float, words: Callable[[float], str]) -> Cell:

@@ -9,7 +9,7 @@
 array([[[0.5]]])
 """
 
-from . import ensemble, pointwise, spectral, trajectory
+from . import ensemble, equation, pointwise, spectral, trajectory
 from .aggregate import (
     bootstrap_interval,
     difference_interval,
@@ -35,6 +35,7 @@ __all__ = [
     "compat",
     "difference_interval",
     "ensemble",
+    "equation",
     "geometric_mean",
     "holm",
     "mean_score",
