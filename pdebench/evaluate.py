@@ -20,7 +20,7 @@ from .arrays import Array, Index
 from .errors import CardError, ModelError, PdebenchError, StoreError
 from .metrics import metrics, over_starts, per_sample, score
 from .model import Guarded, NeuralSolver, build_model
-from .picture import Picture, take
+from .picture import Picture, spread, take
 from .provenance import commit, hardware
 from .question import Question
 from .spec import DatasetSpec, load_spec
@@ -232,9 +232,9 @@ def _groups(items: Index, batch: int) -> Iterator[Index]:
         yield items[low : low + batch]
 
 
-def _picture(member: int, times: Array, truth: Array, pred: Array, *, frames: int = 6, points: int = 64) -> Picture:
+def _picture(member: int, times: Array, truth: Array, pred: Array, *, points: int = 64) -> Picture:
     """A few frames of `(t, field, *space)`, at most `points` per axis; of a box, the middle slice along z."""
-    chosen = np.unique(np.linspace(0, len(times) - 1, frames).round().astype(int))
+    chosen = spread(len(times))
     thin = tuple(slice(None, None, -(-n // points)) for n in truth.shape[2:])
     middle = (truth.shape[2] // 2,) if len(thin) == 3 else ()
     where = (slice(None), slice(None), *middle, *thin[len(middle) :])

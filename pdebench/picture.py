@@ -15,8 +15,9 @@ from .arrays import Array
 from .errors import RecordError
 from .spec import Card, Finite
 
+FRAMES = 4  # of a picture, at most
 LOST = 255  # the code that says "not finite"
-STEPS, SIDE = 254, 127  # between the ends of the truth; from no error to the largest
+STEPS, SIDE = 254, 31  # between the ends of the truth; from no error to the largest
 MOST = 2**24  # values that a picture may hold
 OLD_LOST = 2**16 - 1  # as LOST, in records before version 5
 
@@ -24,8 +25,9 @@ OLD_LOST = 2**16 - 1  # as LOST, in records before version 5
 class Picture(Card):
     """Truth and error (prediction − truth) as arrays of bytes `(time, field, y, x)`, deflated, in base64.
 
-    Code n of a field is low + (high − low)·n/254 in the truth, its ends in `scale`, and reach·(n − 127)/127 in the
-    error; 255 is not finite. So an error that is small is as well resolved as one that is large.
+    Code n of a field is low + (high − low)·n/254 in the truth, its ends in `scale`, and reach·(n − 31)/31 in the error;
+    255 is not finite. The error is that of the whole numbers: one that is small is as well resolved as one that is
+    large. Of the truth, which is smooth, each byte stands for the step from the one before it in its line, modulo 256.
 
     Without `reach`, as in records before version 5, `prediction` is the prediction itself, and both are uint16 in
     steps of (high − low)/65534, 65535 not finite; without `scale`, too, as before version 4, both are float16.
@@ -40,6 +42,11 @@ class Picture(Card):
     reach: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None  # largest error of each field
 
 
+def spread(count: int) -> list[int]:
+    """Which of `count` frames a picture shows: evenly spread, both ends among them."""
+    return [int(i) for i in np.unique(np.linspace(0, count - 1, FRAMES).round())]
+
+
 def take(member: int, times: list[float], truth: Array, prediction: Array) -> Picture:
     """The picture of `(time, field, *space)` twice.
 
@@ -52,17 +59,16 @@ def take(member: int, times: list[float], truth: Array, prediction: Array) -> Pi
     high = low + width  # of a constant truth, too, a scale has two ends
     ends = (len(low), *[1] * len(space))
     coded = np.rint(STEPS * (truth - low.reshape(ends)) / width.reshape(ends))
-    shown = low.reshape(ends) + width.reshape(ends) * coded / STEPS
     finite = np.isfinite(prediction)
     near = np.clip(np.where(finite, prediction, 0), (low - width).reshape(ends), (high + width).reshape(ends))
-    error = np.where(finite, near - shown, 0)
+    error = np.where(finite, near - truth, 0)
     reach = np.maximum(np.abs(error).max(axis=(0, *space)), 1e-9 * width)
     codes = np.where(finite, SIDE + np.rint(SIDE * error / reach.reshape(ends)), LOST)
     return Picture(
         member=member,
         times=times,
         shape=truth.shape,
-        truth=_packed(coded),
+        truth=_packed(np.diff(coded, axis=-1, prepend=0)),
         prediction=_packed(codes),
         scale=np.stack([low, high], axis=1).tolist(),
         reach=reach.tolist(),
@@ -87,13 +93,13 @@ def decode(picture: Picture) -> tuple[Array, Array]:
     ends = (shape[1], *[1] * (len(shape) - 2))
     low, high = (np.reshape(end, ends) for end in np.array(picture.scale).T)
     codes, error = (np.frombuffer(content, np.uint8).reshape(shape).astype(np.float64) for content in (truth, other))
-    values = low + (high - low) * codes / STEPS
+    values = low + (high - low) * (np.cumsum(codes, axis=-1) % 256) / STEPS
     off = np.where(error == LOST, np.nan, np.reshape(picture.reach, ends) * (error - SIDE) / SIDE)
     return values, values + off
 
 
 def _packed(codes: Array) -> str:
-    return b64encode(zlib.compress(codes.astype(np.uint8).tobytes(), 9)).decode()
+    return b64encode(zlib.compress((codes.astype(int) % 256).astype(np.uint8).tobytes(), 9)).decode()
 
 
 def _bytes(picture: Picture, name: str) -> bytes:

@@ -46,8 +46,8 @@ class Problem(Protocol):
     Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of
     `(..., field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options,
     "constant" or "falling" (never growing); `given_at_sides()`, the largest size that the sides give to a field, by
-    name; `walls(grid, params)`, the values that the sides hold, `(axis, 2, field)`, low side first, NaN where a field is
-    free; `boundaries`, whose `periodic` says whether no side is a wall (without it, a grid of nodes has none);
+    name; `walls(grid, params)`, the values that the sides hold, `(axis, 2, field)`, low side first, NaN where a field
+    is free; `boundaries`, whose `periodic` says whether no side is a wall (without it, a grid of nodes has none);
     `grid_errors(states, inputs, grid, params)`, what is left of local laws on the stored grid, see `check`;
     `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of `Field`s that are given and do not
     change in time (a coefficient, a source, a bed, a mask); `mask`, the name of the one among them that is 0 in solid

@@ -108,9 +108,7 @@ class Question:
         own = self._params(items)
 
         def invariants(states: Array) -> dict[str, Array]:
-            each = [
-                self._invariants(state, self.store.grid, params) for state, params in zip(states, own, strict=True)
-            ]
+            each = [self._invariants(state, self.store.grid, params) for state, params in zip(states, own, strict=True)]
             return {name: np.stack([one[name] for one in each]) for name in each[0]}
 
         return invariants
@@ -146,7 +144,9 @@ class Question:
             out = np.empty((*states.shape[:2], 1))
             for i, (member, own) in enumerate(zip(items[:, 0], self._params(items), strict=True)):
                 given = self.store.given(int(member)).astype(np.float64)
-                out[i, :, 0] = [left(self._problem, self.store.grid, u.astype(np.float64), given, own) for u in states[i]]
+                out[i, :, 0] = [
+                    left(self._problem, self.store.grid, u.astype(np.float64), given, own) for u in states[i]
+                ]
             return out
 
         return unsolved

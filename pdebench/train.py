@@ -30,7 +30,6 @@ from .feed import Feed, Opener, Stored, Streamed, as_arrays, as_tensors, expect_
 from .model import models
 from .spec import Card, Count, Positive
 
-
 VALIDATED = 2048  # windows of *valid* at most, evenly spread: of all pairs of frames there are many times as many
 
 
@@ -288,10 +287,13 @@ class _Run:
         return relative
 
     def _foreseen(self) -> float:
-        """Seconds that the first validation will take, from its first batch."""
+        """Seconds that the first validation will take, from its first batch; 0 of one so short that a batch is dear."""
+        batches = -(-len(self._validated) // self.recipe.batch_size)
+        if batches < 4:
+            return 0.0
         since = self.recipe.now()
         self._validate(batches=1)
-        return (self.recipe.now() - since) * -(-len(self._validated) // self.recipe.batch_size)
+        return (self.recipe.now() - since) * batches
 
     def _validate(self, batches: int | None = None) -> float:
         """Mean error on the valid split, or on its first few batches."""

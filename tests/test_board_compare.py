@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from base64 import b64encode
 from itertools import pairwise, product
 from math import inf
 from pathlib import Path
@@ -26,6 +27,7 @@ from pdebench.board.tables import Cell, _above, _break_even, _training, headline
 from pdebench.errors import RecordError
 from pdebench.metrics import holm, sign_flip_test
 from pdebench.model import build_model
+from pdebench.picture import Picture, decode
 from pdebench.spec import load_spec
 from pdebench.task import Expense, Record, Sums, Task, load_record, load_task
 
@@ -434,7 +436,9 @@ def test_a_board_shows_the_same_of_sums_as_of_all_values(root: Path, tmp_path: P
     (there, _), (here, _) = board(full), board(slim)
     assert there.read_text() == here.read_text()
     for one, other in zip(*(task_standing("tiny_rollout", r).entries for r in (full, slim)), strict=True):
-        curves = [roll_out(load_task(full / "leaderboards" / "tiny_rollout" / "task.yaml"), e.records) for e in (one, other)]
+        curves = [
+            roll_out(load_task(full / "leaderboards" / "tiny_rollout" / "task.yaml"), e.records) for e in (one, other)
+        ]
         np.testing.assert_allclose(*curves, rtol=1e-5)
 
 
@@ -444,6 +448,21 @@ def test_a_record_from_before_medians_is_slimmed_with_one(root: Path, tmp_path: 
     assert slim(old).schema_version == 5
     mean = old.model_copy(update={"scores": old.scores | {"correlation_time": 0.6}})
     assert _follows(mean, "correlation_time") == pytest.approx(0.6)
+
+
+def test_a_picture_from_before_is_thinned_and_kept_as_today(root: Path) -> None:
+    values = np.arange(6.0)[:, None, None, None] * np.ones((6, 1, 8, 8))
+    codes = np.rint(65534 * values / 5).astype("<u2")
+    coded = b64encode(codes.tobytes()).decode()
+    old = Picture(
+        member=4, times=[1, 2, 3, 4, 5, 6], shape=(6, 1, 8, 8), truth=coded, prediction=coded, scale=[[0.0, 5.0]]
+    )
+    kept = slim(record("net", picture=old, schema_version=4)).picture
+    assert kept is not None
+    assert kept.times == [1, 3, 4, 6]
+    truth, prediction = decode(kept)
+    np.testing.assert_allclose(truth[:, 0, 0, 0], [0, 2, 3, 5], atol=0.02)
+    np.testing.assert_allclose(prediction, truth, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,16 @@ def test_the_cards_own_solver_leaves_nothing_and_standing_still_leaves_the_chang
 
 
 def test_a_steady_equation_is_left_by_nothing_at_all(tmp_path: Path) -> None:
-    changes = {"grid.shape": [17, 17], "store.shape": [17, 17], "samples.count": 4, "samples.unit": 2, "samples.seed": 1}
-    spec = load_spec("poisson2d_gauss", changes | {"splits": {"train": [0, 1], "valid": [1, 2], "test": [2, 4]}})
+    spec = load_spec(
+        "poisson2d_gauss",
+        {
+            "grid": {"shape": [17, 17], "lengths": [1.0, 1.0], "points": "ends"},
+            "store.shape": [17, 17],
+            "solver.linear_solver": "direct-cholesky",
+            "samples": {"count": 4, "seed": 1, "unit": 2},
+            "splits": {"train": [0, 1], "valid": [1, 2], "test": [2, 4]},
+        },
+    )
     store = made(spec, tmp_path)
     asked = ("residual", "boundary_violation")
     own, nothing = scored(store, "classical", *asked), scored(store, "zero", *asked)

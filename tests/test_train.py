@@ -321,11 +321,11 @@ def test_the_last_validation_is_within_the_budget(
     monkeypatch.setattr(train_module, "perf_counter", lambda: now[0])
     monkeypatch.setattr(train_module._Run, "_update", learn)
     monkeypatch.setattr(train_module._Run, "_errors", measured)
-    budget = recipe(epochs=None, seconds=20.0)
+    budget = recipe(epochs=None, seconds=20.0, batch_size=1)
     out = train("fno", store, tmp_path / "fno.safetensors", budget, options=OPTIONS, report=seen.append)
     spent = load(out)[0].training_seconds
     assert 20.0 - update - validation < spent <= 20.0 + update  # an update is not cut in two
-    assert learnt[0] >= 3
+    assert learnt[0] >= 2
     assert seen[-1].done == 1
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import CardError, RecordError
 from ..metrics import metrics, middle
-from ..picture import decode, take
+from ..picture import decode, spread, take
 from ..registry import suggest
 from ..signing import check_signature
 from ..spec import DatasetSpec, load_spec
@@ -70,7 +70,8 @@ def slim(record: Record) -> Record:
     """The record as a board keeps it, in today's version. What was slim stays as it is."""
     picture = record.picture
     if picture is not None and picture.reach is None:
-        picture = take(picture.member, picture.times, *decode(picture))
+        shown = spread(len(picture.times))
+        picture = take(picture.member, [picture.times[i] for i in shown], *(half[shown] for half in decode(picture)))
     return record.model_copy(
         update={
             "schema_version": Record.model_fields["schema_version"].default,

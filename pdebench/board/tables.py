@@ -45,8 +45,8 @@ def columns(standing: Standing) -> list[Column]:
         Column("Model", "name and kind", lambda e: Cell(e.record.label, e.record.label.lower(), e.record.kind)),
         Column(
             task.primary,
-            f"{_direction(task.primary)}; {metrics[task.primary].typical} over samples of the mean over times and fields, "
-            "with its 95 % bootstrap interval",
+            f"{_direction(task.primary)}; {metrics[task.primary].typical} over samples of the mean over times and "
+            "fields, with its 95 % bootstrap interval",
             _primary(task),
             rises(task.primary),
         ),

@@ -12,7 +12,7 @@ from .pair import Pair, ratio
 
 @metric("residual", units="1", tends_to="∫(∂ₜp − F(p)) dt between frames / change of u; steady: ‖Ap − f‖ / ‖f‖")
 def residual(pair: Pair) -> Array:
-    """What is left of the card's own equation; 0 obeys it, and about 1 is what standing still (steady: zero, exactly) scores.
+    """What is left of the card's own equation: 0 obeys it; standing still scores 1 at first (steady: zero scores 1).
 
     In time: √⟨(pₙ₊₁ − S(pₙ))²⟩ / √⟨(uₙ₊₁ − uₙ)²⟩, S the card's own solver over the interval between two frames, which
     begins at the stored frame, so that what the stored grid has lost is in it; the first pₙ is the last frame given. A
@@ -43,7 +43,9 @@ def boundary_violation(pair: Pair) -> Array:
     """
     walls, grid = pair.context.walls, pair.context.grid
     if walls is None or grid is None or grid.points == "nodes":
-        raise PdebenchError("boundary_violation needs a problem that tells what its walls hold: take it out of the task")
+        raise PdebenchError(
+            "boundary_violation needs a problem that tells what its walls hold: take it out of the task"
+        )
     volumes, axes = pair.context.volumes, len(grid.shape)
     total, count = np.zeros(pair.pred.shape[:3]), np.zeros(pair.pred.shape[:3])
     for axis in range(axes):

@@ -93,7 +93,7 @@ class Scene:
         return np.stack([u, np.zeros_like(u)])
 
     def walls(self) -> Array:
-        """What the sides hold of (velocity x, velocity y, pressure), `(axis, 2, field)` with axes y, x; NaN: nothing."""
+        """What the sides hold of (velocity x, velocity y, pressure), `(axis, 2, field)`, axes y, x; NaN: nothing."""
         free, still = np.nan, [0.0, 0.0, np.nan]
         if self.kind == "lid":
             return np.array([[still, [self.speed, 0.0, free]], [still, still]])
