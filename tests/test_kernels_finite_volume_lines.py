@@ -107,7 +107,9 @@ def test_sweeps_with_sides_of_the_box_are_those_of_the_engine(law: str, shape: t
     step = np.full(2, 0.5 / rate.max())
     axes = len(shape)
     for axis in hancock.order(axes, 0):
-        done = sweeper.sweep(block, case.params, hancock.length(axes, axis, step, 0.0), axis=axis, sides=sides, last=axis == 0)
+        done = sweeper.sweep(
+            block, case.params, hancock.length(axes, axis, step, 0.0), axis=axis, sides=sides, last=axis == 0
+        )
     inside = block[(slice(None), slice(None), *(slice(2, -2),) * len(shape))]
     assert done.good.all()
     reference = case.reference.step(case.problem.system(case.params, case.q.dtype), case.q, step)
@@ -147,4 +149,6 @@ def test_bad_blocks_are_named() -> None:
         case.run(layout="columns")
     space = replace(case.reference.space, limiter="superbee")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no limiter superbee"):
-        replace(sweeper, reference=replace(case.reference, space=space)).sweep(block, case.params, ones, axis=0, last=True)
+        replace(sweeper, reference=replace(case.reference, space=space)).sweep(
+            block, case.params, ones, axis=0, last=True
+        )

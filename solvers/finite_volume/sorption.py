@@ -23,8 +23,8 @@ class DiffusionSorption(Card):
 
     Solved as m(u)ₜ = D uₓₓ with all that a cell holds, m = u + (1−φ)/φ ρₛ k uⁿ: R has no bound where u is zero, m has.
     At x = 0 the concentration is `inlet`; at the far end a stream of speed `outlet` [m/s] carries away what
-    arrives, −D uₓ = `outlet`·u (Nowak & Guthke 2016, Entropy 18, 409). Both hold at the ends themselves; the generator of
-    PDEBench has the same values half a cell beyond them, which makes a difference of first order in the spacing.
+    arrives, −D uₓ = `outlet`·u (Nowak & Guthke 2016, Entropy 18, 409). Both hold at the ends themselves; the generator
+    of PDEBench has the same values half a cell beyond them, which makes a difference of first order in the spacing.
     """
 
     initial_state: RandomLevel

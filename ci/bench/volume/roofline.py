@@ -7,8 +7,8 @@ from timing import Table, interleave, met
 
 from .ours import dam, gas
 
-# Counted in sweep.hpp and the laws' fluxes (a fused multiply-add is two; an extreme, a division or a root one; comparisons
-# and selections none): per cell and axis, and once per cell for the rate.
+# Counted in sweep.hpp and the laws' fluxes (a fused multiply-add is two; an extreme, a division or a root one;
+# comparisons and selections none): per cell and axis, and once per cell for the rate.
 FLOPS = {"shallow water": (113, 19), "gas, 128²": (161, 29), "gas, 128³": (191, 33)}
 
 
