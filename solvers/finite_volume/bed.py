@@ -20,8 +20,8 @@ def flux_and_source(
 ) -> tuple[Array, Array, int]:
     """Fluxes through n + 1 faces, the force of the bed on n cells (times the spacing), and no cell limited.
 
-    Of n + 4 cells. Depth, velocity and surface are reconstructed, the bed is what lies between. Beside dry cells nothing is: there
-    the surface of one cell says nothing about the next.
+    Of n + 4 cells. Depth, velocity and surface are reconstructed, the bed is what lies between. Beside dry cells
+    nothing is: there the surface of one cell says nothing about the next.
     """
     g = system.gravity
     surface = w[:1] + bed
