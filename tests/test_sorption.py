@@ -215,12 +215,8 @@ def test_what_was_published_tends_to_it_with_the_half_cells_at_its_ends() -> Non
 
 def test_the_unit_of_concentration_does_not_matter() -> None:
     """Linear sorption in units a thousand million times as small: what Newton's method calls close goes with them."""
-    params, unit, grid = (
-        {name: np.array([v]) for name, v in (COLUMN | {"freundlich_exponent": 1.0}).items()},
-        1e9,
-        cells(24),
-    )
-    ends = []
+    params = {name: np.array([v]) for name, v in (COLUMN | {"freundlich_exponent": 1.0}).items()}
+    ends, unit, grid = [], 1e9, cells(24)
     for size in (1.0, unit):
         problem = DiffusionSorption(initial_state=LEVEL, inlet=size)
         solver = ImplicitCard(tolerance=1e-6 * size).build(problem, grid, grid, Serial())

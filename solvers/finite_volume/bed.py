@@ -18,10 +18,10 @@ from .riemann import Flux
 def flux_and_source(
     system: Any, w: Array, bed: Array, axis: int, *, flux: Flux, limiter: Limiter
 ) -> tuple[Array, Array, int]:
-    """Fluxes through n + 1 faces, the force of the bed on n cells (times the spacing), no cell limited; of n + 4 cells.
+    """Fluxes through n + 1 faces, the force of the bed on n cells (times the spacing), and no cell limited.
 
-    Depth, velocity and surface are reconstructed, the bed is what lies between. Beside dry cells nothing is: there
-    the surface of one cell says nothing about the next.
+    Of n + 4 cells. Depth, velocity and surface are reconstructed, the bed is what lies between. Beside dry cells
+    nothing is: there the surface of one cell says nothing about the next.
     """
     g = system.gravity
     surface = w[:1] + bed

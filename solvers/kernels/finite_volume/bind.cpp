@@ -99,7 +99,8 @@ std::vector<size_t> by_rate(const Kernel& kernel, const Box& box, const std::vec
     std::vector<char> memory(kernel.line_memory(box) + 64);
     void* start = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
     for (const Member& one : members) {
-        Part whole{const_cast<void*>(one.state), box.count(), {1, row, plane}, {one.parameters[0], one.parameters[1], one.parameters[2]}, 0, -1, true, 0, true, 0};
+        const double* own = one.parameters;
+        Part whole{const_cast<void*>(one.state), box.count(), {1, row, plane}, {own[0], own[1], own[2]}, 0, -1, true, 0, true, 0};
         kernel.sweep(box, whole, start);
         rates.push_back(whole.good ? whole.rate : 0);
     }

@@ -90,9 +90,13 @@ template <template <class, int> class Law, class T, int L, int D> class Lines {
         arena.take<V>(scratch_size(box));
         const Spread at(box);
         T* state = arena.take<T>(size_t(at.variable) * N);
-        at.each_row([&](long there, long given) { __builtin_memcpy(state + there, static_cast<const T*>(member.state) + given, box.cells[0] * sizeof(T)); });
-        march(box, member, Part{state, at.variable, {1, at.row, at.plane}, {member.parameters[0], member.parameters[1], member.parameters[2]}, 0, -1, true, 0, true, 0}, memory);
-        at.each_row([&](long there, long given) { __builtin_memcpy(static_cast<T*>(member.result) + given, state + there, box.cells[0] * sizeof(T)); });
+        const T* source = static_cast<const T*>(member.state);
+        T* target = static_cast<T*>(member.result);
+        const size_t bytes = size_t(box.cells[0]) * sizeof(T);
+        at.each_row([&](long there, long given) { __builtin_memcpy(state + there, source + given, bytes); });
+        const double* own = member.parameters;
+        march(box, member, {state, at.variable, {1, at.row, at.plane}, {own[0], own[1], own[2]}, 0, -1, true, 0, true, 0}, memory);
+        at.each_row([&](long there, long given) { __builtin_memcpy(target + given, state + there, bytes); });
     }
 
   private:

@@ -69,7 +69,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     V rate{}, limited{};  // of this step
     Mask good{};
 
-    static constexpr int SOME = 16, GHOSTS = 2;
+    static constexpr int SOME = N == 1 ? 64 : 16, GHOSTS = 2;
     V w[SOME + 4][K], low[SOME + 2][N], high[SOME + 2][N], f[SOME + 1][N];  // of the cells at hand
 
     Sweep(const Box& shared, V parameter) : box(shared), law(parameter, shared) {
