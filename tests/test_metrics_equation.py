@@ -16,6 +16,7 @@ from pdebench.baselines.blocks import padding_of
 from pdebench.errors import CardError, PdebenchError
 from pdebench.evaluate import evaluate
 from pdebench.metrics import Context, metrics
+from pdebench.problem import problem_of
 from pdebench.spec import Grid, load_spec
 from pdebench.store import TrajectoryStore
 from pdebench.task import Record, Task
@@ -26,7 +27,8 @@ WAVE = np.array([1.0, -1.0, 1.0, -1.0])
 def halving(start: float, **more: Any) -> Context:
     """An equation whose states halve from one frame to the next."""
     grid = Grid(shape=(4,), lengths=(1.0,))
-    return Context(grid, np.array([0.5, 1.0]), start * WAVE[None, None], advance=lambda u: u / 2, **more)
+    known = {"advance": lambda u: u / 2} | more
+    return Context(grid, np.array([0.5, 1.0]), start * WAVE[None, None], **known)
 
 
 def frames(*sizes: float) -> Array:
@@ -62,7 +64,8 @@ def test_residual_is_over_the_fluid() -> None:
     pred = frames(2.0, 1.0)
     pred[0, 0, 0, 2] = 99.0  # in a body
     pred[0, 0, 0, 3] += 1.0  # half of the volume: √(½·1²) over the change √4
-    found = metrics["residual"](pred, frames(2.0, 1.0), halving(4.0, volumes=volumes))
+    context = halving(4.0, volumes=volumes, advance=lambda u: np.where(volumes > 0, u / 2, np.nan))
+    found = metrics["residual"](pred, frames(2.0, 1.0), context)
     np.testing.assert_allclose(found[0, 0, 0], np.sqrt(0.5) / 2)
 
 
@@ -159,12 +162,12 @@ def test_free_fields_have_none_and_free_sides_do_not_count() -> None:
 
 
 def test_walls_beside_a_body_are_not_asked() -> None:
-    volumes = np.ones((2, 3))
-    volumes[0, 1] = 0
+    volumes = np.ones((2, 4))
+    volumes[0, 1] = volumes[1, 3] = 0  # a wall within the body, and a wall with the body behind its first cell
     walls = np.full((2, 2, 1), np.nan)
     walls[0, 0] = 0.0
-    pred = np.array([[1.0, 9.0, 3.0], [1.0, 9.0, 3.0]])[None, None, None]
-    found = metrics["boundary_violation"](pred, pred, walled("centres", (2, 3), walls, volumes=volumes))
+    pred = np.array([[1.0, 9.0, 3.0, 9.0], [1.0, 9.0, 3.0, 9.0]])[None, None, None]
+    found = metrics["boundary_violation"](pred, pred, walled("centres", (2, 4), walls, volumes=volumes))
     assert found[0, 0, 0] == pytest.approx(np.sqrt((1 + 9) / 2))
 
 
@@ -173,6 +176,24 @@ def test_boundary_violation_needs_walls(points: Any) -> None:
     grid = Grid(shape=(4,), lengths=(1.0,), points=points)
     with pytest.raises(PdebenchError, match="what its walls hold"):
         metrics["boundary_violation"](frames(1.0), frames(1.0), Context(grid, np.ones(1), WAVE[None, None]))
+
+
+def test_walls_of_water_hold_its_velocity() -> None:
+    """Axes are y, x; fields are depth, velocity x, velocity y. Only what crosses a reflecting wall is held."""
+    sides = {"x": ["reflecting", "outflow"], "y": ["no_slip", {"wall": [2.0, 0.0]}]}
+    problem: Any = problem_of(load_spec("swe2d_radial_dam_break", {"problem.boundaries": sides}))
+    free = [np.nan] * 3
+    expected = [[[np.nan, 0.0, 0.0], [np.nan, 2.0, 0.0]], [[np.nan, 0.0, np.nan], free]]
+    np.testing.assert_array_equal(problem.walls(Grid(shape=(4, 4), lengths=(1.0, 1.0)), {}), expected)
+
+
+@pytest.mark.parametrize("profile", ["uniform", "parabolic"])
+def test_walls_of_a_channel_hold_what_is_the_same_along_them(profile: str) -> None:
+    problem: Any = problem_of(load_spec("cfd_tube_demo", {"problem.profile": profile}))
+    numbers = {"width": 2.0, "height": 1.0, "density": 1.0, "viscosity": 0.1, "speed": 3.0}
+    walls = problem.walls(Grid(shape=(4, 4), lengths=(1.0, 1.0), points="centres"), numbers)
+    still, along = [0.0, 0.0, np.nan], 3.0 if profile == "uniform" else np.nan
+    np.testing.assert_array_equal(walls, [[still, still], [[along, 0.0, np.nan], [np.nan] * 3]])
 
 
 @pytest.mark.parametrize(
