@@ -98,11 +98,12 @@ class Shared:
         from pdebench.solvers.krylov.petsc import petsc
 
         self._comm: Any = comm
-        self._max, self._nobody = MPI.MAX, MPI.PROC_NULL
+        self._max, self._nobody, self._wait = MPI.MAX, MPI.PROC_NULL, MPI.Request.Waitall
         self._PETSc = petsc()
         self._shape, self._ways = shape, arrangement(shape, comm.size, least)
         self._periodic = [pair[0] == "periodic" for pair in boundaries.pairs()]
         self._plans: dict[int, tuple[Any, Any, Any]] = {}
+        self._letters: dict[Any, Array] = {}  # what goes to both neighbours, and what comes
         ranges = self._plan(1)[0].getRanges()[::-1]
         self._range = tuple(slice(low, high) for low, high in ranges)
         self._ranges: list[tuple[slice, ...]] = comm.allgather(self._range)
@@ -147,20 +148,30 @@ class Shared:
     def refresh(self, block: Array, ghosts: int, axis: int, *, corners: bool = False) -> None:
         """Neighbours' cells beyond both sides along a cut axis of `(variable, b, *padded)`, in place.
 
-        All variables travel in one message each way. The ghosts of other axes are sent along as `corners`.
+        All variables travel in one message each way, and both ways at once. The ghosts of other axes are sent along as
+        `corners`.
         """
         inner = [slice(None) if corners else slice(ghosts, -ghosts)] * len(self._shape)
         inner[axis] = slice(None)
         lines = np.moveaxis(block[(slice(None), slice(None), *inner)], axis + 2, 0)
         low, high = self._neighbours[axis]
-        for to, source, sent, got in (
+        ways = (
             (high, low, slice(-2 * ghosts, -ghosts), slice(0, ghosts)),
             (low, high, slice(ghosts, 2 * ghosts), slice(-ghosts, None)),
-        ):
-            room = np.empty_like(lines[got], order="C")
-            self._comm.Sendrecv(np.ascontiguousarray(lines[sent]), to, recvbuf=room, source=source)
+        )
+        # Kept from step to step: memory that is new each time takes longer to come by than to fill.
+        key = (axis, ghosts, lines.shape, lines.dtype)
+        if key not in self._letters:
+            self._letters[key] = np.empty((2, 2, ghosts, *lines.shape[1:]), lines.dtype)
+        out, back = self._letters[key]
+        waiting = [self._comm.Irecv(back[tag], way[1], tag) for tag, way in enumerate(ways)]
+        for tag, (to, _, sent, _) in enumerate(ways):
+            np.copyto(out[tag], lines[sent])
+            waiting.append(self._comm.Isend(out[tag], to, tag))
+        self._wait(waiting)
+        for tag, (_, source, _, got) in enumerate(ways):
             if source >= 0:
-                lines[got] = room
+                lines[got] = back[tag]
 
     def _beside(self, axis: int) -> tuple[int, int]:
         """The ranks on the low and the high side along an axis; negative where there is none."""
