@@ -93,7 +93,7 @@ def begin(
 
 def fill(
     spec: DatasetSpec,
-    sink: Sink,
+    store: TrajectoryStore,
     units: list[Index],
     *,
     comm: Comm,
@@ -101,19 +101,19 @@ def fill(
     settled: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Solve the units that `sink` lacks and write them there; `group` are the ranks of `comm` that share a unit.
+    """Solve the units that `store` lacks and write them there; `group` are the ranks of `comm` that share a unit.
 
     `settled` are options that the solver chose by measurement, the same for every unit of a store.
     """
-    lacking = set(comm.bcast(sink.missing().tolist() if comm.rank == 0 else None))
+    lacking = set(comm.bcast(store.missing().tolist() if comm.rank == 0 else None))
     todo = [unit for unit in units if lacking.intersection(unit.tolist())]
-    watch = _Watch(sink, todo, spec.times.frames, progress if comm.rank == 0 else None)
+    watch = _Watch(store, todo, spec.times.frames, progress if comm.rank == 0 else None)
     told: list[float] = []
     with _Clerk() as clerk:
         for unit in todo[comm.rank // spec.ranks :: comm.size // spec.ranks]:
             events = _measured(spec, told, watch.over(solve.trajectories(spec, unit, group, settled=settled)))
             if group.rank == 0:
-                clerk.sees_to(sink.take(unit, events), f"members {unit[0]} … {unit[-1]} written")
+                clerk.sees_to(store.take(unit, events), f"members {unit[0]} … {unit[-1]} written")
             else:
                 deque(events, maxlen=0)  # this rank only lends its hand
     comm.Barrier()

@@ -282,12 +282,12 @@ Event = Arranged | Given | Frame | OnMesh | Outcome
 
 
 class Sink(Protocol):
-    """Where trajectories end, as a store on disk."""
+    """Where trajectories end: a store on disk or a training stream."""
 
     def missing(self) -> Index:
         """Members that are not there yet."""
         ...
 
-    def take(self, members: Index, events: Iterator[Event]) -> Callable[[], None]:
-        """Take one whole unit of work; it counts once the call that is given back has run, and not at all before."""
+    def write(self, members: Index, events: Iterator[Event]) -> None:
+        """Take one whole unit of work; it counts once the iterator is exhausted, and not at all before."""
         ...
