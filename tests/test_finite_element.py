@@ -20,15 +20,18 @@ from pdebench.arrays import Array
 from pdebench.check import check
 from pdebench.errors import SolverError
 from pdebench.generate import generate
+from pdebench.parallel import Serial
 from pdebench.problem import Frame, Outcome
 from pdebench.solvers.finite_element.flow import Flow
 from pdebench.solvers.finite_element.meshing import Triangulation, box, graded
 from pdebench.solvers.finite_element.newton import steady, tangent
 from pdebench.solvers.finite_element.projection import Linear, Projection
+from pdebench.solvers.finite_element.rows import Constant, Rows
 from pdebench.solvers.finite_element.sampling import Sampler, divergence_error, flux_error, onto
 from pdebench.solvers.finite_element.scene import Circle, Scene
 from pdebench.solvers.finite_element.solver import FiniteElementCard
 from pdebench.solvers.finite_element.space import Space
+from pdebench.solvers.krylov.direct import PetscDirect
 from pdebench.solvers.krylov.lu import SparseLU
 from pdebench.spec import DatasetSpec, Grid, load_spec
 from pdebench.store import TrajectoryStore
@@ -381,6 +384,29 @@ def test_a_step_is_at_most_twice_the_last(monkeypatch: pytest.MonkeyPatch) -> No
     list(solver.trajectories(np.zeros((1, 4, 8, 8)), own, np.array([0.0, 0.1, 2.1, 4.1])))
     growth = np.array(taken[1:]) / taken[:-1]
     assert growth.max() == pytest.approx(2.0) and taken[-1] > 3 * taken[0], taken
+
+
+@pytest.mark.parametrize("null", ["none", "constant"])
+def test_factors_that_have_become_inexact_are_refined(null: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A constant system is solved by its factors alone, but only as long as the residual is small."""
+    space, rng = square(6), np.random.default_rng(3)
+    matrix = space.stiffness1 if null == "constant" else space.mass1
+    known = {"symmetric": True, "definite": True, "nullspace": null}
+    systems = Constant(Rows(Serial(), space.size1), matrix, ("direct-cholesky", {}), (1e-9, 0), known)
+    whole, calls = PetscDirect.inverse, []
+
+    def inexact(self: PetscDirect, b: Array) -> Array:
+        calls.append(len(b))
+        return whole(self, b) * 1.001
+
+    for spoilt in (False, False, True):
+        if spoilt:
+            monkeypatch.setattr(PetscDirect, "inverse", inexact)
+        b = rng.standard_normal(space.size1)
+        x, _ = systems.solve(b)
+        given = b - b.mean() if null == "constant" else b
+        assert np.linalg.norm(given - matrix @ x) <= 1e-9 * np.linalg.norm(given)
+    assert len(calls) >= 4  # once alone, then in the sequence, with refinement
 
 
 def test_a_bad_case_fails_also_where_its_mesh_is_there() -> None:

@@ -160,6 +160,6 @@ class Projection:
         return Constant(Rows(comm, matrix.shape[0]), matrix, solver, (self._linear.rtol, self._linear.guess), known)
 
     def _solve(self, systems: Constant, rhs: Array) -> Array:
-        x, solve = systems.solve(rhs)
-        self.iterations, self.solves = self.iterations + solve.iterations, self.solves + 1
+        x, iterations = systems.solve(rhs)
+        self.iterations, self.solves = self.iterations + iterations, self.solves + 1
         return x

@@ -17,4 +17,11 @@ def versions() -> str:
 
 
 if __name__ == "__main__":
-    topic.run("elements", __doc__, ROWS, Path("docs/finite_element.md"), versions, draft="one case each, once")
+    topic.run(
+        "elements",
+        __doc__,
+        ROWS,
+        Path("docs/finite_element.md"),
+        versions,
+        draft="repetitions, and generated cases but one",
+    )

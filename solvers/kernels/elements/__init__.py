@@ -21,7 +21,7 @@ def transport(velocity: Array, cells: Index, slopes: Array, *, reference: Array,
     tell where its entries go, -1 for nowhere.
     """
     if kernels.available():
-        kernels._compiled.elements_transport(velocity, cells, slopes, reference, places, values)
+        kernels._compiled.elements_transport(np.ascontiguousarray(velocity), cells, slopes, reference, places, values)
         return
     kernels.warn_once()
     u, v = (part[cells] for part in velocity)  # (cell, 6)
