@@ -147,7 +147,8 @@ class Outcome:
 
 def on_cluster(folder: Path, *, kills: int, ranks: int, seed: int, limit: float = 4 * 3600) -> Outcome:
     """A store is filled by `generate --cluster local`; lost and doubled are members, by what serial solving gives."""
-    at, rng, count = Campaign(folder, ranks, 2), np.random.default_rng(seed), 8 * kills + 12
+    at, rng = Campaign(folder, ranks, 2), np.random.default_rng(seed)
+    count = (16 if ranks == 1 else 8) * kills + 12  # those alone solve more between two kills
     spec = by_rows(pause=0.06, ranks=ranks, count=count)
     card, out, cluster = card_file(folder, spec), folder / "s.zarr", folder / "cluster.yaml"
     cluster.write_text(f"kind: local\nworkers: {at.workers}\npoll_seconds: 1\npatience: {PATIENCE}\n")
