@@ -156,7 +156,8 @@ class Space:
 
     def cell_reynolds(self, velocity: Array, nu: float) -> float:
         """Greatest |u| h / ν over the cells, h the side of a square of the cell's area over the order, √(2A) / 2."""
-        return float((np.hypot(*velocity) * self._widest).max(initial=0.0) / nu)
+        u, v = velocity
+        return float(np.sqrt(((u * u + v * v) * self._widest**2).max(initial=0.0)) / nu)
 
     @cached_property
     def _widest(self) -> Array:

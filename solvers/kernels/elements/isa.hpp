@@ -123,30 +123,34 @@ inline Outcome bicgstab(const Matrix& matrix, const double* b, double rtol, int 
     const std::ptrdiff_t n = matrix.rows, size = padded(n);
     double *inverse = memory, *r = inverse + size, *shadow = r + size, *p = shadow + size, *v = p + size,
            *t = v + size, *scaled = t + size, *y = scaled + size;
-    for (std::ptrdiff_t i = 0; i < 8 * size; ++i) memory[i] = 0;
-    double target[2] = {0, 0};
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
-        double diagonal = 0;
-        for (std::int32_t k = matrix.starts[i]; k < matrix.starts[i + 1]; ++k) {
-            if (matrix.columns[k] == i) diagonal = matrix.values[k];
-        }
-        for (int c = 0; c < 2; ++c) {
-            inverse[2 * i + c] = 1 / diagonal;
-            target[c] += b[c * n + i] * b[c * n + i];
-        }
+    for (std::ptrdiff_t i = 0; i < size; ++i) y[i] = 0;
+    for (int part = 0; part < 7; ++part) {
+        for (std::ptrdiff_t i = 2 * n; i < size; ++i) memory[part * size + i] = 0;
     }
-    const double whole[2] = {target[0], target[1]};
-    for (double& one : target) one *= rtol * rtol;
+    Pair whole = {};
+    for (std::ptrdiff_t i = 0; i < n; ++i) {
+        std::int32_t k = matrix.starts[i];
+        while (k < matrix.starts[i + 1] && matrix.columns[k] != i) ++k;
+        const double diagonal = k < matrix.starts[i + 1] ? matrix.values[k] : 0;
+        store_pair(inverse + 2 * i, Pair{1, 1} / diagonal);
+        const Pair own = {b[i], b[n + i]};
+        store_pair(r + 2 * i, own);
+        whole += own * own;
+    }
+    const double target[2] = {rtol * rtol * whole[0], rtol * rtol * whole[1]};
     Outcome out = {{0, 0}, {0, 0}};
     for (int start = 0;; ++start) {
-        // b - A x, x = y / diagonal
-        for (std::ptrdiff_t i = 0; i < size; i += width) store(scaled + i, load(y + i) * load(inverse + i));
-        double rr[2] = {0, 0};
-        rows(matrix, scaled, [&](std::ptrdiff_t i, Pair product) {
-            const Pair left = Pair{b[i], b[n + i]} - product;
-            store_pair(r + 2 * i, left);
-            for (int c = 0; c < 2; ++c) rr[c] += left[c] * left[c];
-        });
+        Pair square = whole;
+        if (start > 0) {  // b - A x, x = y / diagonal
+            square = Pair{};
+            for (std::ptrdiff_t i = 0; i < size; i += width) store(scaled + i, load(y + i) * load(inverse + i));
+            rows(matrix, scaled, [&](std::ptrdiff_t i, Pair product) {
+                const Pair left = Pair{b[i], b[n + i]} - product;
+                store_pair(r + 2 * i, left);
+                square += left * left;
+            });
+        }
+        double rr[2] = {square[0], square[1]};
         bool active[2];
         for (int c = 0; c < 2; ++c) {
             active[c] = !(rr[c] <= target[c]) && std::isfinite(rr[c]);
@@ -213,7 +217,7 @@ inline Outcome bicgstab(const Matrix& matrix, const double* b, double rtol, int 
         }
     }
     for (std::ptrdiff_t i = 0; i < n; ++i) {
-        for (int c = 0; c < 2; ++c) x[c * n + i] = scaled[2 * i + c];
+        for (int c = 0; c < 2; ++c) x[c * n + i] = y[2 * i + c] * inverse[2 * i + c];
     }
     return out;
 }
