@@ -9,6 +9,7 @@ template <class V, int D> struct Scalar {
     static constexpr int variables = 1, positives = 0, kept = 1;
     static constexpr bool has_velocity = false;
     static constexpr bool rubs = false;
+    static constexpr bool plain = true;  // the primitive variable is the conserved one
     using T = ScalarOf<V>;
     V speed;
     bool steepens;  // Burgers: u carries itself

@@ -222,7 +222,8 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
         Mask sound = good;
         for (int i = 0; i < count; ++i) {
             V q[N], next[N];
-            cells.again(start + i, q);
+            if constexpr (System::plain) q[0] = w[i + 2][0];
+            else cells.again(start + i, q);
             for (int v = 0; v < N; ++v) next[v] = fused(-own, f[i + 1][v] - f[i][v], q[v]);
             if constexpr (System::rubs && last) {
                 if (box.rough) rub<D>(next, drag, law.dry);
