@@ -136,7 +136,7 @@ def test_nothing_is_written_for_a_card_that_cannot_be_followed(tmp_path):
 
 # NumPy takes seconds for this, so that a kill meets it at work.
 SLOW = {
-    "grid__shape": [96, 96],
+    "grid__shape": [128, 128],
     "solver__engine": "numpy",
     "times__frames": 12,
     "samples__count": 12,

@@ -105,8 +105,8 @@ def test_an_error_on_one_rank_ends_all_with_one_clear_line(tmp_path):
 
 
 def test_a_killed_rank_loses_only_what_was_in_flight(tmp_path):
-    slow = {"grid__shape": [64, 64], "solver__engine": "numpy", "times__frames": 8, "samples__count": 10}
-    slow["splits"] = {"train": [0, 10]}
+    slow = {"grid__shape": [96, 96], "solver__engine": "numpy", "times__frames": 12, "samples__count": 12}
+    slow["splits"] = {"train": [0, 12]}
     path, out = card(tmp_path, **slow), tmp_path / "killed.zarr"
     run = start(2, "generate", path, "--out", out)
     while not list(out.glob("vorticity/c.*.0.0.0")) and run.poll() is None:
@@ -176,8 +176,8 @@ TUBES = {
         },
         "boundaries": {"x": ["outflow", "outflow"]},
     },
-    "grid": {"shape": [101], "lengths": [1.0], "points": "centres"},
-    "store": {"shape": [50], "dtype": "float64"},
+    "grid": {"shape": [41], "lengths": [1.0], "points": "centres"},
+    "store": {"shape": [20], "dtype": "float64"},
     "parameters": {"heat_capacity_ratio": {"value": 1.4}},
     "times": {"start": 0.0, "step": 0.003, "frames": 4},
     "solver": {"name": "finite_volume", "cfl": 1.0, "limiter": "none", "flux": "hll", "engine": "numpy"},
