@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -60,6 +61,33 @@ def test_the_next_unit_is_solved_while_one_waits_for_the_disk(tmp_path, monkeypa
     monkeypatch.setattr(solve, "trajectories", watched)
     monkeypatch.setattr(Journal, "commit", patient)
     assert generate(tiny_spec(), tmp_path / "s.zarr").done == 6
+
+
+FAULTS = """
+import resource
+import sys
+import numpy as np
+import pdebench.generate
+generate = sys.modules["pdebench.generate"]
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        blocks = [np.ones(1 << 16) for _ in range(4)]  # 512 KiB each
+        del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+generate._keep_pages()
+faults()
+print(faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory by other rules")
+def test_frames_do_not_come_with_fresh_pages():
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 512, "pages of 4 KiB; all of them anew would be 10240"
 
 
 def test_a_unit_that_cannot_be_committed_ends_the_run_and_is_made_later(tmp_path, monkeypatch):

@@ -80,7 +80,13 @@ def _solver(spec: DatasetSpec) -> Callable[[], object]:
     for unit in order.units(spec):
         states = np.stack([sample.initial(spec, problem, int(m)) for m in unit])
         units.append((states, solve.stacked([sample.parameters(spec, int(m)) for m in unit])))
-    return lambda: [deque(solver.trajectories(*unit, times), 0) for unit in units]
+
+    def run() -> None:
+        for unit in units:
+            for _ in solver.trajectories(*unit, times):  # each frame is there until the next, as in `generate`
+                pass
+
+    return run
 
 
 def _emptied(store: Path) -> None:
