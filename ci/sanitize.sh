@@ -13,7 +13,9 @@ cd "$scratch/tree"
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 sanitize+=" -fno-sanitize=null,alignment,object-size,vptr,pointer-overflow,nonnull-attribute,returns-nonnull-attribute"
 sanitize+=" -fno-sanitize-address-use-after-scope --param=asan-stack=0"
-grep -qw avx512bw /proc/cpuinfo || export PDEBENCH_WITHOUT_AVX512=1
+# The widest registers that are here, and those that are everywhere: both ends of every template.
+for isa in avx512bw avx2 sse2; do grep -qw $isa /proc/cpuinfo && break; done
+export PDEBENCH_ISAS="baseline ${isa%bw}"
 PDEBENCH_OPTIMISE=-O1 CFLAGS="$sanitize -g1" CXXFLAGS="$sanitize -g1" LDFLAGS="$sanitize" python setup.py -q build_ext --inplace >"$scratch/log" 2>&1 ||
     { cat "$scratch/log"; exit 1; }
 nm -D pdebench/solvers/kernels/_compiled*.so >"$scratch/symbols"  # not piped: grep -q would break the pipe

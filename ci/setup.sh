@@ -11,7 +11,7 @@ extras=torch,film,test,dev
 # What only some uses and their tests need, a browser among them; CI has all of it.
 if [ -n "${CI:-}" ]; then
     packages+=(chromium)
-    extras=$extras,cluster,object,jax,onnx,judge
+    extras=$extras,cluster,object,s3-server,jax,onnx,judge
 fi
 case "${1:-}" in
     "") ;;
@@ -100,15 +100,15 @@ if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 13))'; then
     say "Python is newer than 3.12: taking the newest packages instead of ci/constraints.txt"
     constraints=()
 fi
-quietly .venv/bin/pip install --disable-pip-version-check --no-input --no-compile "${constraints[@]}" \
-    -e ".[$extras]"
+pip_install() { quietly .venv/bin/pip install --disable-pip-version-check --no-input --no-compile "${constraints[@]}" "$@"; }
+# Compiling begins at once, while pip fetches; pip then waits for it, and finds every object made.
+pip_install setuptools pybind11
+.venv/bin/python setup.py -q build_ext --inplace >>"$log" 2>&1 &
+pip_install -e ".[$extras]"
 if [ -n "${CI:-}" ]; then
     # The library itself also asks for wandb, h5py and telemetry, which its networks do not use.
-    quietly .venv/bin/pip install --disable-pip-version-check --no-input --no-compile --no-deps "${constraints[@]}" \
-        neuraloperator tensorly tensorly-torch requests urllib3 idna certifi charset-normalizer
+    pip_install --no-deps neuraloperator tensorly tensorly-torch requests urllib3 idna certifi charset-normalizer
 fi
-# What pip would do on one core; files that are not for this Python are no failure.
-.venv/bin/python -m compileall -q -j 0 .venv/lib >>"$log" 2>&1 || true
 
 if ! .venv/bin/python -c 'import mpi4py' 2>/dev/null || ! command -v mpiexec >/dev/null; then
     say "no MPI for $python: everything runs, on one process. To get it, install an MPI and"

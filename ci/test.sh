@@ -1,21 +1,31 @@
 #!/usr/bin/env bash
-# Everything that must hold, the quick first; the last line is pytest's. Arguments go to the main suite.
+# Everything that must hold; the last line is pytest's. Arguments go to the main suite.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
-failed=()
-for step in lint layers types wheel sanitize mpi slurm; do
-    started=$SECONDS
-    echo "== $step"
-    "ci/$step.sh" || failed+=("$step")
-    echo "   $((SECONDS - started)) s"
-done
+said=$(mktemp -d)
+trap 'rm -rf "$said"' EXIT
+
+# Steps one after the other; what each says is shown when it is done.
+steps() {
+    for step; do
+        local started=$SECONDS
+        "ci/$step.sh" >"$said/$step" 2>&1 || echo "$step" >>"$said/failed"
+        echo "== $step"$'\n'"$(cat "$said/$step")"$'\n'"   $((SECONDS - started)) s"  # at once: another may speak
+    done
+}
+
+# Two cores: what takes one each goes side by side; ranks want the machine for themselves.
+steps sanitize &
+steps lint layers types wheel slurm
+wait
+steps mpi
 if command -v g++ >/dev/null; then
     python -c 'from pdebench.solvers import kernels; assert kernels.available(), "the kernels did not compile"' ||
-        failed+=("kernels")
+        echo kernels >>"$said/failed"
 fi
-[ ${#failed[@]} = 0 ] || echo "== FAILED: ${failed[*]}"
+[ ! -e "$said/failed" ] || echo "== FAILED:" $(cat "$said/failed")
 echo "== tests"
 status=0
 pytest -n "${PYTEST_WORKERS:-2}" --ignore=tests/mpi --ignore=tests/slurm "$@" || status=$?
-[ ${#failed[@]} = 0 ] || status=1
+[ ! -e "$said/failed" ] || status=1
 exit "$status"

@@ -18,9 +18,9 @@ import numpy as np
 from . import __version__
 from .arrays import Array, Index
 from .errors import CardError, ModelError, PdebenchError, StoreError
-from .metrics import mean_score, metrics, over_starts, score
+from .metrics import metrics, over_starts, per_sample, score
 from .model import Guarded, NeuralSolver, build_model
-from .picture import Picture, take
+from .picture import Picture, spread, take
 from .provenance import commit, hardware
 from .question import Question
 from .spec import DatasetSpec, load_spec
@@ -232,9 +232,9 @@ def _groups(items: Index, batch: int) -> Iterator[Index]:
         yield items[low : low + batch]
 
 
-def _picture(member: int, times: Array, truth: Array, pred: Array, *, frames: int = 6, points: int = 64) -> Picture:
+def _picture(member: int, times: Array, truth: Array, pred: Array, *, points: int = 64) -> Picture:
     """A few frames of `(t, field, *space)`, at most `points` per axis; of a box, the middle slice along z."""
-    chosen = np.unique(np.linspace(0, len(times) - 1, frames).round().astype(int))
+    chosen = spread(len(times))
     thin = tuple(slice(None, None, -(-n // points)) for n in truth.shape[2:])
     middle = (truth.shape[2] // 2,) if len(thin) == 3 else ()
     where = (slice(None), slice(None), *middle, *thin[len(middle) :])
@@ -265,7 +265,7 @@ def _record(entrant: _Entrant, asked: Question, members: Index, expense: Expense
         times=_rounded(asked.times).tolist(),
         members=[int(m) for m in members],
         failed=sorted(set(store.spec.split(task.split)) - set(members.tolist())),
-        scores={name: float(_rounded(np.array(mean_score(values)))) for name, values in answers.values.items()},
+        scores={name: _score(name, values) for name, values in answers.values.items()},
         values={name: cast(Curves, values.tolist()) for name, values in answers.values.items()},
         truth_error=None if uncertain is None else cast(list[list[float]], _rounded(uncertain).tolist()),
         generation_seconds=_generation_seconds(store),
@@ -276,6 +276,10 @@ def _record(entrant: _Entrant, asked: Question, members: Index, expense: Expense
         commit=commit(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _score(name: str, values: Array) -> float:
+    return float(_rounded(np.array(metrics[name].score(per_sample(values)))))
 
 
 def _seed(entrant: _Entrant) -> int | None:
@@ -289,6 +293,7 @@ def _expense(model: object, single: float, answers: _Answers, clock: Clock) -> E
     return Expense(
         parameters=int(getattr(model, "parameter_count", 0)),
         training_seconds=float(getattr(model, "training_seconds", 0.0)),
+        training_clock=getattr(model, "training_clock", "wall"),
         inference_seconds=float(_rounded(np.array(single))),
         inference_seconds_batched=float(_rounded(np.array(answers.seconds))),
         batch=answers.batch,

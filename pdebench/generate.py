@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def begin(
 
 def fill(
     spec: DatasetSpec,
-    sink: Sink,
+    store: TrajectoryStore,
     units: list[Index],
     *,
     comm: Comm,
@@ -100,21 +101,21 @@ def fill(
     settled: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Solve the units that `sink` lacks and write them there; `group` are the ranks of `comm` that share a unit.
+    """Solve the units that `store` lacks and write them there; `group` are the ranks of `comm` that share a unit.
 
     `settled` are options that the solver chose by measurement, the same for every unit of a store.
     """
-    lacking = set(comm.bcast(sink.missing().tolist() if comm.rank == 0 else None))
+    lacking = set(comm.bcast(store.missing().tolist() if comm.rank == 0 else None))
     todo = [unit for unit in units if lacking.intersection(unit.tolist())]
-    watch = _Watch(sink, todo, spec.times.frames, progress if comm.rank == 0 else None)
+    watch = _Watch(store, todo, spec.times.frames, progress if comm.rank == 0 else None)
     told: list[float] = []
-    for unit in todo[comm.rank // spec.ranks :: comm.size // spec.ranks]:
-        events = _measured(spec, told, watch.over(solve.trajectories(spec, unit, group, settled=settled)))
-        if group.rank == 0:
-            sink.write(unit, events)
-            log.info("members %d … %d written", unit[0], unit[-1])
-        else:
-            deque(events, maxlen=0)  # this rank only lends its hand
+    with _Clerk() as clerk:
+        for unit in todo[comm.rank // spec.ranks :: comm.size // spec.ranks]:
+            events = _measured(spec, told, watch.over(solve.trajectories(spec, unit, group, settled=settled)))
+            if group.rank == 0:
+                clerk.sees_to(store.take(unit, events), f"members {unit[0]} … {unit[-1]} written")
+            else:
+                deque(events, maxlen=0)  # this rank only lends its hand
     comm.Barrier()
 
 
@@ -148,8 +149,11 @@ def _measured(spec: DatasetSpec, told: list[float], events: Iterator[Event]) -> 
 
 
 def _resolved(problem: Scaled, states: Array, spec: DatasetSpec, params: Mapping[str, Array]) -> Array:
-    """k_max η of each of a batch of output frames, infinite for those that are lost; a few MiB of them at a time."""
-    count = -(-states.nbytes // _LOOK)
+    """k_max η of each of a batch of output frames, infinite for those that are lost; a few MiB of them at a time.
+
+    In single precision, which is ample for a warning and takes half the time.
+    """
+    count, states = -(-states.nbytes // _LOOK), states.astype(np.float32)
     found = [
         resolved(problem, states[some], spec.output, {k: v[some] for k, v in params.items()}, solved=spec.grid)
         for some in np.array_split(np.arange(len(states)), min(len(states), max(1, count)))
@@ -199,6 +203,34 @@ def _told(members: Sequence[int]) -> str:
     if isinstance(members, range):
         return f"{members.start}:{members.stop}"
     return f"from {min(members)} to {max(members)}" if members else "(none)"
+
+
+class _Clerk:
+    """Commits a unit while the next one is solved, so that nobody waits for the disk but at the end."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._open: deque[Future[None]] = deque()
+
+    def sees_to(self, commit: Callable[[], None], words: str) -> None:
+        """Raises what went wrong with the unit before; one at most waits."""
+        self._open.append(self._thread.submit(self._commit, commit, words))
+        if len(self._open) > 1:
+            self._open.popleft().result()
+
+    @staticmethod
+    def _commit(commit: Callable[[], None], words: str) -> None:
+        commit()
+        log.info("%s", words)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown()  # what was taken is committed, whatever happened since
+        if kind is None:
+            for one in self._open:
+                one.result()
 
 
 class _Watch:

@@ -70,6 +70,10 @@ def scratch_folder() -> Iterator[str]:
 
 
 def die_with_parent() -> None:
-    """On Linux: when the thread that started this process ends, so does it, hung or not (PR_SET_PDEATHSIG is 1)."""
+    """On Linux: when the thread that started this process ends, so does it (PR_SET_PDEATHSIG is 1).
+
+    By SIGKILL: one that hangs hears nothing else, and what a killed one leaves behind the next run sweeps, as after
+    any death. Whoever ends in good order asks its processes to go first, and waits for them.
+    """
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)

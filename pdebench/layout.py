@@ -49,8 +49,9 @@ def lay_out(path: Path, spec: DatasetSpec) -> None:
     if spec.cases:
         cases = np.array([name for name, _ in spec.listed], object)
         _put_array(group, "case", cases, ("sample",), {"long_name": "group and number of the case"})
+    told = {name: {"long_name": what} for name, what in tells(spec).items()}
     for name, values in columns_of(spec, {}).items():
-        _put_array(group, name, values, ("sample",), _COLUMN_ATTRIBUTES[name])
+        _put_array(group, name, values, ("sample",), (_COLUMN_ATTRIBUTES | told)[name])
     empty = np.full((len(members), spec.times.frames, len(problem.fields)), np.nan)
     about_error = {"long_name": "relative L2 difference to a finer solution", "units": "1"}
     _put_array(group, "truth_error", empty, ("sample", "time", "field"), about_error)
@@ -189,7 +190,11 @@ _COLUMN_ATTRIBUTES: dict[str, dict[str, Any]] = {
 
 def entry_of(outcomes: list[Outcome], checksums: dict[str, int], arranged: Arranged | None = None) -> Entry:
     """What the journal keeps of a unit; `arranged` where its members were not solved as drawn."""
-    said = {} if arranged is None else {"order": arranged.members.tolist(), "arranging_seconds": arranged.seconds}
+    said: Entry = {}
+    if arranged is not None:
+        said |= {"order": arranged.members.tolist(), "arranging_seconds": arranged.seconds}
+    if any(o.cost.told for o in outcomes):
+        said["told"] = [dict(o.cost.told) for o in outcomes]
     return said | {
         "members": [o.member for o in outcomes],
         "reason": [o.cost.reason for o in outcomes],
@@ -199,6 +204,12 @@ def entry_of(outcomes: list[Outcome], checksums: dict[str, int], arranged: Arran
         "limited": [o.cost.limited for o in outcomes],
         "crc32c": checksums,
     }
+
+
+def tells(spec: DatasetSpec) -> Mapping[str, str]:
+    """Numbers that the card's solver tells of each member: name -> what it is."""
+    told: Mapping[str, str] = getattr(solvers[spec.solver.name], "tells", {})
+    return told
 
 
 def columns_of(spec: DatasetSpec, entries: dict[int, Entry]) -> dict[str, Any]:
@@ -212,6 +223,8 @@ def columns_of(spec: DatasetSpec, entries: dict[int, Entry]) -> dict[str, Any]:
         "iterations": np.zeros(count, np.int64),
         "limited": np.zeros(count, np.int64),
     }
+    told = {name: np.full(count, np.nan) for name in tells(spec)}
+    columns |= told
     if spec.samples.order != "drawn":
         columns |= {"arranging_seconds": np.full(count, np.nan), "place": np.full(count, -1)}
     for entry in entries.values():
@@ -222,6 +235,9 @@ def columns_of(spec: DatasetSpec, entries: dict[int, Entry]) -> dict[str, Any]:
         for name in ("reason", "wall_seconds", "steps", "iterations"):
             columns[name][members] = entry[name]
         columns["limited"][members] = entry.get("limited", 0)  # stores of before did not count
+        for member, said in zip(members, entry.get("told", ()), strict=False):
+            for name in told.keys() & said.keys():
+                told[name][member] = said[name]
         columns["status"][members] = [FAILED if why else DONE for why in entry["reason"]]
     return columns
 

@@ -15,6 +15,7 @@ import zarr
 
 from . import sample
 from .arrays import Index
+from .errors import CardError
 from .problem import Mesh, Meshed, Problem, built, solvers
 from .shard import Form
 from .spec import DatasetSpec
@@ -62,12 +63,20 @@ def frames_kept(spec: DatasetSpec) -> int:
     return -(-spec.times.frames // spec.store.mesh)
 
 
+def meshed(spec: DatasetSpec, card: object) -> Meshed:
+    """The solver's card. Raises `CardError` where its solver has no mesh."""
+    if not isinstance(card, Meshed):
+        raise CardError(
+            f"{spec.name}: store.mesh is {spec.store.mesh}, but {spec.solver.name} has no mesh: set it to 0"
+        )
+    return card
+
+
 def meshes_of(spec: DatasetSpec, problem: Problem) -> tuple[Kept, list[Mesh]]:
     """The meshes of all members, each once."""
     if not spec.store.mesh:
         return Kept(np.zeros(0, int), ()), []
-    card = built(solvers, spec.solver, where=f"{spec.name}: solver")
-    assert isinstance(card, Meshed)  # `solve.prepare` has refused what is not
+    card = meshed(spec, built(solvers, spec.solver, where=f"{spec.name}: solver"))
     found: dict[bytes, tuple[int, Mesh]] = {}
     number = np.full(spec.samples.count, -1)
     for member in range(spec.samples.count):

@@ -1,8 +1,9 @@
-"""One predicted sample to look at, small enough for a record: 16-bit steps between two ends of each field."""
+"""One predicted sample to look at, small enough for a record: bytes between two ends of each field."""
 
 from __future__ import annotations
 
 import binascii
+import zlib
 from base64 import b64decode, b64encode
 from math import prod
 from typing import Annotated
@@ -14,15 +15,22 @@ from .arrays import Array
 from .errors import RecordError
 from .spec import Card, Finite
 
-STEPS = 2**16 - 2  # between the ends of a field's scale; the code above them says "not finite"
-LOST = 2**16 - 1
+FRAMES = 4  # of a picture, at most
+LOST = 255  # the code that says "not finite"
+STEPS, SIDE = 254, 31  # between the ends of the truth; from no error to the largest
+MOST = 2**24  # values that a picture may hold
+OLD_LOST = 2**16 - 1  # as LOST, in records before version 5
 
 
 class Picture(Card):
-    """Truth and prediction as little-endian uint16 arrays `(time, field, y, x)`, base64.
+    """Truth and error (prediction − truth) as arrays of bytes `(time, field, y, x)`, deflated, in base64.
 
-    Code n of a field is low + (high − low)·n/65534, with the field's ends in `scale`; 65535 is not finite. Without
-    `scale`, as in records before version 4, the arrays are float16.
+    Code n of a field is low + (high − low)·n/254 in the truth, its ends in `scale`, and reach·(n − 31)/31 in the error;
+    255 is not finite. The error is that of the whole numbers: one that is small is as well resolved as one that is
+    large. Of the truth, which is smooth, each byte stands for the step from the one before it in its line, modulo 256.
+
+    Without `reach`, as in records before version 5, `prediction` is the prediction itself, and both are uint16 in
+    steps of (high − low)/65534, 65535 not finite; without `scale`, too, as before version 4, both are float16.
     """
 
     member: int
@@ -31,24 +39,39 @@ class Picture(Card):
     truth: str
     prediction: str
     scale: list[Annotated[list[Finite], Field(min_length=2, max_length=2)]] | None = None  # [low, high] of each field
+    reach: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = None  # largest error of each field
+
+
+def spread(count: int) -> list[int]:
+    """Which of `count` frames a picture shows: evenly spread, both ends among them."""
+    return [int(i) for i in np.unique(np.linspace(0, count - 1, FRAMES).round())]
 
 
 def take(member: int, times: list[float], truth: Array, prediction: Array) -> Picture:
-    """The picture of `(time, field, *space)` twice. The scale reaches beyond the truth by its own width, both ways.
+    """The picture of `(time, field, *space)` twice.
 
-    What a prediction has beyond that is clipped: no colour scale shows it.
+    A prediction beyond the truth's own range by more than its width is clipped: no colour scale shows it.
     """
+    truth, prediction = truth.astype(np.float64), np.asarray(prediction, np.float64)
     space = tuple(range(2, truth.ndim))
     low, high = truth.min(axis=(0, *space)), truth.max(axis=(0, *space))
     width = np.where(high > low, high - low, np.maximum(np.abs(high), 1.0))
-    low, high = (low - width).astype(np.float64), (high + width).astype(np.float64)
+    high = low + width  # of a constant truth, too, a scale has two ends
+    ends = (len(low), *[1] * len(space))
+    coded = np.rint(STEPS * (truth - low.reshape(ends)) / width.reshape(ends))
+    finite = np.isfinite(prediction)
+    near = np.clip(np.where(finite, prediction, 0), (low - width).reshape(ends), (high + width).reshape(ends))
+    error = np.where(finite, near - truth, 0)
+    reach = np.maximum(np.abs(error).max(axis=(0, *space)), 1e-9 * width)
+    codes = np.where(finite, SIDE + np.rint(SIDE * error / reach.reshape(ends)), LOST)
     return Picture(
         member=member,
         times=times,
         shape=truth.shape,
-        truth=_coded(truth, low, high),
-        prediction=_coded(prediction, low, high),
+        truth=_packed(np.diff(coded, axis=-1, prepend=0)),
+        prediction=_packed(codes),
         scale=np.stack([low, high], axis=1).tolist(),
+        reach=reach.tolist(),
     )
 
 
@@ -57,31 +80,48 @@ def decode(picture: Picture) -> tuple[Array, Array]:
     shape = picture.shape
     if len(shape) < 3 or min(shape) < 1 or len(picture.times) != shape[0]:
         raise RecordError(f"picture has {len(picture.times)} times for shape {list(shape)} (time, field, *space)")
-    if picture.scale is not None and len(picture.scale) != shape[1]:
-        raise RecordError(f"picture.scale has {len(picture.scale)} fields, shape {list(shape)} has {shape[1]}")
-    pair = []
-    for name, text in (("truth", picture.truth), ("prediction", picture.prediction)):
-        try:
-            content = b64decode(text, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise RecordError(f"picture.{name} is not base64: {error}") from error
-        if len(content) != 2 * prod(shape):
-            raise RecordError(f"picture.{name} holds {len(content)} bytes, shape {list(shape)} needs {2 * prod(shape)}")
-        pair.append(_values(content, shape, picture.scale))
-    return pair[0], pair[1]
+    if prod(shape) > MOST:
+        raise RecordError(f"picture has shape {list(shape)}: at most {MOST} values")
+    for name, ends in (("scale", picture.scale), ("reach", picture.reach)):
+        if ends is not None and len(ends) != shape[1]:
+            raise RecordError(f"picture.{name} has {len(ends)} fields, shape {list(shape)} has {shape[1]}")
+    truth, other = (_bytes(picture, name) for name in ("truth", "prediction"))
+    if picture.reach is None:
+        return _old_values(truth, picture), _old_values(other, picture)
+    if picture.scale is None:
+        raise RecordError("picture has a reach but no scale")
+    ends = (shape[1], *[1] * (len(shape) - 2))
+    low, high = (np.reshape(end, ends) for end in np.array(picture.scale).T)
+    codes, error = (np.frombuffer(content, np.uint8).reshape(shape).astype(np.float64) for content in (truth, other))
+    values = low + (high - low) * (np.cumsum(codes, axis=-1) % 256) / STEPS
+    off = np.where(error == LOST, np.nan, np.reshape(picture.reach, ends) * (error - SIDE) / SIDE)
+    return values, values + off
 
 
-def _coded(values: Array, low: Array, high: Array) -> str:
-    ends = (len(low), *[1] * (values.ndim - 2))
-    share = (values - low.reshape(ends)) / (high - low).reshape(ends)
-    codes = np.where(np.isfinite(values), np.rint(STEPS * np.clip(np.nan_to_num(share), 0, 1)), LOST)
-    return b64encode(codes.astype("<u2").tobytes()).decode()
+def _packed(codes: Array) -> str:
+    return b64encode(zlib.compress((codes.astype(int) % 256).astype(np.uint8).tobytes(), 9)).decode()
 
 
-def _values(content: bytes, shape: tuple[int, ...], scale: list[list[float]] | None) -> Array:
-    if scale is None:
-        return np.frombuffer(content, "<f2").reshape(shape).astype(np.float64)
-    codes = np.frombuffer(content, "<u2").reshape(shape)
-    low, high = np.array(scale).T.reshape(2, len(scale), *[1] * (len(shape) - 2))
-    values: Array = np.where(codes == LOST, np.nan, low + (high - low) * (codes / STEPS))
+def _bytes(picture: Picture, name: str) -> bytes:
+    """The codes of one half; never more of them than its shape asks for."""
+    text, size = getattr(picture, name), prod(picture.shape) * (1 if picture.reach is not None else 2)
+    try:
+        content = b64decode(text, validate=True)
+        if picture.reach is not None:
+            content = zlib.decompressobj().decompress(content, size + 1)
+    except (binascii.Error, ValueError, zlib.error) as error:
+        kind = "base64" if picture.reach is None else "deflated bytes in base64"
+        raise RecordError(f"picture.{name} is not {kind}: {error}") from error
+    if len(content) != size:
+        held = f"more than {size}" if len(content) > size else str(len(content))
+        raise RecordError(f"picture.{name} holds {held} bytes, shape {list(picture.shape)} needs {size}")
+    return content
+
+
+def _old_values(content: bytes, picture: Picture) -> Array:
+    if picture.scale is None:
+        return np.frombuffer(content, "<f2").reshape(picture.shape).astype(np.float64)
+    codes = np.frombuffer(content, "<u2").reshape(picture.shape)
+    low, high = np.array(picture.scale).T.reshape(2, picture.shape[1], *[1] * (len(picture.shape) - 2))
+    values: Array = np.where(codes == OLD_LOST, np.nan, low + (high - low) * (codes / (OLD_LOST - 1)))
     return values

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import solve
-from .arrays import Array
+from .arrays import Array, Index
 from .errors import CardError, PdebenchError
 from .plot import INK, SOFT, bracketed, colour_bar, fields_of, gallery, panels, scales_of
 from .problem import Frame, Given, Outcome, is_steady
@@ -33,10 +33,12 @@ def portrait(spec: DatasetSpec, path: str | Path, *, member: int = 0, shape: tup
     if path.suffix != ".png":
         raise PdebenchError(f"a portrait is a .png, not {path.suffix or 'nothing'!r}: {path}")
     steady = is_steady(solve.prepare(spec)[0])
-    shown = _shortened(spec, shape)
-    given, frames = _solved(shown, member)
+    shown = spec if shape is None else _resized(spec, shape)
+    count = TIMES if len(spec.grid.shape) > 1 else LINES
+    chosen = np.unique(np.linspace(0, spec.times.frames - 1, count).round().astype(int))
+    given, frames = _solved(shown, member, chosen)
     title = "" if shape is None else f"solved at {' × '.join(map(str, shape))} for this picture"
-    times = [f"t = {t:.4g}" for t in shown.times.values()]
+    times = [f"t = {t:.4g}" for t in shown.times.values()[chosen]]
     if steady:
         figure = gallery(shown, given, frames[0], title)
     elif frames.ndim == 3:
@@ -46,32 +48,25 @@ def portrait(spec: DatasetSpec, path: str | Path, *, member: int = 0, shape: tup
     return _small(figure, path)
 
 
-def _shortened(spec: DatasetSpec, shape: tuple[int, ...] | None) -> DatasetSpec:
-    """The card with few frames over the same span, on another grid if asked."""
-    changes: dict[str, object] = {}
-    count = TIMES if len(spec.grid.shape) > 1 else LINES
-    if spec.times.frames > count:
-        step = spec.times.step * (spec.times.frames - 1) / (count - 1)
-        changes["times"] = spec.times.model_copy(update={"step": step, "frames": count})
-    if shape is not None:
-        if len(shape) != len(spec.grid.shape):
-            raise CardError(f"{spec.name} has a grid of {len(spec.grid.shape)} axes, so no picture at {shape}")
-        stored = tuple(min(pair) for pair in zip(spec.store.shape, shape, strict=True))
-        changes |= {
-            "grid": spec.grid.with_shape(shape),
-            "store": spec.store.model_copy(update={"shape": stored}),
-        }
-    return spec.model_copy(update=changes)
+def _resized(spec: DatasetSpec, shape: tuple[int, ...]) -> DatasetSpec:
+    """The card on another grid."""
+    if len(shape) != len(spec.grid.shape):
+        raise CardError(f"{spec.name} has a grid of {len(spec.grid.shape)} axes, so no picture at {shape}")
+    stored = tuple(min(pair) for pair in zip(spec.store.shape, shape, strict=True))
+    return spec.model_copy(
+        update={"grid": spec.grid.with_shape(shape), "store": spec.store.model_copy(update={"shape": stored})}
+    )
 
 
-def _solved(spec: DatasetSpec, member: int) -> tuple[Array, Array]:
-    """Inputs `(input, *output)` and frames `(t, field, *output)` of a member."""
+def _solved(spec: DatasetSpec, member: int, chosen: Index) -> tuple[Array, Array]:
+    """Inputs `(input, *output)` and the chosen frames `(t, field, *output)` of a member."""
     given, frames = np.zeros((0, *spec.store.shape)), []
     for event in solve.trajectories(spec, np.array([member]), settled=solve.settle(spec).options):
         if isinstance(event, Given):
             given = event.values[0]
         elif isinstance(event, Frame):
-            frames.append(event.values[0])
+            if event.index in chosen:
+                frames.append(event.values[0])
         elif isinstance(event, Outcome) and event.cost.reason:
             raise PdebenchError(f"member {member} of {spec.name} cannot be drawn: {event.cost.reason}")
     if not frames or not np.isfinite(frames).all():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -46,7 +46,9 @@ class Problem(Protocol):
     Optional: `exact(grid, params, t) -> Array`, `(field, *space)`; `invariants(states, grid, params)`, a dict of
     `(..., field, *space)` -> `(...)`; `laws()`, a dict of how each of those goes with this problem's options,
     "constant" or "falling" (never growing); `given_at_sides()`, the largest size that the sides give to a field, by
-    name; `grid_errors(states, inputs, grid, params)`, what is left of local laws on the stored grid, see `check`;
+    name; `walls(grid, params)`, the values that the sides hold, `(axis, 2, field)`, low side first, NaN where a field
+    is free; `boundaries`, whose `periodic` says whether no side is a wall (without it, a grid of nodes has none);
+    `grid_errors(states, inputs, grid, params)`, what is left of local laws on the stored grid, see `check`;
     `smallest_scale(states, grid, params)`, see `Scaled`; `inputs`, a tuple of `Field`s that are given and do not
     change in time (a coefficient, a source, a bed, a mask); `mask`, the name of the one among them that is 0 in solid
     bodies, whose points take no part in any metric; `steady`, true where there is no time: the solution follows from
@@ -97,6 +99,12 @@ def mask_of(problem: Problem) -> str | None:
     return name
 
 
+def is_periodic(problem: Problem, grid: Grid) -> bool:
+    """Whether the box has no walls at all."""
+    sides = getattr(problem, "boundaries", None)
+    return grid.points == "nodes" if sides is None else bool(sides.periodic)
+
+
 def is_steady(problem: Problem) -> bool:
     """Whether the solution follows from the inputs alone."""
     return bool(getattr(problem, "steady", False))
@@ -112,12 +120,14 @@ class Cost:
     """What one trajectory took, and why it failed (an empty reason: it did not).
 
     `limited`: how often a cell was kept physical (a density, a pressure, a depth above zero) by force, in all steps.
+    `told`: numbers that the solver's card has named: its optional `tells`, name -> what it is.
     """
 
     steps: int = 0
     iterations: int = 0
     reason: str = ""
     limited: int = 0
+    told: Mapping[str, float] = field(default_factory=dict)
 
 
 class Solver(Protocol):
@@ -150,7 +160,9 @@ class SolverCard(Protocol):
     """A solver's options, from the card, before there is anything to solve.
 
     Optional: `provenance() -> dict[str, str]`, what on this machine may change a solution's last bits;
-    `provenance_of(problem, grid)`, the same where it depends on what is solved; `settle`, see `Settling`.
+    `provenance_of(problem, grid)`, the same where it depends on what is solved; `settle`, see `Settling`;
+    `residual(problem, grid, state, inputs, params) -> float`, of a steady problem: ‖Au − f‖ / ‖f‖ of a state `(field,
+    *grid)` for inputs `(input, *grid)`.
     """
 
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> Solver:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import Array, Index
 from .data import seen
-from .errors import StoreError
+from .errors import CardError, StoreError
 from .metrics import Context
-from .model import Guarded
-from .problem import mask_of, problem_of
+from .model import Classical, Guarded
+from .problem import is_periodic, mask_of, problem_of, solvers
 from .store import TrajectoryStore
 from .task import Task
 
@@ -29,6 +30,7 @@ class Question:
         problem = problem_of(store.spec)
         self._invariants = getattr(problem, "invariants", None)
         self._mask = mask_of(problem)
+        self._problem = problem
 
     def items(self, members: Index) -> Index:
         """Every start of every member, member by member."""
@@ -85,24 +87,73 @@ class Question:
 
     def context(self, items: Index, start: Array, fluid: NDArray[np.bool_]) -> Context:
         """What metrics may know of items that have one fluid part, `(*space)`."""
-        declared, params, grid = self._invariants, self.store.params(items[:, 0]), self.store.grid
-        periodic = grid.points != "ends"
-        holes = {} if fluid.all() else {"volumes": fluid.astype(float), "boundary": shore(fluid)}
-        if declared is None:
-            return Context(grid, self.times, start, periodic=periodic, **holes)  # type: ignore[arg-type]
+        known: dict[str, Any] = {"periodic": is_periodic(self._problem, self.store.grid)}
+        if not fluid.all():
+            known |= {"volumes": fluid.astype(float), "boundary": shore(fluid)}
+        if self._invariants is not None:
+            known["invariants"] = self._invariants_of(items)
+        if "residual" in self.task.metrics:
+            known |= self._equation(items)
+        if "boundary_violation" in self.task.metrics and hasattr(self._problem, "walls"):
+            grid = self.store.grid
+            known["walls"] = np.stack([self._problem.walls(grid, own) for own in self._params(items)])
+        return Context(self.store.grid, self.times, start, **known)
+
+    def _params(self, items: Index) -> list[dict[str, float]]:
+        """The parameters of each item by name."""
+        rows = self.store.params(items[:, 0])
+        return [dict(zip(self.store.parameter_names, row.tolist(), strict=True)) for row in rows]
+
+    def _invariants_of(self, items: Index) -> Callable[[Array], dict[str, Array]]:
+        own = self._params(items)
 
         def invariants(states: Array) -> dict[str, Array]:
-            each = [
-                declared(state, grid, dict(zip(self.store.parameter_names, row, strict=True)))
-                for state, row in zip(states, params, strict=True)
-            ]
+            each = [self._invariants(state, self.store.grid, params) for state, params in zip(states, own, strict=True)]
             return {name: np.stack([one[name] for one in each]) for name in each[0]}
 
-        return Context(grid, self.times, start, invariants, periodic=periodic, **holes)  # type: ignore[arg-type]
+        return invariants
+
+    def _equation(self, items: Index) -> dict[str, Callable[[Array], Array]]:
+        """How the metric `residual` gets at the card's own solver."""
+        return {"unsolved": self._unsolved(items)} if self.store.steady else {"advance": self._advance(items)}
+
+    def _advance(self, items: Index) -> Callable[[Array], Array]:
+        spec, params = self.store.spec, self.store.params(items[:, 0])
+        solver = Classical(spec, shape=spec.grid.shape)
+
+        def advance(states: Array) -> Array:
+            out = np.empty(states.shape)
+            for i, (member, own) in enumerate(zip(items[:, 0], params, strict=True)):
+                history = states[i]
+                if self.store.inputs:
+                    history = seen(history, self.store.given(int(member)))
+                columns = np.repeat(own[None], len(history), axis=0)
+                out[i] = solver.predict(history[:, None].astype(np.float64), columns, self.times[:1])[:, 0]
+            return out
+
+        return advance
+
+    def _unsolved(self, items: Index) -> Callable[[Array], Array]:
+        spec = self.store.spec
+        card = solvers[spec.solver.name](**spec.solver.options)
+        left = getattr(card, "residual", None)
+        if left is None:
+            raise CardError(f"solver {spec.solver.name} has no residual of a steady problem: take it out of the task")
+
+        def unsolved(states: Array) -> Array:
+            out = np.empty((*states.shape[:2], 1))
+            for i, (member, own) in enumerate(zip(items[:, 0], self._params(items), strict=True)):
+                given = self.store.given(int(member)).astype(np.float64)
+                out[i, :, 0] = [
+                    left(self._problem, self.store.grid, u.astype(np.float64), given, own) for u in states[i]
+                ]
+            return out
+
+        return unsolved
 
     def truth_error(self) -> Array | None:
-        """Mean over certified members and all starts at the predicted frames, `(time, field)`."""
-        errors = self.store.truth_error()
+        """Mean over the split's certified members and all starts at the predicted frames, `(time, field)`."""
+        errors = self.store.truth_error()[self.store.members(self.task.split)]
         errors = np.stack([errors[:, self.wanted(start)] for start in self.starts], axis=1)
         errors = errors[np.isfinite(errors).all(axis=(1, 2, 3))]
         return errors.mean(axis=(0, 1)) if len(errors) else None

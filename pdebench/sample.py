@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,7 +16,12 @@ from .spec import DatasetSpec, Grid
 
 def seed(spec: DatasetSpec, member: int) -> int:
     """The member's own seed, 63 bits: all its random streams follow from it alone."""
-    state = np.random.SeedSequence([spec.samples.seed, member]).generate_state(1, np.uint64)
+    return _seed(spec.samples.seed, member)
+
+
+@lru_cache(maxsize=1 << 12)
+def _seed(whole: int, member: int) -> int:
+    state = np.random.SeedSequence([whole, member]).generate_state(1, np.uint64)
     return int(state[0] >> np.uint64(1))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from . import order, sample
 from .arrays import Array, Index
 from .errors import CardError
+from .meshes import meshed
 from .parallel import Comm, Serial
 from .problem import (
     Arranged,
@@ -20,7 +21,6 @@ from .problem import (
     Event,
     Frame,
     Given,
-    Meshed,
     OnMesh,
     Outcome,
     Problem,
@@ -51,10 +51,8 @@ def prepare(spec: DatasetSpec, settled: Mapping[str, Any] | None = None) -> tupl
     _expect(spec, problem)
     options = Named(name=spec.solver.name, options=spec.solver.options | dict(settled or {}))
     card = built(solvers, options, where=f"{spec.name}: solver")
-    if spec.store.mesh and not isinstance(card, Meshed):
-        raise CardError(
-            f"{spec.name}: store.mesh is {spec.store.mesh}, but {spec.solver.name} has no mesh: set it to 0"
-        )
+    if spec.store.mesh:
+        meshed(spec, card)
     return problem, card
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from . import order, sample
 from .arrays import Array, Index
 from .errors import StoreError
 from .journal import Entry
-from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, record_verdict, redescribe, versions
+from .layout import DONE, SCHEMA_VERSION, columns_of, entry_of, record_verdict, redescribe, tells, versions
 from .meshes import MESHES, Kept
 from .place import Place, Writer, place_of
 from .problem import Arranged, Event, Frame, Given, OnMesh, Outcome, Verdict
@@ -110,6 +110,10 @@ class TrajectoryStore:
 
     def write(self, members: Index, events: Iterable[Event]) -> None:
         """Take one whole unit of work; nothing of it counts before its last event is in."""
+        self.take(members, events)()
+
+    def take(self, members: Index, events: Iterable[Event]) -> Callable[[], None]:
+        """`write` up to what has to wait for the disk: the call that commits the unit, in any thread."""
         unit = int(members.min()) // self.spec.samples.unit
         first, count = unit * self.spec.samples.unit, len(members)
         outcomes: dict[int, Outcome] = {}
@@ -125,18 +129,24 @@ class TrajectoryStore:
                 elif isinstance(event, Arranged):
                     arranged = event
                 elif isinstance(event, OnMesh):
-                    self._put_on_mesh(writers, event)
+                    finite[event.member - first] &= self._put_on_mesh(writers, event)
                 else:
                     rows = np.asarray(event.members) - first
                     finite[rows] &= self._put(writers, event, rows)
             if set(outcomes) != {int(m) for m in members}:
                 raise StoreError(f"unit {unit} ended with outcomes of {len(outcomes)} of its {count} members")
-            if self.holds(unit):
-                return  # another writer was first, and its shards must stay as they are
             told = [_honest(outcomes[first + row], bool(finite[row])) for row in range(count)]
-            without = {name for one in told if one.cost.reason for name in self._shards_of.on_mesh(one.member)}
-            checksums = {name: writer.commit() for name, writer in writers.items() if name not in without}
-        self._journal.commit(unit, entry_of(told, checksums, arranged))
+            opened = stack.pop_all()
+
+        def commit() -> None:
+            with opened:
+                if self.holds(unit):
+                    return  # another writer was first, and its shards must stay as they are
+                without = {name for one in told if one.cost.reason for name in self._shards_of.on_mesh(one.member)}
+                checksums = {name: writer.commit() for name, writer in writers.items() if name not in without}
+            self._journal.commit(unit, entry_of(told, checksums, arranged))
+
+        return commit
 
     def _put(self, writers: Mapping[str, Writer], event: Frame | Given, rows: Index) -> NDArray[np.bool_]:
         """Write the frame or the inputs of some rows of the unit; which of them are finite, `(b,)`."""
@@ -154,10 +164,12 @@ class TrajectoryStore:
                 writers[name].put(int(row), index, values[place, column])
         return np.asarray(np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
 
-    def _put_on_mesh(self, writers: Mapping[str, Writer], event: OnMesh) -> None:
+    def _put_on_mesh(self, writers: Mapping[str, Writer], event: OnMesh) -> bool:
+        """Write what a member has on its mesh; whether it is finite."""
         for name, own in zip(self._shards_of.on_mesh(event.member), event.values, strict=True):
             values = np.ascontiguousarray(own, dtype=np.dtype(self.spec.store.dtype).newbyteorder("<"))
             writers[name].put(0, event.index, values)
+        return bool(np.isfinite(np.asarray(event.values)).all())
 
     def settle(self, verdict: Verdict) -> None:
         """Make a solver's choice binding for this store; one that is there already stays."""
@@ -213,9 +225,9 @@ class TrajectoryStore:
         return np.asarray(columns_of(self.spec, self._journal.entries())["wall_seconds"])
 
     def effort(self) -> dict[str, Index]:
-        """`(sample,)` steps, iterations, and how often a cell was kept physical by force (`limited`)."""
+        """`(sample,)` steps, iterations, how often a cell was kept physical by force (`limited`), `layout.tells`."""
         columns = columns_of(self.spec, self._journal.entries())
-        return {name: columns[name] for name in ("steps", "iterations", "limited")}
+        return {name: columns[name] for name in ("steps", "iterations", "limited", *tells(self.spec))}
 
     def members(self, split: str | None = None) -> Index:
         """Members that are done, of one split or of all."""

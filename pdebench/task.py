@@ -17,6 +17,7 @@ from .timing import Calibration, Clock
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Curves = list[list[list[float]]]  # [sample][time][field]
+ANY_FLOAT = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Task(Card):
@@ -80,8 +81,18 @@ class Expense(Card):
     batch: Count
     threads: Count = 1
     clock: Clock = "wall"
+    training_clock: Clock = "wall"  # of training_seconds
     peak_memory_bytes: Annotated[int, Field(ge=0)] = 0
     calibration: Calibration | None = None  # of the machine, in the same run; None in records of version 1
+
+
+class Sums(Card):
+    """What a board keeps of a metric's values: what it ranks by and what it draws."""
+
+    model_config = ANY_FLOAT
+
+    samples: list[float]  # of each sample, the mean over times and fields
+    curve: list[float] = []  # at each time, the mean over samples and fields; none where a trajectory has one value
 
 
 class Verdict(Card):
@@ -103,9 +114,10 @@ class Signature(Card):
 class Record(Card):
     """One model's answers to one task, complete enough to rank, plot and repeat."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+    model_config = ANY_FLOAT
 
-    schema_version: Literal[1, 2, 3, 4] = 4  # 1 had no calibration, verdict or signature; 2 no seed; 3 no clock
+    # 1 had no calibration, verdict or signature; 2 no seed; 3 no clock; 4 no sums, and the mean of censored times
+    schema_version: Literal[1, 2, 3, 4, 5] = 5
     task: Slug
     task_version: Count
     dataset: Slug
@@ -122,7 +134,7 @@ class Record(Card):
     members: list[int]
     failed: list[int] = []  # members of the split that the classical solver could not make: nobody is scored on them
     scores: dict[str, float]  # aggregates over samples, times and fields
-    values: dict[str, Curves]  # per sample, before any averaging
+    values: dict[str, Curves | Sums]  # per sample, before any averaging; on a board their sums
     truth_error: list[list[float]] | None = None  # [time][field], relative L2 of the truth itself
     generation_seconds: float | None = None  # of one trajectory of the truth
     expense: Expense
@@ -142,11 +154,22 @@ class Record(Card):
         scaled = self.picture is not None and self.picture.scale is not None
         if self.schema_version < 4 and (scaled or self.expense.clock != "wall"):
             raise ValueError(f"picture.scale, expense.clock: records of version {self.schema_version} have none")
+        reach = self.picture is not None and self.picture.reach is not None
+        sums = any(isinstance(values, Sums) for values in self.values.values())
+        if self.schema_version < 5 and (reach or sums or self.expense.training_clock != "wall"):
+            raise ValueError(
+                f"picture.reach, sums of values, expense.training_clock: records of version {self.schema_version} "
+                "have none"
+            )
         return self
 
     def fingerprint(self) -> str:
         """SHA-256 of the record without its digest and signature; of an older version, without what came later."""
         content = self.model_dump(mode="json", exclude={"digest", "signature"})
+        if self.schema_version < 5:
+            del content["expense"]["training_clock"]
+            if content["picture"] is not None:
+                del content["picture"]["reach"]
         if self.schema_version < 4:
             del content["expense"]["clock"]
             if content["picture"] is not None:

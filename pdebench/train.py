@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from math import cos, inf, isfinite, pi
 from pathlib import Path
 from time import perf_counter, process_time
@@ -28,6 +29,8 @@ from .errors import ModelError
 from .feed import Feed, Opener, Stored, Streamed, as_arrays, as_tensors, expect_alike
 from .model import models
 from .spec import Card, Count, Positive
+
+VALIDATED = 2048  # windows of *valid* at most, evenly spread: of all pairs of frames there are many times as many
 
 
 class Recipe(Card):
@@ -162,11 +165,14 @@ class _Run:
         if (self._fit or self._stepper.leads > 1) and (streamed or recipe.unroll > 1):
             raise ModelError(f"{kind.__name__} learns from a store, not from a stream, and with unroll 1")
         self._train, self._valid = None if streamed else self._windows(store, "train"), self._windows(store, "valid")
+        count = len(self._valid)
+        self._validated = np.unique(np.linspace(0, count - 1, min(count, VALIDATED)).round().astype(int))
         self._passport.training["train_windows"] = "a stream" if self._train is None else len(self._train)
         weights = list(self._stepper.parameters())
         real = all(weight.is_floating_point() for weight in weights)
         self._optimiser = torch.optim.AdamW(weights, lr=0.0, weight_decay=recipe.weight_decay, fused=real)
         self._epoch, self._seconds, self._best, self._train_error = 0, 0.0, inf, inf
+        self._validating: float | None = None  # seconds that a validation takes
         self._feed: Feed
         self._flown: dict[str, Array] = {}  # a stream's part of the checkpoint
 
@@ -204,12 +210,16 @@ class _Run:
     def _done(self, within: float, seconds: float) -> float:
         """The same, `within` the current epoch (0 … 1) and at a time."""
         by_epochs = (self._epoch + within) / self.recipe.epochs if self.recipe.epochs else 0.0
-        by_seconds = seconds / self.recipe.seconds if self.recipe.seconds else 0.0
+        # The last validation is within the budget, too.
+        left = max((self.recipe.seconds or inf) - (self._validating or 0.0), 1e-9)
+        by_seconds = seconds / left
         return min(max(by_epochs, by_seconds), 1.0)
 
     def epoch(self) -> Progress:
         """One pass over the training windows (less where the time is up), validation, checkpoint."""
         began = self.recipe.now() - self._seconds
+        if self._validating is None and self.recipe.seconds:
+            self._validating = self._foreseen()
         torch.manual_seed(self.recipe.seed + 1_000_003 * (self._epoch + 1))  # for networks that draw numbers
         if self._fit is not None and self._train is not None:
             self._fit(*(partial(self._normalised, windows) for windows in (self._train, self._valid)))
@@ -224,7 +234,9 @@ class _Run:
             seen += len(batch.start)
         if seen:  # none where a stream ends at the end of an epoch
             self._train_error = total / seen
+        since = self.recipe.now()
         train_error, valid_error = self._train_error, self._validate()
+        self._validating = self.recipe.now() - since
         self._finite(valid_error)
         self._epoch += 1
         self._seconds = self.recipe.now() - began
@@ -274,13 +286,25 @@ class _Run:
         relative: Tensor = error.flatten(1).norm(dim=1) / truth.flatten(1).norm(dim=1)
         return relative
 
-    def _validate(self) -> float:
+    def _foreseen(self) -> float:
+        """Seconds that the first validation will take, from its first batch; 0 of one so short that a batch is dear."""
+        batches = -(-len(self._validated) // self.recipe.batch_size)
+        if batches < 4:
+            return 0.0
+        since = self.recipe.now()
+        self._validate(batches=1)
+        return (self.recipe.now() - since) * batches
+
+    def _validate(self, batches: int | None = None) -> float:
+        """Mean error on the valid split, or on its first few batches."""
         self._stepper.eval()
+        size, total, seen = self.recipe.batch_size, 0.0, 0
         with torch.inference_mode():
-            batches = self._valid.batches(self.recipe.batch_size, shuffle=False)
-            total = sum(float(self._errors(batch).sum()) for batch in batches)
+            for low in islice(range(0, len(self._validated), size), batches):
+                errors = self._errors(self._valid.batch(self._validated[low : low + size]))
+                total, seen = total + float(errors.sum()), seen + len(errors)
         self._stepper.train()
-        return total / len(self._valid)
+        return total / seen
 
     def _finite(self, error: float) -> float:
         if not isfinite(error):
@@ -365,6 +389,8 @@ def _aims(passport: Passport) -> dict[str, Any]:
     """What makes two trainings the same one."""
     facts: dict[str, Any] = {"model": passport.model, "options": passport.options, "dataset": passport.dataset_digest}
     facts["training windows"] = passport.training.get("train_windows")
+    # What a recipe of an older version did not say, it did as the default does.
+    facts |= {name: field.get_default() for name, field in Recipe.model_fields.items()}
     facts |= passport.training.get("recipe", {})
     return {key: value for key, value in facts.items() if key not in {"threads", "device"}}
 

@@ -29,6 +29,7 @@ class S3:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or an answer in two parts waits 40 ms for its first half's receipt
 
     def log_message(self, *words):
         pass

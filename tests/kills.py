@@ -18,11 +18,13 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from perilous import HERE, MARK, MPI, by_rows, card_file, living, wait_for_none
+from perilous import HERE, MARK, by_rows, card_file, living, wait_for_none
+from ranks import MPI
 
 import pdebench
 from pdebench.journal import Journal
@@ -53,7 +55,7 @@ class Campaign:
         self.temporary.mkdir(parents=True)
         self.ledger.touch()
         own = {MARK: self.mark, "TMPDIR": str(self.temporary), "PDEBENCH_TEST_LEDGER": str(self.ledger)}
-        self.environment = os.environ | MPI | own | {"OMP_NUM_THREADS": "1", "PYTHONPATH": _search_path()}
+        self.environment = os.environ | MPI | own | {"PYTHONPATH": _search_path()}
 
     def begin(self, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("a") as log:
@@ -80,6 +82,27 @@ class Campaign:
         self.hit["hung" if stops else kind] += 1
         self.in_flight += FRAMES * (self.workers if victim == boss else 1)
 
+    def run(
+        self,
+        begin: Callable[[], subprocess.Popen[bytes]],
+        due: Callable[[], bool],
+        *,
+        kills: int,
+        rng: np.random.Generator,
+        limit: float,
+    ) -> None:
+        """Until a boss ends well: strike when it is `due`, and begin again where the boss was hit."""
+        boss, end = begin(), time.monotonic() + limit
+        while boss.poll() != 0:
+            assert time.monotonic() < end, f"{self.hit}: see {self.folder}/log"
+            time.sleep(rng.uniform(0.03, 0.25))
+            if boss.poll() not in (None, 0):
+                self.bury(boss)
+                boss = begin()
+            if self.hit.total() < kills and due():
+                self.strike(boss.pid, rng)
+        self.orphans += len(wait_for_none(self.mark))
+
     def bury(self, boss: subprocess.Popen[bytes]) -> None:
         """What a dead driver leaves must end by itself."""
         boss.wait()
@@ -96,8 +119,9 @@ class Campaign:
         for pid in living(self.mark):
             os.kill(pid, signal.SIGKILL)
 
-    def solved(self) -> int:
-        return len(self.ledger.read_text().splitlines())
+    def outcome(self, needed: int, lost: int, doubled: int) -> Outcome:
+        twice = len(self.ledger.read_text().splitlines()) - needed
+        return Outcome(dict(self.hit), needed, twice, self.in_flight, lost, doubled, self.orphans, self.leftovers())
 
     def leftovers(self) -> list[str]:
         """Files of ours that nobody needs any more."""
@@ -123,77 +147,55 @@ class Outcome:
 
 def on_cluster(folder: Path, *, kills: int, ranks: int, seed: int, limit: float = 4 * 3600) -> Outcome:
     """A store is filled by `generate --cluster local`; lost and doubled are members, by what serial solving gives."""
-    at, rng, count = Campaign(folder, ranks, 2), np.random.default_rng(seed), 4 * kills + 12
+    at, rng = Campaign(folder, ranks, 2), np.random.default_rng(seed)
+    count = (16 if ranks == 1 else 8) * kills + 12  # those alone solve more between two kills
     spec = by_rows(pause=0.06, ranks=ranks, count=count)
     card, out, cluster = card_file(folder, spec), folder / "s.zarr", folder / "cluster.yaml"
     cluster.write_text(f"kind: local\nworkers: {at.workers}\npoll_seconds: 1\npatience: {PATIENCE}\n")
+    words = ("-m", "pdebench", "generate", str(card), "--cluster", str(cluster), "--out", str(out))
+    met: Counter[int] = Counter()
+
+    def due() -> bool:
+        """Units are at work, and none has met two kills: at the third it would rightly be set aside."""
+        begun = {int(path.name.split(".")[1]) for path in out.rglob("c.*.partial")}  # also those that met a kill
+        working = begun - _committed(out)
+        if not working or any(met[unit] == 2 for unit in working):
+            return False
+        met.update(working)
+        return True
+
     with at:
-        words = ("-m", "pdebench", "generate", card, "--cluster", cluster, "--out", out)
-        boss, met, end = at.begin(*map(str, words)), set[int](), time.monotonic() + limit
-        while boss.poll() != 0:
-            assert time.monotonic() < end, f"{at.hit}: see {folder}/log"
-            time.sleep(rng.uniform(0.05, 0.3))
-            if boss.poll() not in (None, 0):
-                at.bury(boss)
-                boss = at.begin(*map(str, words))
-            working = {int(path.name.split(".")[1]) for path in out.rglob("c.*.partial")}
-            # What met a kill must come in first: three in a row would rightly set it aside.
-            if at.hit.total() < kills and working and met <= _committed(out):
-                at.strike(boss.pid, rng)
-                met = working
-        left, store = wait_for_none(at.mark), TrajectoryStore.open(out)
-        whole = _serial(spec, folder)
+        at.run(lambda: at.begin(*words), due, kills=kills, rng=rng, limit=limit)
+        store, whole = TrajectoryStore.open(out), _serial(spec, folder)
         wrong = sum(not np.array_equal(store.frames(m), whole.frames(m)) for m in store.members())
         lost = count - len(store.members())
         assert lost or wrong or store.content_hash() == whole.content_hash()
-        needed = count * FRAMES
-        return Outcome(
-            dict(at.hit),
-            needed,
-            at.solved() - needed,
-            at.in_flight,
-            lost,
-            wrong,
-            at.orphans + len(left),
-            at.leftovers(),
-        )
+        return at.outcome(count * FRAMES, lost, wrong)
 
 
 def on_stream(folder: Path, *, kills: int, ranks: int, seed: int, limit: float = 4 * 3600) -> Outcome:
     """A trainer draws every window once and keeps a store; lost and doubled are windows."""
     at, rng, count = Campaign(folder, ranks, 2), np.random.default_rng(seed), 6 * kills + 12
-    state, finished = folder / "state.npz", folder / "finished"
+    state, finished, told = folder / "state.npz", folder / "finished", 0
+
+    def due() -> bool:
+        """Some members further than at the last kill."""
+        nonlocal told
+        used = _used(state) if state.exists() else 0
+        if used <= told + 3 * (FRAMES - 1) or finished.exists():
+            return False
+        told = used
+        return True
+
     with at:
-        boss, told, end = _trainer(at, count), 0, time.monotonic() + limit
-        while not finished.exists() or boss.poll() is None:
-            assert time.monotonic() < end, f"{at.hit}: see {folder}/log"
-            time.sleep(rng.uniform(0.02, 0.2))
-            if boss.poll() is not None and not finished.exists():
-                at.bury(boss)
-                boss = _trainer(at, count)
-            used = _used(state) if state.exists() else 0
-            if at.hit.total() < kills and used > told + 3 * (FRAMES - 1) and not finished.exists():
-                at.strike(boss.pid, rng)
-                told = used
-        left = wait_for_none(at.mark)
+        at.run(lambda: _trainer(at, count), due, kills=kills, rng=rng, limit=limit)
         with np.load(state) as file:
             seen = Counter(map(tuple, file["used"].tolist()))
         windows = {(m, s) for m in range(count) for s in range(FRAMES - 1)}
         kept, spec = TrajectoryStore.open(folder / "kept"), streamed(count, ranks)
         lost = len(windows - seen.keys()) + len(kept.missing())
         assert lost or kept.content_hash() == _serial(spec, folder).content_hash()
-        needed = count * FRAMES
-        doubled = seen.total() - len(seen)
-        return Outcome(
-            dict(at.hit),
-            needed,
-            at.solved() - needed,
-            at.in_flight,
-            lost,
-            doubled,
-            at.orphans + len(left),
-            at.leftovers(),
-        )
+        return at.outcome(count * FRAMES, lost, seen.total() - len(seen))
 
 
 def streamed(count: int, ranks: int) -> pdebench.DatasetSpec:

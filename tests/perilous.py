@@ -10,19 +10,13 @@ import time
 from pathlib import Path
 
 import yaml
+from ranks import MPI
 from specs import tiny_spec
 
 from pdebench.solvers.spectral.navier_stokes import NavierStokes2D
 
 HERE = Path(__file__).parent
 MARK = "PDEBENCH_TEST_CAMPAIGN"
-MPI = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_mpi_yield_when_idle": "1",
-    "OMPI_MCA_hwloc_base_binding_policy": "none",
-}
 
 
 class Poisoned(NavierStokes2D):
@@ -74,7 +68,7 @@ def card_file(folder, spec):
 
 def start(mark, *words, ranks=1):
     """`pdebench WORDS`, marked so that all its descendants are found."""
-    own = os.environ | MPI | {MARK: mark, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE)}
+    own = os.environ | MPI | {MARK: mark, "PYTHONPATH": str(HERE)}
     before = ["mpiexec", "-n", str(ranks)] if ranks > 1 else []
     command = [*before, sys.executable, "-m", "pdebench", *map(str, words)]
     return subprocess.Popen(command, env=own, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from base64 import b64encode
 from itertools import pairwise, product
 from math import inf
 from pathlib import Path
@@ -11,21 +12,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from boards import TASK, change_task, page_of, put, record, tree
-from specs import tiny_spec
+import yaml
+from boards import TASK, change_task, page_of, picture, put, record, tree
+from specs import tiny_card, tiny_spec
 
-from pdebench.board import submit, task_standing
+from pdebench.board import board, submit, task_standing
+from pdebench.board.admission import _follows, slim
 from pdebench.board.cost import pareto
 from pdebench.board.demands import unanswered, wanting
 from pdebench.board.neighbours import Above, compare, least_p
-from pdebench.board.runs import trainings
+from pdebench.board.runs import roll_out, trainings
 from pdebench.board.standing import Entry, _overlap
-from pdebench.board.tables import _above, headlines
+from pdebench.board.tables import Cell, _above, _break_even, _training, headlines
 from pdebench.errors import RecordError
 from pdebench.metrics import holm, sign_flip_test
 from pdebench.model import build_model
+from pdebench.picture import Picture, decode
 from pdebench.spec import load_spec
-from pdebench.task import Expense, Record, Task, load_record, load_task
+from pdebench.task import Expense, Record, Sums, Task, load_record, load_task
 
 TASKS = sorted(Path(__file__).parents[1].glob("leaderboards/*/task.yaml"))
 
@@ -122,7 +126,7 @@ def test_records_from_before_seeds_are_still_whole(tmp_path: Path, version: int,
     content = json.loads(record("net", schema_version=version).model_dump_json(exclude={"digest", "signature"}))
     for key in absent:
         del content[key]
-    del content["expense"]["clock"]
+    del content["expense"]["clock"], content["expense"]["training_clock"]
     if version == 1:
         del content["expense"]["calibration"]
     content["digest"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -347,7 +351,131 @@ def test_how_much_longer_losers_take_is_said(root: Path) -> None:
 
 def test_times_that_reach_the_end_are_counted(root: Path) -> None:
     lasting = record("a").values | {"correlation_time": [[[1.0]], [[0.5]]]}
-    scores = record("a").scores | {"correlation_time": 0.75}
+    scores = record("a").scores | {"correlation_time": 0.75}  # the median of two is their mean
     page = page_of(root, record("a", values=lasting, scores=scores), record("b"))
     assert "1 of 2 to the end" in page
     assert page.count(" to the end</small>") == 1
+
+
+def lasting(label: str, *times: float, **changes: Any) -> Record:
+    """A record of the two test members, or of more, whose roll-outs are right for so long."""
+    values = record("x").values | {"correlation_time": [[[t]] for t in times]}
+    middle = sorted(times)[len(times) // 2]
+    scores = record("x").scores | {"correlation_time": middle}
+    if len(times) != 2:
+        more = {name: [values[name][0]] * len(times) for name in ("nrmse", "correlation")}
+        scores |= {"nrmse": 0.1, "correlation": 0.95}
+        values |= more
+    return record(label, members=list(range(4, 4 + len(times))), values=values, scores=scores, **changes)
+
+
+def test_times_rank_by_their_median_which_the_horizon_does_not_cut_off(root: Path) -> None:
+    """Means 0.6 and 0.62; medians 0.8 and 0.4. The end of the roll-out, 1, would have been more for some."""
+    card = tiny_card(samples__count=8, splits={"train": [0, 3], "valid": [3, 4], "test": [4, 7]})
+    (root / "datasets" / "tiny" / "card.yaml").write_text(yaml.safe_dump(card))
+    digest = load_spec(root / "datasets" / "tiny" / "card.yaml").digest
+    change_task(root, primary="correlation_time")
+    put(root, lasting("even", 0.2, 0.8, 0.8, digest=digest), lasting("lucky", 0.4, 0.4, 1.06, digest=digest))
+    first, second = task_standing("tiny_rollout", root).entries
+    assert [(e.record.label, e.score) for e in (first, second)] == [("even", 0.8), ("lucky", 0.4)]
+    assert first.interval == (0.2, 0.8)  # three samples: the median of a draw is one of them
+    assert "the median over samples" in board(root)[0].read_text()
+
+
+def test_a_training_by_another_clock_is_marked_where_it_is_set_against_the_inference(root: Path) -> None:
+    def net(label: str, **clocks: Any) -> Record:
+        return record(label, 0.1, expense=spent(0.5, training_seconds=94.0, **clocks))
+
+    def spent(seconds: float, **more: Any) -> Expense:
+        return Expense(inference_seconds=seconds, inference_seconds_batched=seconds, batch=2, **more)
+
+    put(
+        root,
+        record("k", 0.1, seconds=1.0, kind="classical"),
+        record("l", 0.1, seconds=1.0, kind="classical", expense=spent(1.0, clock="cpu")),
+        net("same"),
+        net("mixed", clock="cpu", training_clock="wall"),
+        net("processor", clock="cpu", training_clock="cpu"),
+    )
+    entries = {e.record.label: e for e in task_standing("tiny_rollout", root).entries}
+    said = {label: _break_even(entry).note for label, entry in entries.items()}
+    assert said["same"] == said["processor"] == ""
+    assert said["mixed"] == "training by another clock"
+    assert _training(entries["processor"]) == Cell("94.0 s", 94.0, "processor")
+
+
+def test_weights_without_a_seed_do_not_take_the_place_of_others(root: Path, tmp_path: Path) -> None:
+    """Two ONNX graphs differ in nothing but their weights."""
+    one, other = (record("net", model="onnx", weights_sha256=weights) for weights in ("a", "b"))
+    place = submit(one.save(tmp_path / "r.json"), root)
+    submit(one.save(tmp_path / "r.json"), root)
+    with pytest.raises(RecordError, match="other weights.*delete it first.*--label"):
+        submit(other.save(tmp_path / "r.json"), root)
+    place.unlink()
+    submit(other.save(tmp_path / "r.json"), root)
+
+
+# What a board keeps of a record
+
+
+def test_a_board_shows_the_same_of_sums_as_of_all_values(root: Path, tmp_path: Path) -> None:
+    undefined = record("x").values | {"correlation": [[[np.nan]] * 4, [[0.9]] * 4]}
+    several = [
+        *seeds("net", {0: 0.1, 1: 0.2, 7: 0.3}, picture=picture()),
+        record("nan", 0.15, values=undefined, scores=record("x", 0.1).scores | {"correlation": 0.9}),
+        record("k", 0.2, kind="classical", truth_error=[[0.1], [0.2], [0.3], [0.4]]),
+    ]
+    full, slim = root, tree(tmp_path / "slim")
+    put(full, *several)
+    for each in several:
+        place = submit(each.save(tmp_path / "r.json"), slim)
+        kept = load_record(place)
+        assert isinstance(kept.values["nrmse"], Sums)
+        assert (len(kept.values["nrmse"].samples), len(kept.values["nrmse"].curve)) == (2, 4)
+        assert kept.values["correlation_time"].curve == []
+    (there, _), (here, _) = board(full), board(slim)
+    assert there.read_text() == here.read_text()
+    for one, other in zip(*(task_standing("tiny_rollout", r).entries for r in (full, slim)), strict=True):
+        curves = [
+            roll_out(load_task(full / "leaderboards" / "tiny_rollout" / "task.yaml"), e.records) for e in (one, other)
+        ]
+        np.testing.assert_allclose(*curves, rtol=1e-5)
+
+
+def test_a_record_from_before_medians_is_slimmed_with_one(root: Path, tmp_path: Path) -> None:
+    old = lasting("old", 0.2, 0.8, 0.8, schema_version=4, digest="x")
+    assert slim(old).scores["correlation_time"] == 0.8
+    assert slim(old).schema_version == 5
+    mean = old.model_copy(update={"scores": old.scores | {"correlation_time": 0.6}})
+    assert _follows(mean, "correlation_time") == pytest.approx(0.6)
+
+
+def test_a_picture_from_before_is_thinned_and_kept_as_today(root: Path) -> None:
+    values = np.arange(6.0)[:, None, None, None] * np.ones((6, 1, 8, 8))
+    codes = np.rint(65534 * values / 5).astype("<u2")
+    coded = b64encode(codes.tobytes()).decode()
+    old = Picture(
+        member=4, times=[1, 2, 3, 4, 5, 6], shape=(6, 1, 8, 8), truth=coded, prediction=coded, scale=[[0.0, 5.0]]
+    )
+    kept = slim(record("net", picture=old, schema_version=4)).picture
+    assert kept is not None
+    assert kept.times == [1, 3, 4, 6]
+    truth, prediction = decode(kept)
+    np.testing.assert_allclose(truth[:, 0, 0, 0], [0, 2, 3, 5], atol=0.02)
+    np.testing.assert_allclose(prediction, truth, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"samples": [0.1]}, "has 1 samples and 4 times, expected 2 and 4"),
+        ({"curve": [0.1] * 3}, "has 2 samples and 3 times"),
+        ({"samples": [0.1, 0.2]}, "scores.nrmse is 0.2, but its values give 0.15"),
+    ],
+)
+def test_sums_that_do_not_fit_are_refused(root: Path, tmp_path: Path, changes: Any, message: str) -> None:
+    kept = slim(record("net"))
+    sums = kept.values["nrmse"].model_copy(update=changes)
+    wrong = kept.model_copy(update={"values": kept.values | {"nrmse": sums}})
+    with pytest.raises(RecordError, match=message):
+        submit(wrong.save(tmp_path / "r.json"), root)

@@ -138,8 +138,8 @@ def test_tasks_without_records_are_left_alone(root: Path) -> None:
 # Sample fields
 
 
-def colours(png: bytes) -> Any:
-    return np.asarray(Image.open(BytesIO(png)).convert("RGB")).astype(int)
+def colours(image: bytes) -> Any:
+    return np.asarray(Image.open(BytesIO(image)).convert("RGB")).astype(int)
 
 
 def test_strips_show_truth_prediction_and_magnified_error() -> None:
@@ -150,10 +150,10 @@ def test_strips_show_truth_prediction_and_magnified_error() -> None:
     assert gallery.times == (0.5, 1.0)
     assert error.magnified == 20.0  # 0.04 × 20 = 0.8 fits, × 50 = 2 does not
     assert nothing.magnified == 1.0
-    assert same.png == gallery.truth.png != prediction.png
-    red, _, blue = colours(error.png)[0, 0]
+    assert same.image == gallery.truth.image != prediction.image
+    red, _, blue = colours(error.image)[0, 0]
     assert red > blue + 100  # too high everywhere
-    assert np.ptp(colours(nothing.png)[0, 0]) < 10  # the neutral middle
+    assert np.ptp(colours(nothing.image)[0, 0]) < 10  # the neutral middle
 
 
 def test_of_several_trainings_the_first_with_a_picture_is_shown(root: Path) -> None:
@@ -166,6 +166,6 @@ def test_up_is_up_and_what_is_not_finite_is_grey() -> None:
     field[0] = 1.0
     field[7, 3] = np.nan
     (gallery,) = galleries([record("a", picture=picture(field))])
-    shown = colours(gallery.models[0][1].png)
+    shown = colours(gallery.models[0][1].image)
     assert shown[7, 0, 0] > shown[7, 0, 2] + 50  # the first row of the array is the lowest
     assert shown[0, 3].tolist() == [128, 128, 128]

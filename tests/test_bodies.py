@@ -25,7 +25,15 @@ from pdebench.task import Task
 
 A = np.array([[1.0, 2, 3], [4, 5, 6]])
 KEPT = 0.5 * 10.0 ** (1 - DIGITS)  # relative: to so many significant digits a record keeps its values
-NEEDS_MORE = {"spread_skill", "coverage", "rank_flatness", "valid_time", "invariant_drift"}
+NEEDS_MORE = {
+    "spread_skill",
+    "coverage",
+    "rank_flatness",
+    "valid_time",
+    "invariant_drift",
+    "residual",
+    "boundary_violation",
+}
 UNIFORM = {name for name in metrics if "spectr" in name or name == "structure_function"}
 
 

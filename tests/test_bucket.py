@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray
-from buckets import S3, environment, serving_files, serving_s3
+from buckets import PAGE, S3, environment, serving_files, serving_s3
+from needs import needed
 from perilous import card_file
 from specs import tiny_spec
 
@@ -30,16 +32,32 @@ from pdebench.place import place_of
 from pdebench.problem import Frame
 from pdebench.store import TrajectoryStore, open_store
 
-if not os.environ.get("CI"):
-    pytest.importorskip("obstore", reason="pip install -e '.[object]'")
+needed("obstore")
 
 URL = "s3://data/some/where/tiny.zarr"
 
 
-@pytest.fixture
-def s3(monkeypatch):
+@contextmanager
+def ours():
     state = S3("data")
     with serving_s3(state) as address:
+        yield state, address
+
+
+@contextmanager
+def motos():
+    needed("moto")
+    from moto_s3 import serving_moto
+
+    with serving_moto("data") as served:
+        yield served
+
+
+@pytest.fixture(params=[ours, motos])
+def s3(request, monkeypatch):
+    """Our own server, and one that others wrote."""
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", str(PAGE))
+    with request.param() as (state, address):
         for name, value in environment(address).items():
             monkeypatch.setenv(name, value)
         yield state
@@ -54,6 +72,26 @@ def whole(tmp_path_factory):
 
 def content(path):
     return TrajectoryStore.open(path).content_hash()
+
+
+def test_objects_are_created_once_read_in_part_and_listed_whole(s3):
+    bucket = Bucket("s3://data/some where/ä+b")
+    assert [bucket.create("one", content) for content in (b"0123456789", b"other")] == [True, False]
+    assert (bucket.read("one"), bucket.size("one")) == (b"0123456789", 10)
+    assert (bucket.read_range("one", 3, 4), bucket.read_range("one", 8, 2)) == (b"3456", b"89")
+    assert (bucket.read("two"), bucket.size("two")) == (None, None)
+    with pytest.raises(StoreError, match="two is gone"):
+        bucket.read_range("two", 0, 1)
+    bucket.put("one", b"replaced")
+    assert bucket.read("one") == b"replaced"
+    names = [f"many/{number:03d}" for number in range(3 * PAGE + 5)]
+    for name in [*names, "many more/0"]:
+        bucket.put(name, b"")
+    seen = len(s3.requests)
+    assert bucket.names("many") == names
+    assert len(s3.requests) - seen == 4  # pages
+    bucket.delete(names[1:])
+    assert bucket.names("many") == names[:1]
 
 
 def test_a_bucket_holds_what_a_folder_holds(s3, whole):
@@ -146,6 +184,7 @@ def test_a_store_half_laid_out_is_none(s3, monkeypatch):
     assert generate(tiny_spec(), URL).missing == 0
 
 
+@pytest.mark.parametrize("s3", [ours], indirect=True)  # moto lets everybody in
 def test_trouble_with_the_service_is_said_clearly(s3, monkeypatch):
     generate(tiny_spec(), URL, members=range(2))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAWRONG")

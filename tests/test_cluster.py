@@ -10,14 +10,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from needs import needed
 from perilous import by_rows, card_file, pdebench, start, wait_for_none
 from specs import tiny_spec
 
 from pdebench import pulse, sample
 from pdebench.cluster.campaign import TRIES, Campaign
 from pdebench.cluster.card import load_cluster
+from pdebench.cluster.orders import Seen
 from pdebench.cluster.plan import expected_seconds, longest_first, plan
-from pdebench.cluster.slurm import kill_in_slurm
+from pdebench.cluster.slurm import kill_in_slurm, seen_in_slurm
 from pdebench.errors import CardError
 from pdebench.generate import generate
 from pdebench.order import units
@@ -25,7 +27,7 @@ from pdebench.sample import parameters
 from pdebench.store import TrajectoryStore
 
 HERE = os.path.dirname(__file__)
-pytest.importorskip("distributed", reason="pip install -e '.[cluster]'") if not os.environ.get("CI") else None
+needed("distributed")
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_errors_are_tried_again_and_then_given_up_while_the_rest_goes_on():
     assert at.tally.given_up == {0: "a slip"}
 
 
-def test_a_worker_that_does_not_move_is_told_once_and_its_member_blamed_like_a_killer(monkeypatch):
+def test_a_worker_that_does_not_move_is_told_until_it_is_ended_and_its_member_blamed_like_a_killer(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(pulse, "monotonic", lambda: now[0])
     at = campaign(unit=1, patience=8.0)
@@ -108,7 +110,9 @@ def test_a_worker_that_does_not_move_is_told_once_and_its_member_blamed_like_a_k
     now[0] = 7.0
     at.note({"unit": 1, "attempt": 1, "worker": "w-1"})
     now[0] = 9.0
-    assert at.hung() == {0: "w-0"}
+    assert at.hung() == {"w-0": orders[0]}
+    assert at.hung() == {"w-0": orders[0]}  # as long as nobody could end it
+    at.ended(orders[0].key)
     assert at.hung() == {}
     at.died(orders[0].key)
     assert (at.tally.hung, at.tally.deaths, at.waiting[0]) == (1, 1, 0)
@@ -152,7 +156,67 @@ def test_nobody_is_given_up_before_a_step_was_timed(monkeypatch):
     now[0] += 1e6
     assert at.hung() == {}
     now[0] += 1.1e6
-    assert at.hung() == {0: "w-0"}
+    assert at.hung() == {"w-0": order}
+
+
+def test_a_worker_of_a_suspended_job_does_not_hang_but_may_afterwards(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(pulse, "monotonic", lambda: now[0])
+    at = campaign(unit=1, patience=8.0)
+    order = at.next()
+    said = {"unit": order.unit, "attempt": 1, "worker": "w-0", "members": [0]}
+    at.note(said)
+    for _ in range(9):
+        now[0] += 9.0
+        assert at.hung({"w"}) == {}
+    assert at.hung() == {}  # awake from now on
+    now[0] += 7.0
+    assert at.hung() == {}
+    now[0] += 2.0
+    assert at.hung() == {"w-0": order}
+
+
+def end_of_a_job(at, job, killer):
+    """A job that is full of orders ends when `killer` is among their units; else all of them come in."""
+    orders = [what for number in range(3) if (what := at.next()) is not None]
+    for number, what in enumerate(orders):
+        members = sorted({what.unit} - set(what.aside))
+        at.note({"unit": what.unit, "attempt": what.attempt, "worker": f"{job}-{number}", "members": members})
+    ends = any(what.unit in killer and what.unit not in what.aside for what in orders)
+    for what in orders:
+        at.died(what.key) if ends else at.committed(what.key)
+
+
+@pytest.mark.parametrize("poisoned", [{0}, {4}, {1, 2}, {0, 11}])
+def test_of_a_job_that_dies_the_innocent_are_not_blamed(poisoned):
+    """Three groups of a job die together, and nobody can tell of which."""
+    at = campaign(units=12, unit=1)
+    job = 0
+    while at.waiting:
+        end_of_a_job(at, f"job-{job}", poisoned)
+        job += 1
+    assert set(at.tally.aside) == poisoned
+    assert not at.tally.given_up
+    assert job < 24
+
+
+def test_who_dies_because_another_of_its_job_hung_is_not_blamed(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(pulse, "monotonic", lambda: now[0])
+    at = campaign(unit=1, patience=8.0)
+    for _ in range(TRIES):
+        orders = [at.next(), at.next()]
+        for number, what in enumerate(orders):
+            at.note({"unit": what.unit, "attempt": what.attempt, "worker": f"job-{number}", "members": [number]})
+        now[0] += 7.0
+        at.note({"unit": 1, "attempt": orders[1].attempt, "worker": "job-1"})
+        now[0] += 2.0
+        assert at.hung() == {"job-0": orders[0]}
+        at.ended(orders[0].key)
+        for what in reversed(orders):
+            at.died(what.key)
+    assert list(at.tally.aside) == [0]
+    assert (at.tally.hung, at.tally.deaths) == (TRIES, 2 * TRIES)
 
 
 def test_long_units_come_first_where_costs_are_known():
@@ -235,12 +299,7 @@ def test_a_poisoned_member_is_set_aside_and_the_rest_goes_on(tmp_path, mark, how
 
 
 def test_jobs_that_cannot_be_submitted_end_the_run_with_the_reason(tmp_path, mark, monkeypatch):
-    fake = tmp_path / "bin"
-    fake.mkdir()
-    for name, does in (("sbatch", "echo 'sbatch: error: invalid partition' >&2; exit 1"), ("squeue", "exit 0")):
-        (fake / name).write_text(f"#!/bin/sh\n{does}\n")
-        (fake / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{fake}:{os.environ['PATH']}")
+    tools(tmp_path, monkeypatch, sbatch="echo 'sbatch: error: invalid partition' >&2; exit 1", squeue="exit 0")
     cluster = tmp_path / "slurm.yaml"
     cluster.write_text("kind: slurm\nworkers: 2\nqueue: nowhere\nhost: 127.0.0.1\npoll_seconds: 0.1\n")
     card = card_file(tmp_path, tiny_spec())
@@ -249,9 +308,33 @@ def test_jobs_that_cannot_be_submitted_end_the_run_with_the_reason(tmp_path, mar
     assert "no unit came in: sbatch: sbatch: error: invalid partition" in " ".join(err.split())
 
 
-def test_a_job_that_slurm_does_not_cancel_does_not_end_the_run(monkeypatch):
+def tools(folder, monkeypatch, **does):
+    """Programs of SLURM that do as they are told."""
+    for name, script in does.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_a_job_that_slurm_does_not_cancel_is_told_again_until_it_does(tmp_path, monkeypatch):
+    jobs = SimpleNamespace(workers={"w": SimpleNamespace(job_id=7)})
+    tools(tmp_path, monkeypatch, scancel="exit 1")
+    assert not kill_in_slurm(jobs, "w")
+    tools(tmp_path, monkeypatch, scancel=f"echo $1 >{tmp_path}/told")
+    assert kill_in_slurm(jobs, "w")
+    assert (tmp_path / "told").read_text() == "7\n"
     monkeypatch.setenv("PATH", "")
-    kill_in_slurm(SimpleNamespace(workers={"w": SimpleNamespace(job_id=7)}), "w")
+    assert not kill_in_slurm(jobs, "w")
+
+
+def test_slurm_tells_who_is_gone_and_who_only_sleeps(tmp_path, monkeypatch):
+    jobs = {name: SimpleNamespace(job_id=number, failure="") for number, name in enumerate("abcd", 1)}
+    jobs["e"] = SimpleNamespace(job_id=None, failure="no such queue")
+    cluster = SimpleNamespace(workers=jobs)
+    tools(tmp_path, monkeypatch, squeue="echo 1 RUNNING; echo 2 SUSPENDED; echo 4 PENDING; echo 99 RUNNING")
+    assert seen_in_slurm(cluster) == Seen({"c": "", "e": "no such queue"}, frozenset("b"))
+    tools(tmp_path, monkeypatch, squeue="exit 1")
+    assert seen_in_slurm(cluster) == Seen({"e": "no such queue"})
 
 
 def _first_byte(spec, member):

@@ -317,7 +317,7 @@ def test_the_tolerance_follows_from_the_error_of_the_grid(tmp_path):
 )
 def test_the_tolerance_serves_whoever_solves(problem, parameters, pc):
     """A residual says little of an indefinite system's error, and multigrid's more than that of others."""
-    spec = small(problem, parameters, shape=(96, 96), tolerance="discretisation")
+    spec = small(problem, parameters, shape=(64, 64), tolerance="discretisation")
     verdict = solve.settle(spec)
     row = verdict.evidence["members"][0]
     iterating = {"linear_solver": "gcrodr", "linear_options": {"pc": pc}, "guess": 0}

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 import yaml
+from needs import needs_dolfinx
 
-from pdebench.errors import SolverError
 from pdebench.evaluate import evaluate
 from pdebench.generate import generate
-from pdebench.solvers.finite_element import compat
 from pdebench.spec import load_spec
 from pdebench.store import TrajectoryStore
 from pdebench.task import load_task
 
-PROBLEMS = ("cfd_cavity", "cfd_tube", "cfd_cylinder")
+PROBLEMS = ("cfd_cavity", "cfd_tube", "cfd_cylinder", "cfd_dam")
 WHOLE = [f"{problem}{split}" for problem in PROBLEMS for split in ("", "_boundary", "_property", "_geometry", "_demo")]
 
 
@@ -31,19 +29,16 @@ def test_each_problem_and_split_has_a_task_of_roll_outs_and_one_of_single_steps(
     for task in (rolled, stepped):
         classical = [one.options for one in task.baselines if one.name == "classical"]
         assert "persistence" in [one.name for one in task.baselines]
-        for form in (None, "standard"):  # two methods on four grids, all coarser than the truth's
-            shapes = [options["shape"] for options in classical if options.get("form") == form]
-            assert len(shapes) == 4 and max(shapes) <= list(spec.grid.shape)
+        other = {"sharpening": 0.0} if "dam" in name else {"form": "standard"}
+        for more in (dict.fromkeys(other), other):  # two methods on four grids, nowhere finer than the truth's
+            shapes = [one["shape"] for one in classical if {name: one.get(name) for name in other} == more]
+            assert len(shapes) == 4
+            assert all(n <= most for shape in shapes for n, most in zip(shape, spec.grid.shape, strict=True))
 
 
 @pytest.mark.parametrize("ending", ["", "_step"])
 def test_a_board_ranks_the_classical_solver_by_its_mesh(ending: str, tmp_path: Path) -> None:
-    try:
-        compat.dolfinx()
-    except SolverError as why:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(why))
+    needs_dolfinx()
     task = load_task(f"cfd_cylinder_demo{ending}")
     small = {"store.shape": [24, 24], "times.frames": 4, "times.start": 0.05, "solver.grading": 0.5}
     few = {"cases": [{"name": "speed", "values": {"speed": [1.0]}}], "samples.count": 1, "splits": {"test": [0, 1]}}

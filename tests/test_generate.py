@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -15,8 +16,9 @@ import yaml
 from specs import tiny_card, tiny_spec
 
 from pdebench import sample, solve
-from pdebench.errors import CardError
+from pdebench.errors import CardError, StoreError
 from pdebench.generate import _resolved, generate
+from pdebench.journal import Journal
 from pdebench.problem import Frame, Outcome
 from pdebench.solvers.spectral.navier_stokes import NavierStokes2D
 from pdebench.store import TrajectoryStore
@@ -41,6 +43,42 @@ def test_a_finished_store_is_not_touched_again(tmp_path):
     shards = {p: p.stat().st_mtime_ns for p in (tmp_path / "s.zarr" / "vorticity").iterdir()}
     generate(tiny_spec(), tmp_path / "s.zarr")
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "s.zarr" / "vorticity").iterdir()} == shards
+
+
+def test_the_next_unit_is_solved_while_one_waits_for_the_disk(tmp_path, monkeypatch):
+    begun, trajectories, commit = threading.Event(), solve.trajectories, Journal.commit
+
+    def watched(spec, unit, *args, **how):
+        if unit[0] > 0:
+            begun.set()
+        return trajectories(spec, unit, *args, **how)
+
+    def patient(journal, unit, entry):
+        assert begun.wait(10), "the first unit is committed before another one begins"
+        commit(journal, unit, entry)
+
+    monkeypatch.setattr(solve, "trajectories", watched)
+    monkeypatch.setattr(Journal, "commit", patient)
+    assert generate(tiny_spec(), tmp_path / "s.zarr").done == 6
+
+
+def test_a_unit_that_cannot_be_committed_ends_the_run_and_is_made_later(tmp_path, monkeypatch):
+    commit = Journal.commit
+
+    def full(journal, unit, entry):
+        if unit == 1:
+            raise StoreError("no room")
+        commit(journal, unit, entry)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "commit", full)
+        with pytest.raises(StoreError, match="no room"):
+            generate(tiny_spec(), tmp_path / "s.zarr")
+    unit = tiny_spec().samples.unit
+    assert TrajectoryStore.open(tmp_path / "s.zarr").missing().tolist() == list(range(unit, 2 * unit))
+    generate(tiny_spec(), tmp_path / "s.zarr")
+    generate(tiny_spec(), tmp_path / "whole.zarr")
+    assert content(tmp_path / "s.zarr") == content(tmp_path / "whole.zarr")
 
 
 def test_the_hash_sees_every_frame_and_parameter(tmp_path):
@@ -98,7 +136,7 @@ def test_nothing_is_written_for_a_card_that_cannot_be_followed(tmp_path):
 
 # NumPy takes seconds for this, so that a kill meets it at work.
 SLOW = {
-    "grid__shape": [128, 128],
+    "grid__shape": [96, 96],
     "solver__engine": "numpy",
     "times__frames": 12,
     "samples__count": 12,

@@ -146,6 +146,20 @@ def test_a_single_wave_is_squared_as_it_must_be() -> None:
     assert rate[0] == pytest.approx(32 / (2 * np.pi), rel=1e-14)
 
 
+def test_a_square_beside_a_linear_term_is_no_lone_square() -> None:
+    """Two terms of 𝒩 and a rate without any, where a lone square has one of each."""
+    some = case(NONLINEAR[0])
+
+    class Other(type(some.equation)):  # type: ignore[misc]
+        def polynomials(self, modes: Modes, params: Any) -> Polynomials:
+            return Polynomials([{(U, U): 2.0, (U,): 3.0}], [{}])
+
+    out, rate = family.Lanes(Other(**dict(some.equation)), some.modes).nonlinear(some.state, some.params)
+    values = some.modes.backward(some.state)
+    assert distance(out, some.modes.forward(2 * values**2 + 3 * values) * some.modes.kept) < 1e-14
+    assert (rate == 0).all()
+
+
 @schemes
 def test_mixed_precision_is_far_better_than_single(scheme: str) -> None:
     error = {}

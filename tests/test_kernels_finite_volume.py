@@ -161,7 +161,7 @@ def test_a_sample_that_has_arrived_waits_unchanged() -> None:
 
 @pytest.mark.parametrize("layout", ["samples", "lines"])
 def test_half_a_step_that_was_left_counts_as_in_the_reference(layout: str) -> None:
-    """A tube whose waves become faster by a fifth in the first steps, where the Courant number asks for shorter ones."""
+    """A tube whose waves become faster by a fifth in the first steps, so that shorter ones are asked for."""
     case = Case("euler", (4, 60), count=3, pair=1)
     left, tube = np.arange(60) < 30, np.zeros_like(case.q)
     tube[0], tube[3] = np.where(left, 1, 0.125), np.where(left, 1, 0.1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
 from kills import on_cluster, on_stream
+from needs import needed
 
-pytest.importorskip("distributed", reason="pip install -e '.[cluster]'") if not os.environ.get("CI") else None
+needed("distributed")
 pytestmark = pytest.mark.skipif(shutil.which("mpiexec") is None, reason="no mpiexec")
 
 SLOW = [pytest.mark.slow, pytest.mark.timeout(7200)]

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from needs import needs_dolfinx
 from volumes import order as observed
 
 from pdebench.arrays import Array
 from pdebench.errors import SolverError
-from pdebench.solvers.finite_element import compat
 from pdebench.solvers.finite_element.level_set import LevelSet
 from pdebench.solvers.finite_element.meshing import box, graded
 from pdebench.solvers.finite_element.space import Space
 
-try:
-    compat.dolfinx()
-except SolverError as why:
-    if os.environ.get("CI"):
-        raise
-    pytest.skip(str(why), allow_module_level=True)
+needs_dolfinx()
 
 
 def square(cells: int, grading: float = 0.0) -> Space:

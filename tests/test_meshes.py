@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,25 +11,22 @@ import numpy as np
 import pytest
 import xarray
 from buckets import S3, environment, serving_files, serving_s3
+from needs import needs_dolfinx
 
 import pdebench
 from pdebench import solve
 from pdebench.certify import verify
 from pdebench.check import check
-from pdebench.errors import CardError, SolverError, StoreError
+from pdebench.errors import CardError, StoreError
 from pdebench.generate import generate
-from pdebench.problem import Event, Frame, OnMesh
-from pdebench.solvers.finite_element import compat
+from pdebench.meshes import meshes_of
+from pdebench.problem import Event, Frame, OnMesh, problem_of
 from pdebench.solvers.finite_element.meshing import Triangulation
+from pdebench.solvers.finite_element.setting import Setting
 from pdebench.spec import DatasetSpec, load_spec
 from pdebench.store import TrajectoryStore
 
-try:
-    compat.dolfinx()
-except SolverError as why:
-    if os.environ.get("CI"):
-        raise
-    pytest.skip(str(why), allow_module_level=True)
+needs_dolfinx()
 
 CASES = [{"name": "any", "each": True, "values": {"speed": [0.5, 1.0, 5.0], "radius": [0.009, 0.06]}}]
 
@@ -232,3 +228,28 @@ def test_check_tells_what_the_grid_leaves_of_the_flow(
     ]
     assert found.severity == severity
     assert re.search(rf"divergence \S+ \(at most \S+, at .*flux {loss:.2g} \(at most {loss:.2g}, at", found.message)
+
+
+def test_a_mesh_frame_that_is_not_finite_is_a_failed_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though its frames on the grid are."""
+    whole = Setting.at_nodes
+
+    def spoilt(self: Setting, velocity: Any, *linear: Any) -> Any:
+        values = whole(self, velocity, *linear)
+        values[0, 3] = np.nan
+        return values
+
+    monkeypatch.setattr(Setting, "at_nodes", spoilt)
+    one = {"cases": [{"name": "one", "values": {"speed": [0.5]}}], "samples.count": 1, "splits": {"test": [0, 1]}}
+    spec = small(**one)
+    generate(spec, tmp_path / "store")
+    store = TrajectoryStore.open(tmp_path / "store")
+    assert store.reasons() == ["the solver returned values that are not finite"]
+    assert store.frames_on_mesh(0) is None
+
+
+def test_meshes_of_a_solver_without_any_are_refused() -> None:
+    spec = load_spec("burgers1d")
+    spec = spec.model_copy(update={"store": spec.store.model_copy(update={"mesh": 1})})
+    with pytest.raises(CardError, match="store.mesh is 1, but .* has no mesh: set it to 0"):
+        meshes_of(spec, problem_of(spec))

@@ -32,7 +32,7 @@ RELATIVE = (
     *("correlation_time", "stability", "wasserstein_histogram", "structure_function", "invariant_drift"),
 )
 # The others need an ensemble, or a Lyapunov exponent: test_metrics_ensemble.py, test_metrics_geometry.py.
-APART = {"spread_skill", "coverage", "rank_flatness", "valid_time"}
+APART = {"spread_skill", "coverage", "rank_flatness", "valid_time", "residual", "boundary_violation"}
 SOLO = [name for name in metrics if name not in APART]
 SHAPES = [(33,), (32, 32), (24, 31), (20, 16, 15)]
 

@@ -103,8 +103,7 @@ def test_a_portrait_shows_what_the_card_becomes_in_a_small_file(tmp_path: Path, 
     generate(spec, tmp_path / "store")
     frames = TrajectoryStore.open(tmp_path / "store").frames(0)[::2, 0]
     for axes, frame in zip(panels, frames, strict=True):
-        # Steps that land on other times: the same to the error of the steps, which is below 1e-3.
-        assert np.asarray(axes.images[0].get_array()) == pytest.approx(frame, abs=1e-3 * np.abs(frame).max())
+        assert np.asarray(axes.images[0].get_array()) == pytest.approx(frame, abs=1e-6 * np.abs(frame).max())
     assert 5000 < (tmp_path / "own.png").stat().st_size <= 60_000
     portrait(spec, tmp_path / "small.png", shape=(14, 14))
     assert drawn[-1].axes[0].images[0].get_array().shape == (14, 14)

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from boards import HOSTILE, change_task, picture, put, record, tree
+import yaml
+from boards import HOSTILE, TASK, change_task, picture, put, record, tree
 from PIL import Image
 
 from pdebench.errors import PdebenchError
@@ -199,6 +200,15 @@ def test_site_is_light(root: Path, tmp_path: Path) -> None:
     assert len(page) < 80_000
     with Image.open(tmp_path / "site" / "pictures" / "tiny-320.webp") as thumb:
         assert thumb.width == 320
+
+
+def test_tasks_that_have_models_stand_first(root: Path, tmp_path: Path) -> None:
+    other = root / "leaderboards" / "an_empty_task" / "task.yaml"
+    other.parent.mkdir()
+    other.write_text(yaml.safe_dump(TASK | {"name": "an_empty_task"}))
+    write_site(root, tmp_path / "site")
+    index = (tmp_path / "site" / "index.html").read_text()
+    assert 0 < index.index("tasks/tiny_rollout.html") < index.index("tasks/an_empty_task.html")
 
 
 def test_dataset_page_says_what_one_must_know(root: Path, tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from pdebench import launch, online, parallel
 from pdebench.errors import CardError, PdebenchError
 from pdebench.parallel import Serial
 from pdebench.problem import Cost, Frame, Outcome
-from pdebench.stream import StreamSink, receiver
+from pdebench.stream import StreamSink, receiver, sink
+from pdebench.stream import wire as wires
 from pdebench.stream.slots import Trays
 
 
@@ -366,6 +367,25 @@ def test_a_solver_of_another_host_that_hangs_is_hung_up_on(alone, monkeypatch):
         list(link.passing(iter([Frame(unit, 0, np.ones((2, 1, 16, 16)))])))
 
 
+def test_a_frame_that_comes_slowly_is_no_silence(alone, monkeypatch):
+    """Its network is slow: patience is for each piece of the frame, not for the whole."""
+    monkeypatch.setattr(wires, "PIECE", 512)
+    at = alone._receiver
+    monkeypatch.setattr(at._all.pulse, "_given", 0.6)
+    link, _ = sink._greet(at.listening, at.token)  # not on shared memory
+    link.say({"want": "unit"})
+    members = link.hear()["unit"]
+    link.say({"room": 2})
+    link.say({"frame": 0, "members": members, "slots": link.hear()["slots"]})
+    for _ in range(4):
+        time.sleep(0.3)
+        link.socket.sendall(np.ones(128, "f4"))
+    assert within(5, lambda: at._all.frames == 2)
+    assert at._all.wires
+    assert within(5, lambda: not at._all.wires)  # and then it is silent
+    link.close()
+
+
 def test_a_solver_that_makes_up_for_a_dead_one_does_not_hang(alone, monkeypatch):
     """It brings nothing until it has got as far as that."""
     first = StreamSink(alone._receiver.address)
@@ -420,6 +440,12 @@ def test_a_solver_is_told_when_its_trainer_has_gone(alone):
     assert not told.wait(0.2)
     alone.close()
     assert told.wait(5)
+
+
+def test_a_connection_that_was_closed_before_anybody_looked_has_ended(alone):
+    link = StreamSink(alone._receiver.address)
+    link.close()
+    link._wire.wait_for_end()
 
 
 def test_a_proposal_that_fails_ends_the_stream_and_says_so():

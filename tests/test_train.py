@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
 from pdebench.baselines.fno import FNOModel  # noqa: E402
-from pdebench.baselines.torch_model import load  # noqa: E402
+from pdebench.baselines.torch_model import dump, load  # noqa: E402
 from pdebench.train import Progress, Recipe, one_cycle, train  # noqa: E402
 
 train_module: Any = import_module("pdebench.train")  # `pdebench.train` is the function
@@ -298,6 +298,74 @@ def test_the_clock_of_the_processor_stands_still_while_others_work(
     budget = recipe(epochs=3, seconds=1e-3, clock="cpu")
     passport, _ = load(train("fno", store, tmp_path / "fno.safetensors", budget, options=OPTIONS))
     assert (passport.training_seconds, len(passport.training["curve"])) == (0.0, 3)
+    assert FNOModel(store.spec, tmp_path / "fno.safetensors").training_clock == "cpu"
+
+
+@pytest.mark.parametrize(("update", "validation"), [(1.0, 4.0), (1.0, 15.0), (3.0, 8.0)])
+def test_the_last_validation_is_within_the_budget(
+    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: float, validation: float
+) -> None:
+    """20 s; an update takes `update` s, and a validation `validation` s, of which one batch its share."""
+    now, learnt, seen = [0.0], [0], []
+    own, errors = train_module._Run._update, train_module._Run._errors
+
+    def learn(self: Any, batch: Any, learning_rate: float) -> Any:
+        learnt[0] += 1
+        return own(self, batch, learning_rate)
+
+    def measured(self: Any, batch: Any, noise: float = 0.0) -> Any:
+        batches = -(-len(self._validated) // self.recipe.batch_size)
+        now[0] += update if self._stepper.training else validation / batches
+        return errors(self, batch, noise)
+
+    monkeypatch.setattr(train_module, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(train_module._Run, "_update", learn)
+    monkeypatch.setattr(train_module._Run, "_errors", measured)
+    budget = recipe(epochs=None, seconds=20.0, batch_size=1)
+    out = train("fno", store, tmp_path / "fno.safetensors", budget, options=OPTIONS, report=seen.append)
+    spent = load(out)[0].training_seconds
+    assert 20.0 - update - validation < spent <= 20.0 + update  # an update is not cut in two
+    assert learnt[0] >= 2
+    assert seen[-1].done == 1
+
+
+def test_at_most_so_many_windows_are_validated_and_they_are_spread(
+    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+    batch = train_module.Windows.batch
+
+    def spied(self: Any, indices: Any) -> Any:
+        asked.append([int(i) for i in indices])
+        return batch(self, indices)
+
+    monkeypatch.setattr(train_module.Windows, "batch", spied)
+    monkeypatch.setattr(train_module, "VALIDATED", 3)
+    monkeypatch.setattr(train_module._Run, "_update", lambda self, batch, learning_rate: np.ones(len(batch.start)))
+    train("fno", store, tmp_path / "fno.safetensors", recipe(epochs=1, batch_size=2), options=OPTIONS)
+    count = len(train_module.Windows(store, "valid"))
+    assert count > 3
+    assert asked[-2:] == [[0, round((count - 1) / 2)], [count - 1]]
+
+
+def test_a_training_begun_by_an_older_version_goes_on(store: TrajectoryStore, tmp_path: Path) -> None:
+    """Its recipe does not name what came later, and did as the default does; another choice is another training."""
+    out = tmp_path / "fno.safetensors"
+    state = tmp_path / "fno.resume.safetensors"
+
+    def stop(progress: Progress) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        train("fno", store, out, recipe(), options=OPTIONS, report=stop)
+    passport, content = load(state)
+    del passport.training["recipe"]["clock"]
+    dump(state, passport, content)
+    with pytest.raises(ModelError, match="clock was wall, now cpu"):
+        train("fno", store, out, recipe(clock="cpu"), options=OPTIONS)
+    seen: list[Progress] = []
+    train("fno", store, out, recipe(), options=OPTIONS, report=seen.append)
+    assert [p.epoch for p in seen] == [2]
 
 
 def test_threads_are_given_back(store: TrajectoryStore, tmp_path: Path) -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from needs import needs_dolfinx
 from scipy import sparse
+from scipy.spatial import KDTree
 from volumes import order as observed
 
-from pdebench import solve
+from pdebench import sample, solve
 from pdebench.arrays import Array
+from pdebench.check import check
 from pdebench.errors import SolverError
-from pdebench.problem import Frame, Outcome
-from pdebench.solvers.finite_element import compat
+from pdebench.generate import generate
+from pdebench.problem import Frame, OnMesh, Outcome
 from pdebench.solvers.finite_element.flow import Flow
 from pdebench.solvers.finite_element.level_set import LevelSet
 from pdebench.solvers.finite_element.meshing import box
@@ -29,14 +32,10 @@ from pdebench.solvers.finite_element.two_phase import PRESSURE, Fluids, State, T
 from pdebench.solvers.finite_element.two_phase_solver import Run, TwoPhaseCard
 from pdebench.solvers.finite_element.weighted import Weighted
 from pdebench.spec import DatasetSpec, Grid, load_spec
+from pdebench.store import TrajectoryStore
 from pdebench.testing import check_solver
 
-try:
-    compat.dolfinx()
-except SolverError as why:
-    if os.environ.get("CI"):
-        raise
-    pytest.skip(str(why), allow_module_level=True)
+needs_dolfinx()
 
 NONE = np.zeros(0, int)
 TIGHT = Linear(pressure=PRESSURE, rtol=1e-10)
@@ -217,7 +216,8 @@ def test_water_under_air_at_rest_stays_at_rest() -> None:
         speeds.append(np.abs(state.velocity).max())
     assert speeds[0] < 1e-5 and speeds[1] < 1e-9, speeds  # [m s⁻¹]; a wave of the tank's depth runs at 2
     np.testing.assert_allclose(state.phi, phi, atol=1e-9)
-    depth = state.pressure[space.points1[:, 1] == 0] - state.pressure[space.points1[:, 1] == 1].mean()
+    y = space.points1[:, 1]
+    depth = state.pressure[y < 1e-9] - state.pressure[y > 1 - 1e-9].mean()
     np.testing.assert_allclose(depth, 9.81 * (1000 - 1.2) * space.mass1.dot(phi).sum(), rtol=1e-3)
 
 
@@ -298,6 +298,65 @@ def test_the_solver_keeps_its_contract(card: str) -> None:
     found = check_solver(solver, problem, spec, members=2)
     # A step a hundred times shorter than the last moves the pressure of a projection by more than the time that passes.
     assert [line for line in found if not line.startswith("does not land")] == []
+
+
+def test_where_the_mesh_is_too_coarse_and_viscosity_was_added_is_counted_and_kept(tmp_path: Path) -> None:
+    counts = [marched(0.1, (8, 16), stiffened=bound)[1].two_phase for bound in (1e-9, 1e9)]
+    assert (counts[0].thickened > 0.8 * counts[0].passed).all() and (counts[0].passed > 0).all()
+    assert not counts[1].thickened.any()
+    few = {"samples__count": 1, "samples__unit": 1, "splits": {"test": [0, 1]}, "times__frames": 2}
+    case = [{"name": "one", "values": {"speed": [1.0]}}]
+    spec = tiny("cfd_dam_demo", **few, cases=case, grid__shape=[6, 12], store__mesh=1, solver__stiffened=30.0)
+    generate(spec, tmp_path / "store")
+    store = TrajectoryStore.open(tmp_path / "store")
+    kept = {name: float(values[0]) for name, values in store.effort().items()}
+    assert kept["cell_reynolds"] > 30 and 0 < kept["thickened"] < 1 and 0 < kept["thickened_light"] <= 1
+    said = {f.check: f.message for f in check(store) if f.check in ("told", "conservation")}
+    assert "thickened" in said["told"] and "divergence" in said["conservation"] and "flux" not in said["conservation"]
+
+
+def test_frames_on_the_mesh_are_those_of_the_grid() -> None:
+    spec = tiny("cfd_dam_demo", store__mesh=1, times__frames=3)
+    events = list(solve.trajectories(spec, np.array([0])))
+    nodes = [event.values for event in events if isinstance(event, OnMesh)]
+    frames = [event.values[0] for event in events if isinstance(event, Frame)]
+    problem, card = solve.prepare(spec)
+    tank = problem.tank(sample.parameters(spec, 0))  # type: ignore[attr-defined]
+    mesh = card.mesh(problem, spec.grid, sample.parameters(spec, 0))  # type: ignore[attr-defined]
+    assert len(nodes) == len(frames) == 3 and nodes[0].shape == (4, len(mesh.nodes))
+    grid = spec.output
+    y, x = (place.ravel() for place in grid.coordinates())
+    at = np.stack([x / grid.lengths[1] * tank.width, y / grid.lengths[0] * tank.height], axis=1)
+    whole = (1 - tank.solid(grid)).ravel() > 0
+    for on_mesh, on_grid in zip(nodes, frames, strict=True):
+        nearest = KDTree(mesh.nodes).query(at[whole])[1]
+        off = on_mesh[:, nearest] - on_grid.reshape(4, -1)[:, whole]
+        scale = np.abs(on_grid).max(axis=(1, 2))[:, None]
+        assert (np.abs(off).mean(axis=1, keepdims=True) <= 0.15 * scale + 1e-12).all()
+    closed = sample.parameters(spec, 0) | {"barrier_height": 0.5}
+    assert card.mesh(problem, spec.grid, closed) is None  # type: ignore[attr-defined]
+
+
+def test_a_pressure_that_does_not_converge_is_rescued() -> None:
+    weak = tiny("cfd_dam_demo", times__frames=2, solver__pressure_options={"pc": "icc", "limit": 1})
+    found, outcome = run(weak)
+    assert not outcome.cost.reason
+    usual = run(tiny("cfd_dam_demo", times__frames=2))[0]
+    np.testing.assert_allclose(found[-1], usual[-1], atol=1e-3 * np.abs(usual[-1]).max())
+
+
+def test_one_flux_goes_through_all_columns_under_a_lid_and_is_not_asked_of_an_open_box() -> None:
+    grid = Grid(shape=(8, 10), lengths=(1.0, 1.0), points="centres")
+    even, fluid = np.zeros((2, 4, 8, 10)), np.ones((1, 8, 10))
+    even[:, 0] = 1.0
+    for card, names in (("cfd_tube_two_phase", {"divergence", "flux"}), ("cfd_dam", {"divergence"})):
+        spec = load_spec(card)
+        errors = solve.problem_of(spec).grid_errors(even, fluid, grid, sample.parameters(spec, 0))  # type: ignore[attr-defined]
+        assert errors.keys() == names and all((values == 0).all() for values in errors.values())
+    leaking = even * np.linspace(1, 2, 10)
+    spec = load_spec("cfd_tube_two_phase")
+    params = sample.parameters(spec, 0) | {"speed": 1.0}
+    assert solve.problem_of(spec).grid_errors(leaking, fluid, grid, params)["flux"] == pytest.approx(1.0)  # type: ignore[attr-defined]
 
 
 BAD = {

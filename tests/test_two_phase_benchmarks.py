@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 import pytest
+from needs import needs_dolfinx
 
 from pdebench.arrays import Array
-from pdebench.errors import SolverError
-from pdebench.solvers.finite_element import compat
 from pdebench.solvers.finite_element.flow import Flow
 from pdebench.solvers.finite_element.level_set import LevelSet
 from pdebench.solvers.finite_element.meshing import box
 from pdebench.solvers.finite_element.space import Space
 from pdebench.solvers.finite_element.two_phase import Fluids, TwoPhase
 
-try:
-    compat.dolfinx()
-except SolverError as why:
-    if os.environ.get("CI"):
-        raise
-    pytest.skip(str(why), allow_module_level=True)
+needs_dolfinx()
 
 NONE = np.zeros(0, int)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pdebench.errors import ModelError
-from pdebench.problem import is_steady, problem_of
+from pdebench.problem import is_periodic, is_steady, problem_of
 from pdebench.spec import DatasetSpec
 
 from .torch_model import columns, field_names
@@ -19,14 +19,15 @@ Padding = Literal["circular", "replicate", "zeros"]
 
 
 def padding_of(spec: DatasetSpec) -> Padding:
-    """What lies beyond the border: the other side of a periodic box (a grid of `nodes`), else the border's value.
+    """What lies beyond the border: the other side of a periodic box, else the border's value.
 
     Of a steady problem nothing does: with the border's value a network of convolutions could not see the walls, which
     are all that a solution with constant inputs depends on.
     """
-    if spec.grid.points == "nodes":
+    problem = problem_of(spec)
+    if is_periodic(problem, spec.grid):
         return "circular"
-    return "zeros" if is_steady(problem_of(spec)) else "replicate"
+    return "zeros" if is_steady(problem) else "replicate"
 
 
 def channels(spec: DatasetSpec, history: int) -> tuple[int, int]:

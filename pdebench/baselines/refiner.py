@@ -32,7 +32,7 @@ class Refiner(nn.Module):
 
     def __init__(self, network: UNet, outputs: int, *, steps: int, sigma_min: float) -> None:
         super().__init__()
-        self.network, self.outputs, self.steps, self.frame = network, outputs, steps, 0
+        self.network, self.outputs, self.steps, self._frame = network, outputs, steps, 0
         self.sigmas = [sigma_min ** (k / steps) for k in range(1, steps + 1)]
         half = torch.arange(EMBEDDED // 2)
         self.register_buffer("frequencies", pi / 2 ** (half / 2), persistent=False)
@@ -44,11 +44,14 @@ class Refiner(nn.Module):
         given = frames_and_constants(history, params)
         shape = (len(given), self.outputs, *given.shape[2:])
         found = self._at(given, torch.zeros(shape).to(given), 0)
-        draw = torch.Generator().manual_seed(self.frame)
+        draw = torch.Generator().manual_seed(self._frame)
         for k, sigma in enumerate(self.sigmas, 1):
             noised = found + sigma * torch.randn(1, *shape[1:], generator=draw).to(given)
             found = noised - sigma * self._at(given, noised, k)
         return found
+
+    def at_frame(self, index: int) -> None:
+        self._frame = index
 
     def training_errors(self, history: Tensor, params: Tensor, target: Tensor) -> Tensor:
         """Squared error of a random step of the refinement for each sample, `(b,)`."""

@@ -67,8 +67,11 @@ Batches = Callable[
 class Trainable(Protocol):
     """What a network may have beside `forward`, each of it optional."""
 
-    frame: int  # set to 0, 1, … along a roll-out, for a network that draws numbers
     leads: int  # above 1: it is called with a third argument, how many steps to look ahead `(b,)`, at most so many
+
+    def at_frame(self, index: int) -> None:
+        """Called before each frame of a roll-out with 0, 1, …: for a network that draws numbers."""
+        ...
 
     def training_errors(self, history: Tensor, params: Tensor, change: Tensor) -> Tensor:
         """Its own measure of error while it learns, `(b,)`."""
@@ -127,9 +130,10 @@ class Stepper(nn.Module):
     def roll_out(self, history: Tensor, params: Tensor, steps: int) -> list[Tensor]:
         """The next `steps` frames, `(b, field, *space)` each: made from the last, or from as far back as can be."""
         frames: list[Tensor] = []
+        tell: Callable[[int], None] | None = getattr(self.network, "at_frame", None)
         for step in range(steps):
-            if hasattr(self.network, "frame"):
-                self.network.frame = step  # type: ignore[assignment]  # torch knows tensors and modules only
+            if tell is not None:
+                tell(step)
             ahead = step % self.leads + 1
             frames.append(self(history, params, torch.full((len(history),), float(ahead)).to(history)))
             if not self.steady and ahead == self.leads:
@@ -194,6 +198,7 @@ class TorchModel:
                 trained = passport.options.get(key, "the default")
                 raise ModelError(f"{weights} was trained with {key}: {trained}, not {value!r}: leave the option out")
         self.passport, self.training_seconds = passport, passport.training_seconds
+        self.training_clock = passport.training.get("recipe", {}).get("clock", "wall")
         self._device = torch.device(device)
         self._stepper = self.stepper(spec, passport)
         try:

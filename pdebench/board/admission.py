@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CardError, RecordError
-from ..metrics import mean_score, metrics
-from ..picture import decode
+from ..metrics import metrics, middle
+from ..picture import decode, spread, take
 from ..registry import suggest
 from ..signing import check_signature
 from ..spec import DatasetSpec, load_spec
-from ..task import Record, Task, load_record, load_task
-from .runs import values_of
+from ..task import Record, Sums, Task, load_record, load_task
+from .runs import curve_of, samples_of
 
 LABEL = 100  # characters at most
 DIGITS = 1e-4  # records keep six significant digits of each score
@@ -23,7 +23,8 @@ DIGITS = 1e-4  # records keep six significant digits of each score
 def submit(record_path: Path, root: Path) -> Path:
     """Put a record in place: `leaderboards/<task>/records/<label>.json` under `root`, `<label>.seed<n>.json` if seeded.
 
-    Of several trainings of a model one shows a picture: a later record is kept without its own, unless it is signed.
+    The board keeps of a record what it shows: sums of its values, see `Sums`, and of several trainings of a model one
+    picture. A signed record stays whole.
     Raises `RecordError` for one that was changed, does not answer the task, or would replace another model's.
     """
     record = load_record(record_path)
@@ -47,8 +48,8 @@ def submit(record_path: Path, root: Path) -> Path:
                 "certify the store as the card says, and evaluate again"
             )
         shown |= other.label == record.label and other.seed != record.seed and other.picture is not None
-    if shown and record.signature is None:
-        record = record.model_copy(update={"picture": None})
+    if record.signature is None:
+        record = slim(record if not shown else record.model_copy(update={"picture": None}))
     slug = re.sub(r"[^a-z0-9]+", "_", record.label.lower()).strip("_") or record.digest[:12]
     seed = "" if record.seed is None else f".seed{record.seed}"
     judged = "" if record.verdict is None else ".judged"
@@ -57,7 +58,43 @@ def submit(record_path: Path, root: Path) -> Path:
         other = load_record(place)
         if (other.model, other.options, other.label) != (record.model, record.options, record.label):
             raise _taken(place, other, record)
+        if record.seed is None and other.weights_sha256 != record.weights_sha256:
+            raise RecordError(
+                f"{place} holds a record of other weights, and neither tells the seed of a training: if it is yours "
+                "and out of date, delete it first; if not, evaluate with another --label"
+            )
     return record.save(place)
+
+
+def slim(record: Record) -> Record:
+    """The record as a board keeps it, in today's version. What was slim stays as it is."""
+    picture = record.picture
+    if picture is not None and picture.reach is None:
+        shown = spread(len(picture.times))
+        picture = take(picture.member, [picture.times[i] for i in shown], *(half[shown] for half in decode(picture)))
+    return record.model_copy(
+        update={
+            "schema_version": Record.model_fields["schema_version"].default,
+            "values": {name: _sums(record, name) for name in record.values},
+            "scores": {name: _rounded(metrics[name].score(samples_of(record, name))) for name in record.scores},
+            "picture": picture,
+        }
+    )
+
+
+def _sums(record: Record, name: str) -> Sums:
+    samples, curve = samples_of(record, name), curve_of(record, name)
+    return Sums(samples=[_rounded(v) for v in samples], curve=[_rounded(v) for v in curve])
+
+
+def _follows(record: Record, name: str) -> float:
+    """The score that follows from the record's values. Up to version 4 that was the mean of any metric."""
+    samples = samples_of(record, name)
+    return middle(samples) if record.schema_version < 5 else metrics[name].score(samples)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def _unlike(one: Record, other: Record) -> bool:
@@ -157,8 +194,17 @@ def _check_extent(record: Record, task: Task, spec: DatasetSpec) -> None:
 def _check_shape(record: Record, name: str) -> None:
     """One value per member and time (or one per trajectory) and field (or one for the whole state)."""
     steps = len(record.times) if metrics[name].curve else 1
+    values = record.values[name]
+    if isinstance(values, Sums):
+        expected = len(record.members), steps if metrics[name].curve else 0
+        if (len(values.samples), len(values.curve)) != expected:
+            raise RecordError(
+                f"values.{name} has {len(values.samples)} samples and {len(values.curve)} times, expected "
+                f"{expected[0]} and {expected[1]}"
+            )
+        return
     try:
-        shape = values_of(record, name).shape
+        shape = np.asarray(values, dtype=np.float64).shape
     except ValueError:  # rows of unequal length
         shape = ()
     if shape not in {(len(record.members), steps, fields) for fields in (1, len(record.fields))}:
@@ -172,7 +218,7 @@ def _check_scores(record: Record, task: Task) -> None:
     if extra := sorted(set(record.scores) - set(task.metrics)):
         raise RecordError(f"scores has {extra[0]!r}, which the task does not ask for{suggest(extra[0], task.metrics)}")
     for name, said in record.scores.items():
-        follows = mean_score(values_of(record, name))
+        follows = _follows(record, name)
         if not np.isclose(said, follows, rtol=DIGITS, atol=1e-12, equal_nan=True):
             raise RecordError(
                 f"scores.{name} is {said:g}, but its values give {follows:g}: scores are made by `pdebench evaluate`, "

@@ -59,8 +59,9 @@ def notes(standing: Standing) -> list[str]:
     task = standing.task
     floor = standing.floor_score
     said = [
-        f"Ranked by {task.primary}, {'more' if rises(task.primary) else 'less'} is better: the mean over samples of "
-        "the mean over times and fields. Brackets: 95 % percentile bootstrap interval over the samples.",
+        f"Ranked by {task.primary}, {'more' if rises(task.primary) else 'less'} is better: the "
+        f"{metrics[task.primary].typical} over samples of the mean over times and fields. Brackets: 95 % percentile "
+        "bootstrap interval over the samples.",
     ]
     if floor is not None:
         said.append(
@@ -92,13 +93,16 @@ def notes(standing: Standing) -> list[str]:
         "Break-even N*: the least number of solves N with C_data + C_train + N·C_infer < N·C_classical, all in "
         "seconds; C_data is the generation of the training split as the baselines’ records tell it, C_train one "
         "training, C_classical the classical solver of equal error. "
-        "∞ where the model never wins.",
+        "∞ where the model never wins. C_data is wall-clock time always, C_train by the clock said below it, the "
+        "others by that of the inference: “training by another clock” marks where these differ, and N* is then as "
+        "rough as the machine was busy.",
         "Diverged: the score is not finite. Such models come last.",
     ]
     if any(metrics[name].units == "time" for name in task.metrics):
         said.append(
             "Times (such as correlation_time) end with the roll-out: of those said to reach the end only a lower bound "
-            "is known, and a mean over samples that holds some is too small."
+            "is known. So their score is the median over samples, which is right as long as fewer than half of them "
+            "reach it; where more do, it is the end itself."
         )
     return said
 

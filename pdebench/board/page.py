@@ -135,7 +135,7 @@ def _gallery(gallery: Gallery) -> str:
     bar = f'<p class="bar"><span>{low}</span>{_image(gallery.bar, "colour scale")}<span>{high}</span></p>'
     rows = [
         f'<p></p>{spans}<p class="times wide">{moments}</p>',
-        f'<p class="name">truth</p>{_image(gallery.truth.png, f"Truth: {said}")}{bar}',
+        f'<p class="name">truth</p>{_image(gallery.truth.image, f"Truth: {said}")}{bar}',
         '<p class="wide"></p><p class="what wide">prediction</p><p class="what wide">error</p>',
         *(_sample(record.label, prediction, error, said) for record, prediction, error in gallery.models),
     ]
@@ -154,10 +154,10 @@ def _sample(label: str, prediction: Strip, error: Strip, said: str) -> str:
     factor = f"error × {error.magnified:g}"
     return (
         f'<p class="name">{escape(label)}<small>{factor}</small></p>'
-        f"{_image(prediction.png, f'{label}, prediction: {said}')}"
-        f"{_image(error.png, f'{label}, {factor}: {said}')}"
+        f"{_image(prediction.image, f'{label}, prediction: {said}')}"
+        f"{_image(error.image, f'{label}, {factor}: {said}')}"
     )
 
 
-def _image(png: bytes, words: str) -> str:
-    return f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}" alt="{escape(words)}">'
+def _image(image: bytes, words: str) -> str:
+    return f'<img src="data:image/webp;base64,{base64.b64encode(image).decode()}" alt="{escape(words)}">'

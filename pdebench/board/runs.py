@@ -9,8 +9,8 @@ from statistics import median
 import numpy as np
 
 from ..arrays import Array
-from ..metrics import mean_score, step_curve
-from ..task import Record, Task
+from ..metrics import metrics, per_sample, step_curve
+from ..task import Record, Sums, Task
 
 SEEDS = 3  # trainings below which nothing is known of how much the seed matters
 
@@ -42,22 +42,35 @@ def machine(record: Record) -> str:
     return record.hardware + ("" if record.expense.clock == "wall" else ", processor time")
 
 
-def values_of(record: Record, metric: str) -> Array:
-    """`(sample, time, field)`."""
-    return np.asarray(record.values[metric], dtype=np.float64)
+def samples_of(record: Record, metric: str) -> Array:
+    """The score of each sample, `(sample,)`: the mean over times and fields."""
+    values = record.values[metric]
+    if isinstance(values, Sums):
+        return np.asarray(values.samples, dtype=np.float64)
+    return per_sample(np.asarray(values, dtype=np.float64))
 
 
-def mean_values(records: Sequence[Record], metric: str) -> Array:
-    """`(sample, time, field)`: the mean over trainings. Infinite where one of them diverged."""
-    total = values_of(records[0], metric)
-    for record in records[1:]:
-        total = total + values_of(record, metric)
-    return total / len(records)
+def curve_of(record: Record, metric: str) -> Array:
+    """The mean over samples and fields at each predicted frame, `(time,)`; empty of one value per trajectory."""
+    values = record.values[metric]
+    if isinstance(values, Sums):
+        return np.asarray(values.curve, dtype=np.float64)
+    return step_curve(np.asarray(values, dtype=np.float64)) if metrics[metric].curve else np.empty(0)
+
+
+def mean_samples(records: Sequence[Record], metric: str) -> Array:
+    """The score of each sample, `(sample,)`: the mean over trainings. Infinite where one of them diverged."""
+    return np.asarray(np.mean([samples_of(record, metric) for record in records], axis=0))
+
+
+def score(metric: str, records: Sequence[Record]) -> float:
+    """Mean over trainings of the mean (of times that the horizon cuts off: the median) over samples."""
+    return float(np.mean([metrics[metric].score(samples_of(record, metric)) for record in records]))
 
 
 def primary(task: Task, records: Sequence[Record]) -> float:
-    """Mean over trainings of the score, which is that over samples, times and fields."""
-    return float(np.mean([mean_score(values_of(record, task.primary)) for record in records]))
+    """The score that the task ranks by."""
+    return score(task.primary, records)
 
 
 def spread(task: Task, records: Sequence[Record]) -> tuple[float, float] | None:
@@ -68,8 +81,8 @@ def spread(task: Task, records: Sequence[Record]) -> tuple[float, float] | None:
 
 def roll_out(task: Task, records: Sequence[Record]) -> Array | None:
     """The primary metric at each predicted frame, `(time,)`; None for one that has one value per trajectory."""
-    curve = step_curve(mean_values(records, task.primary))
-    return curve if len(curve) == len(records[0].times) else None
+    curve = np.asarray(np.mean([curve_of(record, task.primary) for record in records], axis=0))
+    return curve if curve.size else None
 
 
 def seconds(records: Sequence[Record]) -> float:
@@ -85,6 +98,11 @@ def parameters(records: Sequence[Record]) -> int:
 def training_seconds(records: Sequence[Record]) -> float:
     """Of one training: the mean over them."""
     return float(np.mean([record.expense.training_seconds for record in records]))
+
+
+def training_clocks(records: Sequence[Record]) -> set[str]:
+    """By which clocks they were trained."""
+    return {record.expense.training_clock for record in records if record.expense.training_seconds}
 
 
 def method(record: Record) -> str:

@@ -10,12 +10,12 @@ from statistics import median
 import numpy as np
 
 from ..arrays import Array
-from ..metrics import bootstrap_interval, difference_interval, metrics, per_sample, step_curve
+from ..metrics import bootstrap_interval, difference_interval, metrics, step_curve
 from ..spec import DatasetSpec
 from ..task import Record, Task
 from .cost import Bound, Point, break_even, classical_seconds, frontier, pareto, speed_up
 from .neighbours import Above, compare
-from .runs import machine, mean_values, parameters, primary, seconds, spread, training_seconds, trainings
+from .runs import machine, mean_samples, parameters, primary, seconds, spread, training_seconds, trainings
 
 Records = tuple[Record, ...]
 
@@ -107,7 +107,7 @@ def _ranked(task: Task, spec: DatasetSpec, pool: list[Records]) -> tuple[list[En
         place = None if not isfinite(score) else 1 if tied else len(entries) + 1
         fixed = _fixed(spec, runs, pool)
         gain, worth = _costs(task, runs, limit, curves[machine(runs[0])], fixed)
-        interval = bootstrap_interval(per_sample(mean_values(runs, task.primary)))
+        interval = bootstrap_interval(mean_samples(runs, task.primary), typical=metrics[task.primary].typical)
         spent = seconds(runs)
         entries.append(Entry(runs, place, tied, score, interval, spent, gain, worth, spread(task, runs)))
     return _beside(task, entries, limit), floor
@@ -121,7 +121,7 @@ def _beside(task: Task, entries: list[Entry], limit: float | None) -> list[Entry
     tied = [i for i, entry in enumerate(entries) if entry.tied]
     kept = [entry.place is not None and i not in tied[:-1] for i, entry in enumerate(entries)]
     rows = [
-        (entry.record.label, per_sample(mean_values(entry.records, task.primary))) if keep else None
+        (entry.record.label, mean_samples(entry.records, task.primary)) if keep else None
         for entry, keep in zip(entries, kept, strict=True)
     ]
     found: list[Entry] = []
@@ -155,9 +155,10 @@ def _hidden(task: Task, entry: Entry, judged: Mapping[str, Records]) -> Hidden |
     found = judged.get(entry.record.label)
     if found is None:
         return None
-    public, hidden = (per_sample(mean_values(runs, task.primary)) for runs in (entry.records, found))
-    gap = difference_interval(hidden, public)
-    return Hidden(primary(task, found), bootstrap_interval(hidden), gap)
+    public, hidden = (mean_samples(runs, task.primary) for runs in (entry.records, found))
+    typical = metrics[task.primary].typical
+    gap = difference_interval(hidden, public, typical=typical)
+    return Hidden(primary(task, found), bootstrap_interval(hidden, typical=typical), gap)
 
 
 def rises(metric: str) -> bool:

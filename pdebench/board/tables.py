@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, isinf
 
 import numpy as np
 
-from ..metrics import mean_score, metrics
+from ..metrics import metrics
 from ..task import Task
 from .cost import Bound
 from .demands import unanswered, wanting
 from .neighbours import LEVEL, least_p
-from .runs import SEEDS, mean_values, parameters, training_seconds, values_of
+from .runs import SEEDS, parameters, samples_of, score, training_clocks, training_seconds
 from .standing import Entry, Standing, rises
 
 ABSENT = "–"
@@ -45,7 +45,8 @@ def columns(standing: Standing) -> list[Column]:
         Column("Model", "name and kind", lambda e: Cell(e.record.label, e.record.label.lower(), e.record.kind)),
         Column(
             task.primary,
-            f"{_direction(task.primary)}; mean over samples, times and fields, with its 95 % bootstrap interval",
+            f"{_direction(task.primary)}; {metrics[task.primary].typical} over samples of the mean over times and "
+            "fields, with its 95 % bootstrap interval",
             _primary(task),
             rises(task.primary),
         ),
@@ -58,7 +59,7 @@ def columns(standing: Standing) -> list[Column]:
         *([_judged_column()] if standing.verified else []),
         *(Column(name, _direction(name), _metric(name), rises(name)) for name in others),
         Column("parameters", "trained numbers", lambda e: _amount(parameters(e.records), count)),
-        Column("training", "wall-clock time of one training", lambda e: _amount(training_seconds(e.records), duration)),
+        Column("training", "time of one training, by the clock said below it", _training),
     ]
 
 
@@ -223,17 +224,20 @@ def _judged(entry: Entry) -> Cell:
 
 def _metric(name: str) -> Callable[[Entry], Cell]:
     def cell(entry: Entry) -> Cell:
-        value = mean_score(mean_values(entry.records, name))
+        value = score(name, entry.records)
         return Cell(number(value), value if isfinite(value) else None, _censored(entry, name))
 
     return cell
 
 
 def _censored(entry: Entry, name: str) -> str:
-    """Of a metric that is a time: how many roll-outs reach the horizon, so that theirs is longer than can be seen."""
+    """Of a metric that is a time: how many roll-outs reach the horizon, so that theirs is longer than can be seen.
+
+    One of several fields reaches it where all do.
+    """
     if metrics[name].units != "time":
         return ""
-    values = np.concatenate([values_of(record, name) for record in entry.records])
+    values = np.concatenate([samples_of(record, name) for record in entry.records])
     reached = int((values >= (1 - 1e-4) * entry.record.times[-1]).sum())
     return f"{reached} of {values.size} to the end" if reached else ""
 
@@ -260,7 +264,14 @@ def _break_even(entry: Entry) -> Cell:
     value = entry.break_even.value
     if isinf(value):
         return Cell("∞", value, "never wins")
-    return Cell(_bound(entry.break_even, count(value)), value)
+    mixed = training_clocks(entry.records) - {entry.record.expense.clock}
+    return Cell(_bound(entry.break_even, count(value)), value, "training by another clock" if mixed else "")
+
+
+def _training(entry: Entry) -> Cell:
+    cell = _amount(training_seconds(entry.records), duration)
+    said = {"wall": "wall clock", "cpu": "processor"}
+    return replace(cell, note=", ".join(said[clock] for clock in sorted(training_clocks(entry.records))))
 
 
 def _amount(value: float, words: Callable[[float], str]) -> Cell:

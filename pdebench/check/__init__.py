@@ -20,7 +20,7 @@ from .equation import equation
 from .files import completeness, labels, parameters, shards
 from .finding import Evidence, Finding, Remark, Severity, Trajectory
 from .frames import blow_up, duplicates, end_points, finite, frozen, magnitude, outliers
-from .physics import conservation, initial, inputs, laws, limited, resolution
+from .physics import conservation, initial, inputs, laws, limited, resolution, told
 
 __all__ = ["MEMBER_CHECKS", "STORE_CHECKS", "Evidence", "Finding", "Remark", "Severity", "Trajectory", "check"]
 
@@ -42,6 +42,7 @@ MEMBER_CHECKS: tuple[Callable[[Trajectory], Iterator[Remark]], ...] = (
     inputs,
     laws,
     limited,
+    told,
     conservation,
     resolution,
 )

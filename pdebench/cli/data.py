@@ -165,6 +165,7 @@ def describe(
     card: CardName,
     write: Annotated[bool, typer.Option(help="Write README.md and its picture beside the card.")] = False,
     shape: Annotated[str, typer.Option(help="Solve for the picture on this grid, like 64,64.")] = "",
+    member: Annotated[int, typer.Option(min=0, help="The member that the picture shows.")] = 0,
 ) -> None:
     """Explain a card: its physics, numbers, size and source, as the README of its folder."""
     from ..describe import PICTURE, readme
@@ -176,7 +177,7 @@ def describe(
 
         folder = find_card(card, "datasets", "card.yaml").parent
         (folder / "README.md").write_text(readme(spec))
-        portrait(spec, folder / PICTURE, shape=_numbers(shape) if shape else None)
+        portrait(spec, folder / PICTURE, member=member, shape=_numbers(shape) if shape else None)
         console.print(f"wrote {folder / 'README.md'}")
     else:
         console.print(readme(spec), markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..spec import DatasetSpec, load_spec
 from ..store import TrajectoryStore
 from .campaign import Campaign
 from .card import ClusterCard
-from .orders import NOTES
+from .orders import NOTES, Seen
 from .plan import lacking, longest_first
 from .report import Report
 
@@ -88,12 +88,12 @@ def _member_bytes(spec: DatasetSpec, store: TrajectoryStore) -> int:
 
 
 class Crew:
-    """A Dask cluster, how to see which of its workers are gone, and how to end one."""
+    """A Dask cluster, how to see what became of its jobs, and how to end one."""
 
     def __init__(
-        self, cluster: Any, lost: Callable[[Any], dict[Any, str]], kill: Callable[[Any, str], None], grouped: int
+        self, cluster: Any, seen: Callable[[Any], Seen], kill: Callable[[Any, str], bool], grouped: int
     ) -> None:
-        self.cluster, self._lost, self._kill, self._grouped = cluster, lost, kill, grouped
+        self.cluster, self._seen, self._kill, self._grouped = cluster, seen, kill, grouped
         self._names = count()
         self.failure = ""  # why the last that could not be started was not
 
@@ -104,9 +104,13 @@ class Crew:
             self.cluster.worker_spec[f"pdebench-{next(self._names)}"] = self.cluster.new_spec
         self.cluster.scale(jobs)
 
-    def replace(self, workers: int) -> int:
+    def look(self) -> Seen:
+        """What became of the jobs."""
+        return self._seen(self.cluster)
+
+    def replace(self, lost: Mapping[Any, str], workers: int) -> int:
         """Drop what is gone and ask for others; how many those are."""
-        gone = {name: why for name, why in self._lost(self.cluster).items() if name in self.cluster.worker_spec}
+        gone = {name: why for name, why in lost.items() if name in self.cluster.worker_spec}
         for name, why in gone.items():
             del self.cluster.worker_spec[name]
             self.failure = why or self.failure
@@ -114,9 +118,9 @@ class Crew:
             self.scale(workers)
         return len(gone)
 
-    def kill(self, worker: str) -> None:
-        """End a worker that hangs (and the others of its job); it is then lost like any other."""
-        self._kill(self.cluster, worker.rpartition("-")[0])
+    def kill(self, worker: str) -> bool:
+        """End the job of a worker that hangs, which is then lost like any other; whether that worked."""
+        return self._kill(self.cluster, worker.rpartition("-")[0])
 
 
 @contextmanager
@@ -128,18 +132,18 @@ def _running(card: ClusterCard, ranks: int, tell: Callable[[str], None] | None) 
     except ImportError as error:
         raise PdebenchError("--cluster needs Dask: pip install 'pdebench-foundry[cluster]'") from error
     from ..launch import scratch_folder
-    from .local import kill_locally, local_cluster, lost_locally
-    from .slurm import kill_in_slurm, lost_to_slurm, slurm_cluster
+    from .local import kill_locally, local_cluster, seen_locally
+    from .slurm import kill_in_slurm, seen_in_slurm, slurm_cluster
 
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with scratch_folder() as scratch, dask.config.set(DASK | {"temporary-directory": scratch}):
         dashboard = ":0" if _bokeh() else None
         if card.kind == "local":
             cluster = local_cluster(ranks, scratch, dashboard)
-            crew = Crew(cluster, lost_locally, kill_locally, 1)
+            crew = Crew(cluster, seen_locally, kill_locally, 1)
         else:
             cluster = slurm_cluster(card, ranks, dashboard)
-            crew = Crew(cluster, lost_to_slurm, kill_in_slurm, card.groups_per_job)
+            crew = Crew(cluster, seen_in_slurm, kill_in_slurm, card.groups_per_job)
         try:
             if tell:
                 shown = cluster.dashboard_link if dashboard else "needs bokeh: pip install bokeh"
@@ -233,10 +237,12 @@ class Drive:
             log.warning("unit %d: %s", unit, error)
 
     def _replace(self) -> None:
-        for unit, worker in self._campaign.hung().items():
-            log.warning("worker %s hangs in unit %d and is killed", worker, unit)
-            self._crew.kill(worker)
-        gone = self._crew.replace(self._hands)
+        seen = self._crew.look()
+        for worker, what in self._campaign.hung(seen.suspended).items():
+            if self._crew.kill(worker):
+                self._campaign.ended(what.key)
+                log.warning("worker %s hung in unit %d and was killed", worker, what.unit)
+        gone = self._crew.replace(seen.lost, self._hands)
         self._campaign.tally.replaced += gone
         self._barren += gone
         if gone:

@@ -13,6 +13,7 @@ from distributed.deploy.spec import ProcessInterface
 
 from ..errors import PdebenchError
 from ..launch import signal_all, start
+from .orders import Seen
 
 
 class LocalGroup(ProcessInterface):
@@ -73,12 +74,13 @@ def local_cluster(ranks: int, scratch: str, dashboard: str | None) -> SpecCluste
     )
 
 
-def lost_locally(cluster: SpecCluster) -> dict[Any, str]:
-    """Names of workers whose process has ended, and what is known of why."""
-    return {name: worker.failure for name, worker in dict(cluster.workers).items() if worker.dead()}
+def seen_locally(cluster: SpecCluster) -> Seen:
+    """Workers whose process has ended."""
+    return Seen({name: worker.failure for name, worker in dict(cluster.workers).items() if worker.dead()})
 
 
-def kill_locally(cluster: SpecCluster, name: str) -> None:
+def kill_locally(cluster: SpecCluster, name: str) -> bool:
     """End a worker that hangs."""
     if name in cluster.workers:
         cluster.workers[name].kill()
+    return True

@@ -1,4 +1,4 @@
-"""What driver and workers say to each other: an order for one unit of work, and what came of it."""
+"""What driver and workers say to each other: an order for one unit of work, and what came of it or of its worker."""
 
 from __future__ import annotations
 
@@ -37,3 +37,11 @@ class Delivery:
     unit: int
     worker: str
     seconds: float  # from the order's arrival to the commit
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What became of a cluster's jobs, by name."""
+
+    lost: Mapping[Any, str]  # those that have ended, or never began, and what is known of why
+    suspended: frozenset[Any] = frozenset()  # those that wait, and will go on

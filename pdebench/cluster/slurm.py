@@ -9,8 +9,11 @@ from typing import Any
 
 from ..errors import PdebenchError
 from .card import ClusterCard
+from .orders import Seen
 
 log = logging.getLogger(__name__)
+
+SUSPENDED = ("SUSPENDED", "STOPPED")  # states in which a job neither runs nor ends
 
 
 def slurm_cluster(card: ClusterCard, ranks: int, dashboard: str | None) -> Any:
@@ -74,35 +77,40 @@ def _megabytes(card: ClusterCard) -> int:
     return int(parse_bytes(card.memory_per_worker) * card.groups_per_job / 1e6)
 
 
-def lost_to_slurm(cluster: Any) -> dict[Any, str]:
-    """Names of jobs that SLURM does not know as waiting or running, and what is known of why."""
+def seen_in_slurm(cluster: Any) -> Seen:
+    """Jobs that SLURM does not know as waiting or running, and those that it has suspended."""
     jobs = dict(cluster.workers)  # first: one that is submitted meanwhile would be missed by squeue's answer
-    known = _squeue()
-    refused = {name: job.failure for name, job in jobs.items() if job.failure}
-    if known is None:
-        return refused
-    return refused | {name: "" for name, job in jobs.items() if not job.failure and str(job.job_id) not in known}
+    states = _squeue()
+    lost = {name: job.failure for name, job in jobs.items() if job.failure}
+    if states is None:
+        return Seen(lost)
+    told = {name: states.get(str(job.job_id)) for name, job in jobs.items() if not job.failure}
+    lost |= {name: "" for name, state in told.items() if state is None}
+    return Seen(lost, frozenset(name for name, state in told.items() if state in SUSPENDED))
 
 
-def kill_in_slurm(cluster: Any, name: str) -> None:
-    """Cancel the job of a worker that hangs."""
-    if name in cluster.workers:
-        try:
-            subprocess.run(["scancel", str(cluster.workers[name].job_id)], check=True, timeout=30)
-        except (OSError, subprocess.SubprocessError) as error:
-            log.warning("a job that hangs cannot be cancelled: %s", error)
+def kill_in_slurm(cluster: Any, name: str) -> bool:
+    """Cancel the job of a worker that hangs: whether SLURM took the order."""
+    if name not in cluster.workers:
+        return True
+    try:
+        subprocess.run(["scancel", str(cluster.workers[name].job_id)], check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError) as error:
+        log.warning("a job that hangs cannot be cancelled, and will be tried again: %s", error)
+        return False
+    return True
 
 
 def _last_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()[::-1]), type(error).__name__)[:300]
 
 
-def _squeue() -> set[str] | None:
-    """Ids of this user's jobs; None where SLURM does not answer now: no news is no bad news."""
-    states = "PENDING,RUNNING,CONFIGURING,SUSPENDED,REQUEUED,RESIZING,SIGNALING,STAGE_OUT,STOPPED,REQUEUE_HOLD"
+def _squeue() -> dict[str, str] | None:
+    """States of this user's jobs by id; None where SLURM does not answer now: no news is no bad news."""
+    states = ",".join(["PENDING,RUNNING,CONFIGURING,REQUEUED,RESIZING,SIGNALING,STAGE_OUT,REQUEUE_HOLD", *SUSPENDED])
     try:
         ran = subprocess.run(
-            ["squeue", "--noheader", "--format=%A", f"--user={os.getuid()}", f"--states={states}"],
+            ["squeue", "--noheader", "--format=%A %T", f"--user={os.getuid()}", f"--states={states}"],
             capture_output=True,
             text=True,
             check=False,
@@ -114,4 +122,4 @@ def _squeue() -> set[str] | None:
     if ran.returncode:
         log.warning("squeue: %s", ran.stderr.strip())
         return None
-    return set(ran.stdout.split())
+    return {job: state for job, _, state in (line.partition(" ") for line in ran.stdout.splitlines())}

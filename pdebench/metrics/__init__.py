@@ -9,12 +9,13 @@
 array([[[0.5]]])
 """
 
-from . import ensemble, pointwise, spectral, trajectory
+from . import ensemble, equation, pointwise, spectral, trajectory
 from .aggregate import (
     bootstrap_interval,
     difference_interval,
     geometric_mean,
     mean_score,
+    middle,
     over_starts,
     per_sample,
     step_curve,
@@ -34,11 +35,13 @@ __all__ = [
     "compat",
     "difference_interval",
     "ensemble",
+    "equation",
     "geometric_mean",
     "holm",
     "mean_score",
     "metric",
     "metrics",
+    "middle",
     "over_starts",
     "per_sample",
     "pointwise",

@@ -5,9 +5,13 @@ NaN marks what the truth leaves undefined and is left out; inf marks a predictio
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from ..arrays import Array
+
+Middle = Literal["mean", "median"]
 
 
 def per_sample(values: Array) -> Array:
@@ -23,9 +27,18 @@ def over_starts(values: Array, starts: int) -> Array:
     return _mean(rows.reshape(-1, starts)).reshape(rows.shape[:-1])
 
 
+def middle(samples: Array, typical: Middle = "mean") -> float:
+    """Mean or median of scores per sample `(n,)`.
+
+    The median is for values that the horizon cuts off: it is right as long as fewer than half of them are.
+    """
+    there = samples[~np.isnan(samples)]
+    return float(_over(there, typical, axis=0)) if there.size else float("nan")
+
+
 def mean_score(values: Array) -> float:
     """Mean over samples of the mean over time and fields."""
-    return float(_mean(per_sample(values)[None])[0])
+    return middle(per_sample(values))
 
 
 def step_curve(values: Array) -> Array:
@@ -45,14 +58,17 @@ def geometric_mean(curve: Array) -> float:
 
 
 def bootstrap_interval(
-    samples: Array, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+    samples: Array, *, level: float = 0.95, resamples: int = 2000, seed: int = 0, typical: Middle = "mean"
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of `samples` `(n,)` (Efron & Tibshirani 1993, §13.3), repeatable."""
+    """Percentile bootstrap interval of the mean (or median) of `samples` `(n,)`, repeatable.
+
+    Efron & Tibshirani 1993, An Introduction to the Bootstrap, §13.3.
+    """
     samples = samples[~np.isnan(samples)]
     if not samples.size:
         return float("nan"), float("nan")
     draws = np.random.default_rng(seed).integers(samples.size, size=(resamples, samples.size))
-    means = samples[draws].mean(axis=1)
+    means = _over(samples[draws], typical, axis=1)
     tail = (1 - level) / 2
     # An order statistic: interpolating between inf and inf would give NaN.
     low, high = np.quantile(means, [tail, 1 - tail], method="inverted_cdf")
@@ -60,16 +76,20 @@ def bootstrap_interval(
 
 
 def difference_interval(
-    one: Array, other: Array, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+    one: Array, other: Array, *, level: float = 0.95, resamples: int = 2000, seed: int = 0, typical: Middle = "mean"
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of mean(one) − mean(other), two independent sets of samples `(n,)` and `(m,)`."""
+    """Percentile bootstrap interval of mean(one) − mean(other), two independent sets of samples `(n,)` and `(m,)`.
+
+    Of the medians' difference where `typical` says so.
+    """
     rng = np.random.default_rng(seed)
     means = []
     for samples in (one, other):
         there = samples[np.isfinite(samples)]
         if not there.size:
             return float("nan"), float("nan")
-        means.append(there[rng.integers(there.size, size=(resamples, there.size))].mean(axis=1))
+        draws = rng.integers(there.size, size=(resamples, there.size))
+        means.append(_over(there[draws], typical, axis=1))
     low, high = np.quantile(means[0] - means[1], [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -77,6 +97,15 @@ def difference_interval(
 def undefined(values: Array) -> int:
     """How many values the truth leaves undefined."""
     return int(np.isnan(values).sum())
+
+
+def _over(samples: Array, typical: Middle, axis: int) -> Array:
+    if typical == "mean":
+        return np.asarray(samples.mean(axis=axis))
+    # The mean of the two middle ones of an even number, as np.median; but of inf and inf that is inf, not NaN.
+    ordered, last = np.sort(samples, axis=axis), samples.shape[axis] - 1
+    low, high = (np.take(ordered, at, axis=axis) for at in (last // 2, (last + 1) // 2))
+    return np.asarray(np.where(low == high, low, (low + high) / 2))
 
 
 def _mean(rows: Array) -> Array:

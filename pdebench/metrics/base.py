@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..registry import Registry
+from .aggregate import Middle, middle
 from .pair import Context, Pair
 
 Function = Callable[[Pair], Array]
@@ -31,6 +32,7 @@ class Metric:
     better: Literal["lower", "higher"] = "lower"
     curve: bool = True
     diverged: float | None = inf  # the value where the prediction is not finite; None: the function knows itself
+    typical: Middle = "mean"  # how samples are summed up: "median" where the horizon cuts values off
 
     def __call__(self, pred: Array, true: Array, context: Context) -> Array:
         """`(b, t, c, *space)` twice -> `(b, t, c)`."""
@@ -48,6 +50,10 @@ class Metric:
             lost = lost.any(axis=2, keepdims=True)
         return np.where(lost, self.diverged, values)
 
+    def score(self, samples: Array) -> float:
+        """The one number of a model, from its score on each sample `(n,)`; undefined ones are left out."""
+        return middle(samples, self.typical)
+
 
 metrics: Registry[Metric] = Registry("metric")
 
@@ -60,11 +66,12 @@ def metric(
     better: Literal["lower", "higher"] = "lower",
     curve: bool = True,
     diverged: float | None = inf,
+    typical: Middle = "mean",
 ) -> Callable[[Function], Metric]:
     """Decorator: the function becomes the registered metric `name`."""
 
     def add(function: Function) -> Metric:
-        return metrics(name)(Metric(function, units, tends_to, better, curve, diverged))
+        return metrics(name)(Metric(function, units, tends_to, better, curve, diverged, typical))
 
     return add
 

@@ -32,6 +32,10 @@ class Context:
     bodies) take no part, whatever stands there. A mesh has no `grid`, and one axis of space. `periodic` False: the box
     has walls, and modes are cosines. `boundary` `(*space)` is true on boundary cells; of a grid, by default, its rim.
     `lyapunov` is the largest exponent, in the inverse of the unit of time.
+
+    Of the card's own equation: `advance` takes states `(b, t, c, *space)` on by one interval between frames, or, where
+    it is steady, `unsolved` says what they leave of it, `(b, t, 1)`. `walls` `(b, axis, 2, c)` are the values that the
+    low and the high side of each axis hold, NaN where a field is free.
     """
 
     grid: Grid | None
@@ -42,6 +46,9 @@ class Context:
     periodic: bool = True
     boundary: NDArray[np.bool_] | None = None
     lyapunov: float | None = None
+    advance: Callable[[Array], Array] | None = None
+    unsolved: Callable[[Array], Array] | None = None
+    walls: Array | None = None
 
     @property
     def space(self) -> tuple[int, ...]:

@@ -38,7 +38,7 @@ def _first_below(pair: Pair, threshold: float) -> Array:
 
 def _lasting(name: str, threshold: float) -> Metric:
     meaning = f"first t with a correlation of {threshold}"
-    add = metric(name, units="time", tends_to=meaning, better="higher", curve=False, diverged=None)
+    add = metric(name, units="time", tends_to=meaning, better="higher", curve=False, diverged=None, typical="median")
     return add(partial(_first_below, threshold=threshold))
 
 
@@ -54,6 +54,7 @@ correlation_time_95 = _lasting("correlation_time_95", 0.95)
     better="higher",
     curve=False,
     diverged=None,
+    typical="median",
 )
 def valid_time(pair: Pair) -> Array:
     """`correlation_time` in units of 1/λ, λ the largest Lyapunov exponent that the card gives."""

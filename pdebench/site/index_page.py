@@ -25,7 +25,8 @@ def page(
         "</p></header>"
     )
     if standings:
-        content += _section("tasks", "Tasks", _table("tasks", _TASK_HEADS, map(_task, standings.values())))
+        answered_first = sorted(standings.values(), key=lambda standing: not standing.entries)
+        content += _section("tasks", "Tasks", _table("tasks", _TASK_HEADS, map(_task, answered_first)))
     if specs:
         rows = (_dataset(spec, pictures.get(name)) for name, spec in specs.items())
         content += _section("datasets", "Datasets", _table("datasets", _DATASET_HEADS, rows))

@@ -31,12 +31,12 @@ def _gallery(gallery: Gallery, index: int, pictures: Path) -> str:
     said = f"{gallery.field} of member {gallery.member}"
     count = len(gallery.times)
     low, high = (number(value) for value in gallery.scale)
-    cells = [_cell("Truth", {"": (gallery.truth.png, f"Truth: {said}")}, count, pictures)]
+    cells = [_cell("Truth", {"": (gallery.truth.image, f"Truth: {said}")}, count, pictures)]
     for record, prediction, error in gallery.models:
         factor = f"error × {error.magnified:g}"
         windows = {
-            "prediction": (prediction.png, f"{record.label}, prediction: {said}"),
-            factor: (error.png, f"{record.label}, {factor}: {said}"),
+            "prediction": (prediction.image, f"{record.label}, prediction: {said}"),
+            factor: (error.image, f"{record.label}, {factor}: {said}"),
         }
         cells.append(_cell(record.label, windows, count, pictures))
     times = ",".join(f"{time:.6g}" for time in gallery.times)
@@ -59,27 +59,27 @@ def _gallery(gallery: Gallery, index: int, pictures: Path) -> str:
 
 
 def _cell(name: str, windows: Mapping[str, tuple[bytes, str]], count: int, pictures: Path) -> str:
-    """One model: its name, and a window on each of its pictures (what it is -> PNG, words)."""
+    """One model: its name, and a window on each of its pictures (what it is -> image, words)."""
     shown = ""
-    for what, (png, words) in windows.items():
-        width, height = _size(png)
+    for what, (image, words) in windows.items():
+        width, height = _size(image)
         view = (
-            f'<div class="window" style="aspect-ratio:{width // count}/{height}">{_image(png, words, pictures)}</div>'
+            f'<div class="window" style="aspect-ratio:{width // count}/{height}">{_image(image, words, pictures)}</div>'
         )
         shown += f"<div>{view}<small>{escape(what)}</small></div>"
     return f'<div class="cell"><p>{escape(name)}</p><div class="windows">{shown}</div></div>'
 
 
-def _image(png: bytes, words: str, pictures: Path) -> str:
-    name = f"{hashlib.sha256(png).hexdigest()[:16]}.png"
-    (pictures / name).write_bytes(png)
-    width, height = _size(png)
+def _image(image: bytes, words: str, pictures: Path) -> str:
+    name = f"{hashlib.sha256(image).hexdigest()[:16]}.webp"
+    (pictures / name).write_bytes(image)
+    width, height = _size(image)
     return (
         f'<img src="../pictures/{name}" alt="{escape(words)}" width="{width}" height="{height}" '
         'loading="lazy" decoding="async">'
     )
 
 
-def _size(png: bytes) -> tuple[int, int]:
-    with Image.open(io.BytesIO(png)) as image:
-        return image.size
+def _size(image: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(image)) as opened:
+        return opened.size

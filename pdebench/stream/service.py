@@ -119,7 +119,7 @@ class Service:
         if len(set(slots)) != len(slots) or not self._held.issuperset(slots):
             raise Lost("slots that it does not hold")
         if not self._here:
-            self._wire.receive_into([self._slots.frames[slot] for slot in slots])
+            self._wire.receive_into([self._slots.frames[slot] for slot in slots], self._moves)
         with at.door:
             if not members or not self._unit.issuperset(members):
                 raise Lost("members of a unit that it does not hold")
@@ -137,10 +137,15 @@ class Service:
         """Inputs come over the socket: they are few beside the frames."""
         for member in whole_numbers(message.get("given"), self._members):
             inputs = np.empty(self._inputs, DTYPE)
-            self._wire.receive_into([inputs])
+            self._wire.receive_into([inputs], self._moves)
             self._expect(member)
             with self._all.door:
                 self._pool.give(member, inputs)
+
+    def _moves(self) -> None:
+        """A part of a frame is here: the network is slow, not the solver."""
+        if self._unit:
+            self._all.pulse.beat(self._name, tells=False)
 
     def _outcome(self, message: dict[str, Any]) -> None:
         member = whole_number(message.get("outcome"), self._members)

@@ -14,7 +14,7 @@ from ..arrays import Array
 
 DTYPE = np.dtype("<f4")  # what a trainer eats
 HUGE = 1 << 25  # bytes from which on memory comes in pages of 2 MB, where the kernel has them
-PIECE = 1 << 16  # values that stay in the cache between a copy and a look
+PIECE = 1 << 18  # values, 1 MB: in the second cache for a look and a copy, and long enough to be copied past it
 
 
 class Slots:
@@ -86,20 +86,18 @@ def filled(slot: Array, values: Array) -> bool:
     """Copy `values` into a contiguous `slot` (unless it is that), and whether all are finite as float32.
 
     Piece by piece: each is looked at while it is in the cache, which a second pass over a large frame would not find.
+    What a solver has just made is there already, so the look comes before the copy, which may then go past the cache.
     A finite sum of squares has finite terms, and costs half of a look at each; large values are looked at.
     """
     into, source = slot.reshape(-1), np.ascontiguousarray(values).reshape(-1)
-    if source.dtype != DTYPE:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return _filled(into, source, there=False)
-    return _filled(into, source, there=slot is values)
-
-
-def _filled(into: Array, source: Array, *, there: bool) -> bool:
     good = True
     for low in range(0, len(into), PIECE):
-        piece = into[low : low + PIECE]
-        if not there:
-            piece[...] = source[low : low + PIECE]
+        piece, place = source[low : low + PIECE], into[low : low + PIECE]
+        if piece.dtype != DTYPE:
+            with np.errstate(over="ignore", invalid="ignore"):
+                place[...] = piece
+            piece = place
         good = good and (isfinite(np.dot(piece, piece)) or bool(np.isfinite(piece).all()))
+        if piece is not place and slot is not values:
+            place[...] = piece
     return good

@@ -7,7 +7,7 @@ import select
 import socket
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +18,7 @@ LARGEST = 1 << 22  # bytes of a message; a card with thousands of options is far
 SILENCE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 6}  # [s, s, 1]: gone after three minutes
 MOST = 512  # pieces in a system call; Linux takes 1024
 AT_ONCE = 4096  # bytes of messages read in one go
+PIECE = 1 << 22  # bytes of frames received in one go: what says on a slow network that more of them come
 _LENGTH = struct.Struct("<I")
 _ENCODE, _DECODE = json.JSONEncoder(separators=(",", ":")).encode, json.JSONDecoder().decode
 
@@ -64,8 +65,8 @@ class Wire:
             raise Lost("closed")
         return self._parsed(head + self._exactly(_LENGTH.size - len(head))), (fds[0] if fds else None)
 
-    def receive_into(self, frames: Sequence[Array]) -> None:
-        """Fill contiguous arrays, one after the other."""
+    def receive_into(self, frames: Sequence[Array], moved: Callable[[], None] = lambda: None) -> None:
+        """Fill contiguous arrays, one after the other; `moved` is called after each `PIECE` of them."""
         parts = [frame.data.cast("B") for frame in frames]
         while parts and self._read:  # what came along with the message
             there = min(len(parts[0]), len(self._read))
@@ -74,10 +75,11 @@ class Wire:
             parts = _beyond(parts, there)
         try:
             while parts:
-                got = self.socket.recvmsg_into(parts[:MOST], 0, socket.MSG_WAITALL)[0]
+                got = self.socket.recvmsg_into(_up_to(parts[:MOST], PIECE), 0, socket.MSG_WAITALL)[0]
                 if not got:
                     raise Lost("closed")
                 parts = _beyond(parts, got)
+                moved()
         except OSError as error:
             raise Lost(str(error)) from error
 
@@ -92,8 +94,11 @@ class Wire:
 
     def wait_for_end(self) -> None:
         """Return when either end has hung up; what was said and not yet heard stays."""
+        end = self.socket.fileno()
+        if end < 0:
+            return  # closed before anybody looked
         watch = select.poll()
-        watch.register(self.socket, select.POLLRDHUP)
+        watch.register(end, select.POLLRDHUP)
         watch.poll()
 
     def close(self) -> None:
@@ -135,6 +140,17 @@ def _beyond(parts: list[memoryview], count: int) -> list[memoryview]:
             return [part[count:], *parts[index + 1 :]]
         count -= len(part)
     return []
+
+
+def _up_to(parts: list[memoryview], count: int) -> list[memoryview]:
+    """The first `count` bytes of pieces in a row."""
+    taken = []
+    for part in parts:
+        if count <= 0:
+            break
+        taken.append(part[:count])
+        count -= len(part)
+    return taken
 
 
 def connect(address: str) -> Wire:

@@ -33,6 +33,12 @@ class Discrete:
     walls: Walls | None = None  # of a grid whose boundary points are no unknowns
     fields: int = 1
 
+    def unknowns(self, state: Array) -> Array:
+        """What of a state `(field, *grid)` the system knows, as `expanded` takes it."""
+        if self.walls is None:
+            return state.reshape(self.fields, -1).T.ravel()
+        return state[0][(slice(1, -1),) * len(self.grid.shape)].ravel()
+
     def expanded(self, x: Array) -> Array:
         """Unknowns `(point × field,)` -> `(field, *grid)`, boundary values put back."""
         if self.walls is None:

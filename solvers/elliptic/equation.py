@@ -58,6 +58,9 @@ class Darcy(Card):
     def unsound(self, inputs: Array) -> str:
         return not_positive("permeability", inputs[0])
 
+    def walls(self, grid: Grid, params: Params) -> Array:
+        return held([(0.0, 0.0)] * len(grid.shape))
+
 
 class Poisson(Card):
     """−Δu = f with u = 0 on the walls, or (`neumann`) no flux through them; f a sum of Gaussians of height 1.
@@ -89,6 +92,9 @@ class Poisson(Card):
 
     def unsound(self, inputs: Array) -> str:
         return "" if np.isfinite(inputs).all() else "the source holds NaN or infinity"
+
+    def walls(self, grid: Grid, params: Params) -> Array:
+        return held([(0.0, 0.0) if self.boundary == "dirichlet" else (np.nan, np.nan)] * len(grid.shape))
 
 
 class Helmholtz(Card):
@@ -126,6 +132,9 @@ class Helmholtz(Card):
     def unsound(self, inputs: Array) -> str:
         return "" if np.isfinite(inputs).all() else "the medium holds NaN or infinity"
 
+    def walls(self, grid: Grid, params: Params) -> Array:
+        return held([(params["boundary"],) * 2] * len(grid.shape))
+
     def doubtful(self, solution: Array, params: Params) -> str:
         """Empty, or why a solution is not to be trusted."""
         size, wall = float(np.abs(solution).max()), abs(params["boundary"])
@@ -155,8 +164,16 @@ class Thermal(Card):
     def assembled(self, grid: Grid, inputs: Array, params: Params, mean: Mean) -> Discrete:
         return discrete(grid, inputs[0], 0.0, walls=plate(params), mean=mean)
 
+    def walls(self, grid: Grid, params: Params) -> Array:
+        return held(plate(params))
+
     def unsound(self, inputs: Array) -> str:
         return not_positive("conductivity", inputs[0])
+
+
+def held(walls: Walls) -> Array:
+    """The values on the sides of a scalar, `(axis, 2, 1)`; NaN where it is free."""
+    return np.array(walls, float)[..., None]
 
 
 def plate(params: Params) -> Walls:

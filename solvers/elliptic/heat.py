@@ -16,7 +16,7 @@ from pdebench.solvers.krylov import Solve, System
 from pdebench.spec import Card, Grid
 
 from .discretise import Discrete, discrete
-from .equation import WALLS, plate
+from .equation import WALLS, held, plate
 from .ranks import Shares
 
 GAMMA = 1 - 1 / np.sqrt(2)  # of both stages, so both have the same matrix
@@ -34,6 +34,9 @@ class Conduction(Card):
 
     def initial(self, grid: Grid, params: Params, rng: np.random.Generator) -> Array:
         return np.full((1, *grid.shape), params["initial_temperature"])
+
+    def walls(self, grid: Grid, params: Params) -> Array:
+        return held(plate(params))
 
 
 class Solving(Protocol):

@@ -128,6 +128,13 @@ class EllipticCard(Card):
             return problem.compact(grid, state, params)
         return problem.assembled(grid, state, params, self.mean)
 
+    def residual(self, problem: Problem, grid: Grid, state: Array, inputs: Array, params: Params) -> float:
+        """‖Au − f‖ / ‖f‖ of a steady problem's state `(field, *grid)` in the differences asked for."""
+        if not isinstance(problem, Elliptic):
+            raise SolverError(f"elliptic has no steady equation of {type(problem).__name__}")
+        discrete = self.assembled(problem, grid, inputs, params)
+        return discrete.system.relative_residual(discrete.unknowns(state))
+
     def settle(
         self, problem: Problem, grid: Grid, output: Grid, comm: Comm, states: Array, params: BatchParams
     ) -> Verdict:

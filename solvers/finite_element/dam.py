@@ -12,7 +12,8 @@ from pdebench.problem import Field, Parameter, Params
 from pdebench.spec import Card, Grid, Positive
 
 from .problems import BOX, FLUID
-from .solver import NonNegative
+from .sampling import divergence_error, flux_error
+from .setting import NonNegative
 from .tank import Barrier, Tank
 from .two_phase import Fluids
 
@@ -40,6 +41,18 @@ class _Water(Card):
     def tank(self, params: Params) -> Tank:
         """The box, the barrier and both fluids of a member; each flow has its own."""
         raise NotImplementedError(f"{type(self).__name__} says nothing of its tank")
+
+    def grid_errors(self, states: Array, inputs: Array, grid: Grid, params: Params) -> dict[str, Array]:
+        """What means over cells leave of ∇·u = 0 at each time `(t,)`, and of one flux through all columns under a lid.
+
+        See `divergence_error` and `flux_error`.
+        """
+        tank, fluid = self.tank(params), inputs[0]
+        lengths, through = (tank.height, tank.width), tank.speed * tank.inlet
+        out = {"divergence": np.array([divergence_error(frame[:2], fluid, lengths) for frame in states])}
+        if not tank.open_top:
+            out["flux"] = np.array([flux_error(frame[:2], fluid, lengths, through) for frame in states])
+        return out
 
     def initial(self, grid: Grid, params: Params, rng: np.random.Generator) -> Array:
         """At rest; the inlet starts at once. Needs a grid of centres."""

@@ -53,7 +53,11 @@ class Flow:
 
     def held(self, time: float) -> Array:
         """Velocities at `fixed`, `(2, fixed)`."""
-        return np.asarray(self.velocity(self.space.points[self.fixed], time), float)
+        return np.asarray(self.velocity(self._border, time), float)
+
+    @cached_property
+    def _border(self) -> Array:
+        return np.asarray(self.space.points[self.fixed])
 
     def load(self, time: float) -> Array:
         """∫ f·v, `(2, n)`."""

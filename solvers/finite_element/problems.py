@@ -54,6 +54,10 @@ class _Shape(Card):
             "flux": np.array([flux_error(frame[:2], fluid, lengths, through) for frame in states]),
         }
 
+    def walls(self, grid: Grid, params: Params) -> Array:
+        """Velocities on the sides, not on the body: walls hold the fluid, what varies along a side is left free."""
+        return self.scene(params).walls()
+
     def initial(self, grid: Grid, params: Params, rng: np.random.Generator) -> Array:
         """At rest; lid or inlet start at once. Needs a grid of centres."""
         if grid.points != "centres" or len(grid.shape) != 2:

@@ -9,13 +9,13 @@ Courant numbers of about 0.06.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from pdebench.arrays import Array
 from pdebench.parallel import Comm, Serial
-from pdebench.solvers.krylov import Solve
+from pdebench.solvers.kernels import elements
 
 from .flow import Flow
 from .rows import Constant, Momentum, Rows, Solver
@@ -46,6 +46,39 @@ class State:
     weight_before: float = 0.0
 
 
+class Stepped(Protocol):
+    """What both schemes' states say of the steps before: see `State`."""
+
+    @property
+    def before(self) -> Array | None: ...
+    @property
+    def step(self) -> float: ...
+    @property
+    def correction(self) -> Array | None: ...
+    @property
+    def weight(self) -> float: ...
+    @property
+    def correction_before(self) -> Array | None: ...
+    @property
+    def weight_before(self) -> float: ...
+
+
+def bdf2(state: Stepped, dt: float) -> tuple[float, float, float, float]:
+    """dt over the last step, and α, a, b of ∂u/∂t ≈ (α u′ − a u − b u₋) / dt; BDF1's of a state without a past."""
+    ratio = 0.0 if state.before is None else dt / state.step
+    return ratio, (1 + 2 * ratio) / (1 + ratio), 1 + ratio, -(ratio**2) / (1 + ratio)
+
+
+def carried_over(state: Stepped, now: float, past: float, dt: float) -> Array | float:
+    """What the projection of the last two velocities would have added to the pressure's gradient."""
+    out: Array | float = 0.0
+    if state.correction is not None:
+        out = out + now * state.weight / dt * state.correction
+    if state.correction_before is not None:
+        out = out + past * state.weight_before / dt * state.correction_before
+    return out
+
+
 class Projection:
     """Lives for one flow. `iterations` and `solves` count what the linear systems took.
 
@@ -68,7 +101,7 @@ class Projection:
         known = {"symmetric": True, "definite": True}
         null = {"nullspace": "constant" if flow.closed else "none"}
         self._pressure = self._constant(comm, laplace, self._linear.pressure, known | null)
-        self._mass1 = self._constant(comm, s.mass1, ("cg", {"pc": "jacobi"}), known)
+        self._mass1 = self._constant(comm, s.mass1, self._linear.pressure, known)
 
     def start(self, velocity: Array, pressure: Array | None = None, time: float = 0.0) -> State:
         """A state to begin from; boundary values are put in. Without a pressure, zero."""
@@ -81,16 +114,12 @@ class Projection:
         """The state `dt` later. The first step is BDF1's; so begin with a short one where the start matters."""
         flow, s = self.flow, self.flow.space
         time = state.time + dt
-        if state.before is None:
-            alpha, now, past, ratio = 1.0, 1.0, 0.0, 0.0
-            before = state.velocity
-        else:
-            ratio, before = dt / state.step, state.before
-            alpha, now, past = (1 + 2 * ratio) / (1 + ratio), 1 + ratio, -(ratio**2) / (1 + ratio)
+        ratio, alpha, now, past = bdf2(state, dt)
+        before = state.velocity if state.before is None else state.before
         carried = (1 + ratio) * state.velocity - ratio * before  # extrapolated to the new time
-        pressure = state.pressure + self._carried(state, now, past, dt)
+        pressure = state.pressure + carried_over(state, now, past, dt)
         inertia = (now * state.velocity + past * before) / dt
-        rhs = flow.load(time) + (s.mass @ inertia.T).T + s.pushed(pressure)
+        rhs = flow.load(time) + elements.multiply(s.mass, inertia) + s.pushed(pressure)
         u = self._velocity(alpha / dt, rhs, carried, time)
         source = s.divergence(u)
         phi = self._correction(-alpha / dt * source, state.correction)
@@ -109,23 +138,13 @@ class Projection:
             weight_before=state.weight,
         )
 
-    def _carried(self, state: State, now: float, past: float, dt: float) -> Array | float:
-        """What the projection of the last two velocities would have added to the pressure's gradient."""
-        out: Array | float = 0.0
-        if state.correction is not None:
-            out = out + now * state.weight / dt * state.correction
-        if state.correction_before is not None:
-            out = out + past * state.weight_before / dt * state.correction_before
-        return out
-
     def _velocity(self, rate: float, rhs: Array, carried: Array, time: float) -> Array:
         """Both components of (rate M + ν K + C(w)) u = rhs, w = `carried`, solved for the difference to w."""
         u = carried.copy()
         u[:, self.flow.fixed] = self.flow.held(time)
-        for axis, (change, solve) in enumerate(self._velocities.changes(rate, rhs, carried, u)):
-            u[axis] += change
-            self._count(solve)
-        return u
+        changes, iterations = self._velocities.changes(rate, rhs, carried, u)
+        self.iterations, self.solves = self.iterations + iterations, self.solves + 2
+        return u + changes
 
     def _correction(self, rhs: Array, last: Array | None) -> Array:
         """φ of ∇φ·∇q = −α/Δt (∇·u) q, zero at the outflow."""
@@ -141,10 +160,6 @@ class Projection:
         return Constant(Rows(comm, matrix.shape[0]), matrix, solver, (self._linear.rtol, self._linear.guess), known)
 
     def _solve(self, systems: Constant, rhs: Array) -> Array:
-        x, solve = systems.solve(rhs)
-        self._count(solve)
+        x, iterations = systems.solve(rhs)
+        self.iterations, self.solves = self.iterations + iterations, self.solves + 1
         return x
-
-    def _count(self, solve: Solve) -> None:
-        self.iterations += solve.iterations
-        self.solves += 1

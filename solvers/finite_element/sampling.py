@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from pdebench.arrays import Array
+from pdebench.errors import SolverError
 
 from .quadrature import quadratic
 from .space import Space
@@ -19,8 +20,8 @@ EDGE = 1e-9  # barycentric: a point this far outside is inside
 class Sampler:
     """Means over the cells of a grid of `shape` (rows of y, columns of x) that covers a box of `lengths` (y, x) [m].
 
-    A cell's mean is that over its part in the fluid, by 4 × 4 points; cells without such a point, and those that
-    `solid` marks, are 0. So a row's flux is that of the mesh, up to the error of the points.
+    A cell's mean is that over its part in the fluid, by 4 × 4 points; cells that `solid` marks are 0. So a row's flux
+    is that of the mesh, up to the error of the points. Raises a `SolverError` where the mesh leaves out other cells.
     """
 
     def __init__(self, space: Space, shape: tuple[int, int], lengths: tuple[float, float], solid: Array) -> None:
@@ -32,7 +33,8 @@ class Sampler:
         cell, corners, target = cell[fluid], corners[fluid], target[fluid]
         count = np.bincount(target, minlength=shape[0] * shape[1])
         share = 1.0 / count[target]
-        self.empty = (count == 0) & ~solid.ravel().astype(bool)  # said to be fluid, yet the mesh does not reach there
+        if missed := int(((count == 0) & ~solid.ravel().astype(bool)).sum()):
+            raise SolverError(f"{missed} cells of the stored grid lie in the fluid, but the mesh does not reach there")
         size = (shape[0] * shape[1], space.size)
         self._velocity = _matrix(target, space.cells[cell], quadratic(corners) * share[:, None], size)
         self._linear = _matrix(target, space.cells1[cell], corners * share[:, None], (size[0], space.size1))

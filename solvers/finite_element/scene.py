@@ -92,6 +92,14 @@ class Scene:
             u[inlet] = self.speed * (6 * eta * (1 - eta) if self.profile == "parabolic" else 1.0)
         return np.stack([u, np.zeros_like(u)])
 
+    def walls(self) -> Array:
+        """What the sides hold of (velocity x, velocity y, pressure), `(axis, 2, field)`, axes y, x; NaN: nothing."""
+        free, still = np.nan, [0.0, 0.0, np.nan]
+        if self.kind == "lid":
+            return np.array([[still, [self.speed, 0.0, free]], [still, still]])
+        inlet = [self.speed if self.profile == "uniform" else free, 0.0, free]
+        return np.array([[still, still], [inlet, [free] * 3]])
+
     def flow(self, space: Space) -> Flow:
         """The flow on a mesh of this geometry."""
         none: Index = np.zeros(0, int)

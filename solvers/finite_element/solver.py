@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.spatial import KDTree
 
-from pdebench.arrays import Array, Index
+from pdebench.arrays import Array
 from pdebench.errors import SolverError
 from pdebench.parallel import Comm
 from pdebench.problem import BatchParams, Cost, Mesh, Params, Problem, is_steady
-from pdebench.solvers.krylov import methods
 from pdebench.spec import Card, Count, Grid, Positive
 
 from .compat import version
@@ -25,13 +23,12 @@ from .newton import steady
 from .projection import Linear, Projection, State
 from .sampling import Sampler, onto
 from .scene import Scene, Shaped, scene_of
+from .setting import FASTEST, NonNegative, Setting, fitting
 from .space import Space
 
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 STEPS = (1, 2, 3, 4, 6, 8, 12)  # steps per interval, and these times powers of 2 beyond: few lengths, so few matrices
 SLACK = 1.1  # the Courant number may pass the card's by this before a step is halved
 GROWTH = 2.0  # of a step over the last; variable BDF2 is stable below 1 + √2
-FASTEST = 100.0  # times the speed of lid or inlet: beyond it, a blow-up
 
 
 class FiniteElementCard(Card):
@@ -46,6 +43,7 @@ class FiniteElementCard(Card):
     **Good values:** cfl 0.5, grading 1.3 for cavities, rtol 1e-6.
     """
 
+    tells: ClassVar[dict[str, str]] = {"cell_reynolds": "greatest |u| h / ν of a mesh cell"}
     cfl: Positive = 0.5
     grading: NonNegative = 1.3
     form: Literal["rotational", "standard"] = "rotational"
@@ -64,18 +62,7 @@ class FiniteElementCard(Card):
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> FiniteElementSolver:
         if not isinstance(problem, Shaped):
             raise SolverError(f"finite_element cannot solve {type(problem).__name__}: it has no `scene`")
-        if grid.points != "centres" or len(grid.shape) != 2:
-            raise SolverError(f"finite_element needs a grid of centres in 2D, not {grid.points} in {len(grid.shape)}D")
-        if min(grid.shape) < 4:
-            raise SolverError(f"finite_element needs at least 4 cells along each axis, not {grid.shape}")
-        for which, name, options in (
-            ("velocity", self.velocity_solver, self.velocity_options),
-            ("pressure", self.pressure_solver, self.pressure_options),
-        ):
-            try:
-                methods[name](**options)
-            except (TypeError, ValueError) as error:
-                raise SolverError(f"solver.{which}_options do not fit {name}: {error}") from error
+        fitting("finite_element", grid, self.linear)
         return FiniteElementSolver(self, problem, grid, output, comm)
 
     def provenance(self) -> dict[str, str]:
@@ -125,25 +112,6 @@ def _nodes(scene: Scene, shape: tuple[int, int], grading: float, least_quality: 
     return Mesh(fine.points, fine.cells)
 
 
-@dataclass(frozen=True)
-class _Setting:
-    """What members of one geometry share."""
-
-    space: Space
-    sampler: Sampler
-
-    @cached_property
-    def nodes(self) -> Index:
-        """Which quadratic unknown lies at each node of the mesh that is stored, `(node,)`."""
-        wanted = self.space.triangulation.halved().points
-        _, found = KDTree(self.space.points).query(wanted)  # dolfinx has numbered them anew
-        return np.asarray(found)
-
-    def at_nodes(self, velocity: Array, pressure: Array) -> Array:
-        """`(3, node)`, what the mesh's group in a store holds."""
-        return np.asarray(np.stack([*velocity, self.space.raised(pressure)])[:, self.nodes])
-
-
 class FiniteElementSolver:
     """Lives for one unit of work. Members of one geometry share mesh and matrices.
 
@@ -156,9 +124,9 @@ class FiniteElementSolver:
         self._card, self._problem, self._grid, self._output, self._comm = card, problem, grid, output, comm
         self._fields = len(problem.fields)  # type: ignore[attr-defined]  # every problem has them
         self._steady = is_steady(problem)  # type: ignore[arg-type]
-        self._settings: dict[tuple[object, ...], _Setting] = {}
+        self._settings: dict[tuple[object, ...], Setting] = {}
         self._costs: list[Cost] = []
-        self._last: list[tuple[_Setting, Array, Array] | None] = []
+        self._last: list[tuple[Setting, Array, Array] | None] = []
 
     def costs(self) -> list[Cost]:
         return self._costs
@@ -194,7 +162,7 @@ class FiniteElementSolver:
             for _ in times[given:]:
                 yield np.full((self._fields, *self._output.shape), np.nan)
 
-    def _setting(self, scene: Scene) -> _Setting:
+    def _setting(self, scene: Scene) -> Setting:
         if defect := scene.defect(self._card.least_gap):  # also where the mesh is there: of speed or viscosity
             raise SolverError(defect)
         if scene.geometry not in self._settings:
@@ -202,7 +170,7 @@ class FiniteElementSolver:
             space = Space(self._card.triangulated(scene, shape))
             out: Any = self._output.shape
             sampler = Sampler(space, out, (scene.height, scene.width), scene.solid(self._output))
-            self._settings = {scene.geometry: _Setting(space, sampler)}  # one at a time: a unit's cases come in order
+            self._settings = {scene.geometry: Setting(space, sampler)}  # one at a time: a unit's cases come in order
         return self._settings[scene.geometry]
 
 
@@ -213,13 +181,15 @@ class _Run:
         self._card, self._comm = card, comm
         self._steps = 0
         self._before = 0
+        self._reynolds = 0.0
         self._projection: Projection | None = None
 
     def cost(self, reason: str = "") -> Cost:
         iterations = self._before if self._projection is None else self._projection.iterations
-        return Cost(steps=self._steps, iterations=iterations, reason=reason)
+        told = {"cell_reynolds": self._reynolds}
+        return Cost(steps=self._steps, iterations=iterations, reason=reason, told=told)
 
-    def steady(self, scene: Scene, setting: _Setting) -> Iterator[tuple[Array, Array]]:
+    def steady(self, scene: Scene, setting: Setting) -> Iterator[tuple[Array, Array]]:
         """The steady flow, by way of more viscous ones: velocity and pressure [Pa]."""
         flow = scene.flow(setting.space)
         self._bounded(scene, setting.space, flow.held(0.0).max(initial=0.0) * np.ones((2, setting.space.size)))
@@ -235,7 +205,7 @@ class _Run:
         yield u, p * scene.density
 
     def march(
-        self, scene: Scene, setting: _Setting, start: Array, grid: Grid, times: Array
+        self, scene: Scene, setting: Setting, start: Array, grid: Grid, times: Array
     ) -> Iterator[tuple[Array, Array]]:
         """Velocity and pressure [Pa] at `times`, from those on the grid, `(3, y, x)`, at t = 0."""
         flow = scene.flow(setting.space)
@@ -254,7 +224,7 @@ class _Run:
     def _advance(self, scene: Scene, now: State, end: float) -> State:
         """To `end` in equal steps, halved where the flow outruns them."""
         assert self._projection is not None
-        space, begun, interval = self._projection.flow.space, now.time, end - now.time
+        begun, interval = now.time, end - now.time
         least = interval / (GROWTH * now.step) if now.before is not None else 0.0
         count, done = _fraction(max(interval * self._rate(now) / self._card.cfl, least)), 0
         while done < count:
@@ -266,7 +236,6 @@ class _Run:
                 now = self._step(scene, now, interval / count)
             done += 1
             now = replace(now, time=begun + interval * done / count)
-        self._bounded(scene, space, now.velocity)
         return now
 
     def _step(self, scene: Scene, now: State, dt: float) -> State:
@@ -277,6 +246,7 @@ class _Run:
         after = self._projection.step(now, dt)
         if not np.abs(after.velocity).max() < FASTEST * scene.speed:
             raise SolverError(f"the flow blew up at t = {after.time:.6g}: beyond {FASTEST:g} times {scene.speed:g} m/s")
+        self._bounded(scene, self._projection.flow.space, after.velocity)
         return after
 
     def _rate(self, now: State) -> float:
@@ -290,7 +260,9 @@ class _Run:
         return max(flow.space.courant(velocity), 1e-300)
 
     def _bounded(self, scene: Scene, space: Space, velocity: Array) -> None:
-        if (found := space.cell_reynolds(velocity, scene.nu)) > self._card.most_cell_reynolds:
+        found = space.cell_reynolds(velocity, scene.nu)
+        self._reynolds = max(self._reynolds, found)
+        if found > self._card.most_cell_reynolds:
             raise SolverError(
                 f"the cell Reynolds number is {found:.4g}, above solver.most_cell_reynolds "
                 f"{self._card.most_cell_reynolds:g}: the mesh does not resolve this flow; refine the grid"

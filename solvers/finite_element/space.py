@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from pdebench.arrays import Array
+from pdebench.arrays import Array, Index
+from pdebench.solvers.kernels import elements
 
 from .compat import assembled, spaces
 from .meshing import Triangulation
@@ -135,12 +136,9 @@ class Space:
         dx, dy = self.derivatives
         return np.stack([self.at_transposed @ (u * (dx @ part) + v * (dy @ part)) for part in velocity])
 
-    def transport(self, velocity: Array) -> Array:
-        """∫ (w·∇)u v as a matrix for given w, `(2, n)` -> values `(nnz,)` in the pattern of `mass`."""
-        return self._transport(velocity)
-
     @cached_property
-    def _transport(self) -> Transport:
+    def transport(self) -> Transport:
+        """∫ (w·∇)u v as a matrix for given w, `(2, n)` -> values `(nnz,)` in the pattern of `mass`."""
         return Transport(self, slice(None))
 
     def integral(self, values: Array) -> float:
@@ -149,10 +147,21 @@ class Space:
 
     def courant(self, velocity: Array) -> float:
         """Greatest |u·∇λ| [s⁻¹]: crossings of a cell per second; times a step, the Courant number."""
-        u = velocity[:, self.cells]  # (2, cell, 6)
-        return float(np.abs(np.einsum("kca,cik->cai", u, self.slopes)).max(initial=0.0))
+        return elements.courant(np.ascontiguousarray(velocity), *self._corners)
+
+    @cached_property
+    def _corners(self) -> tuple[Index, Array]:
+        """Cells and slopes as the compiled kernels take them."""
+        return np.ascontiguousarray(self.cells, np.int32), np.ascontiguousarray(self.slopes.transpose(2, 0, 1))
 
     def cell_reynolds(self, velocity: Array, nu: float) -> float:
         """Greatest |u| h / ν over the cells, h the side of a square of the cell's area over the order, √(2A) / 2."""
-        speed = np.hypot(*velocity)[self.cells].max(axis=1)
-        return float((speed * np.sqrt(np.abs(self._areas2)) / 2).max(initial=0.0) / nu)
+        u, v = velocity
+        return float(np.sqrt(((u * u + v * v) * self._widest**2).max(initial=0.0)) / nu)
+
+    @cached_property
+    def _widest(self) -> Array:
+        """The same h of the largest cell at each unknown, `(n,)` [m]."""
+        out = np.zeros(self.size)
+        np.maximum.at(out, self.cells, (np.sqrt(np.abs(self._areas2)) / 2)[:, None])
+        return out

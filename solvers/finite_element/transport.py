@@ -1,13 +1,13 @@
-"""The matrix of convection, the one that changes in every step: some of its rows, for all cells by one product."""
+"""The matrix of convection, the one that changes in every step: some of its rows, for all cells at once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from pdebench.arrays import Array, Index
+from pdebench.solvers.kernels import elements
 
 from .quadrature import CORNERS, WEIGHTS, quadratic, quadratic_slopes
 
@@ -25,28 +25,35 @@ class Transport:
     def __init__(self, space: Space, rows: slice) -> None:
         first, last, _ = rows.indices(space.size)
         own = ((space.cells >= first) & (space.cells < last)).any(axis=1)
-        self._cells = space.cells[own]
-        areas = space.weights.reshape(-1, len(WEIGHTS))[own].sum(axis=1)
-        self._slopes = space.slopes[own].transpose(2, 0, 1) * areas[:, None]  # (2, cell, 3)
+        self._cells = np.ascontiguousarray(space.cells[own], np.int32)
+        self._slopes = np.ascontiguousarray(space.slopes[own].transpose(2, 0, 1) * space.areas[own][:, None])
         shapes, slopes = quadratic(CORNERS), quadratic_slopes(CORNERS)
         self._reference = np.einsum("q,qk,qja,qt->katj", WEIGHTS, shapes, slopes, shapes).reshape(18, 36)
-        self._gather = gather(space, self._cells, first, last)
+        self._places = places(space, space.cells[own], first, last)
+        self._size = int(space.mass.indptr[last] - space.mass.indptr[first])
 
     def __call__(self, velocity: Array) -> Array:
         """Values `(nnz of the rows,)` for w = `velocity` `(2, n)`."""
-        u, v = (part[self._cells] for part in velocity)  # (cell, 6)
-        along = u[:, :, None] * self._slopes[0][:, None] + v[:, :, None] * self._slopes[1][:, None]  # (cell, 6, 3)
-        return np.asarray(self._gather @ (along.reshape(-1, 18) @ self._reference).ravel())
+        values = np.zeros(self._size)
+        self.add(velocity, values)
+        return values
+
+    def add(self, velocity: Array, values: Array) -> None:
+        """The same added to `values`."""
+        elements.transport(
+            velocity, self._cells, self._slopes, reference=self._reference, places=self._places, values=values
+        )
 
 
-def gather(space: Space, cells: Index, first: int, last: int) -> Any:
-    """Sums each cell's 6 × 6 entries (test, trial) to the values of the rows, `(nnz, cell × 36)`."""
+def places(space: Space, cells: Index, first: int, last: int) -> Index:
+    """Where among the values of rows `first` … `last` of `Space.mass`' pattern each cell's entries (test, trial) go.
+
+    `(cell, 36)`, -1 for those of other rows.
+    """
     indptr = space.mass.indptr
     start, size = int(indptr[first]), int(indptr[last] - indptr[first])
     keys = np.repeat(np.arange(first, last), np.diff(indptr[first : last + 1])) * space.size
     keys += space.mass.indices[start : start + size]
-    test, trial = np.broadcast_arrays(cells[:, :, None], cells[:, None, :])
-    there = ((test >= first) & (test < last)).ravel()
-    place = np.searchsorted(keys, (test.ravel() * space.size + trial.ravel())[there])
-    ones = np.ones(len(place))
-    return sparse.csr_matrix((ones, (place, np.flatnonzero(there))), shape=(size, test.size))
+    test, trial = (part.reshape(-1, 36) for part in np.broadcast_arrays(cells[:, :, None], cells[:, None, :]))
+    found = np.searchsorted(keys, test * space.size + trial)
+    return np.where((test >= first) & (test < last), found, -1).astype(np.int32)

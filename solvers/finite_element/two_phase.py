@@ -20,12 +20,13 @@ from pdebench.solvers.krylov import SolverSequence, System, methods
 
 from .flow import Flow
 from .level_set import Carrier, LevelSet
-from .projection import Linear
+from .projection import Linear, bdf2, carried_over
 from .quadrature import CORNERS, WEIGHTS
 from .rows import Solver
 from .weighted import Weighted
 
 Entering = Callable[[float], Array]  # time [s] -> φ of what comes in through the boundary, (m,)
+INSIDE = 0.9  # of φ: a cell whose corners have more lies in the heavier fluid
 PRESSURE: Solver = ("cg", {"pc": "icc"})
 
 
@@ -71,7 +72,8 @@ class TwoPhase:
     """Lives for one flow, whose `force` is one per volume here. `iterations`, `solves` count the linear systems.
 
     `slip`: unknowns of the walls that are free along x, and along y.
-    `stiffened`: cells are given the viscosity that keeps ρ |u| h / μ below it, 0 for none.
+    `stiffened`: cells are given the viscosity that keeps ρ |u| h / μ below it, 0 for none; `thickened` counts them in
+    all steps, of the `passed` that lay within one fluid.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class TwoPhase:
         self._linear = linear or Linear(pressure=PRESSURE)
         self.iterations = {"velocity": 0, "pressure": 0}
         self.solves = {"velocity": 0, "pressure": 0}
+        self.thickened, self.passed = np.zeros(2, int), np.zeros(2, int)  # heavy first
         n = flow.space.size
         free = slip or (np.zeros(0, int), np.zeros(0, int))
         self._held = np.zeros((2, n), bool)
@@ -118,13 +121,12 @@ class TwoPhase:
     def step(self, state: State, dt: float) -> State:
         """The state `dt` later. The first step is BDF1's; so begin with a short one where the start matters."""
         time, s = state.time + dt, self.flow.space
-        ratio = dt / state.step if state.before is not None else 0.0
-        alpha, now, past = (1 + 2 * ratio) / (1 + ratio), 1 + ratio, -(ratio**2) / (1 + ratio)
+        ratio, alpha, now, past = bdf2(state, dt)
         before = state.velocity if state.before is None else state.before
         phi, came = self._advanced(state, ratio, dt)
         carried = (1 + ratio) * state.velocity - ratio * before  # extrapolated to the new time
         inertia = (now * state.velocity + past * before) / dt
-        pressure = state.pressure + self._carried(state, now, past, dt)
+        pressure = state.pressure + carried_over(state, now, past, dt)
         u = self._velocity(phi, alpha / dt, inertia, pressure, carried, time)
         lightness = self._lightness(phi)
         psi = self._correction(lightness, -alpha / dt * s.divergence(u))
@@ -153,15 +155,6 @@ class TwoPhase:
         entering = (self._entering(state.time), self._entering(state.time + dt))
         return self.level_set.advance(state.phi, first, last, dt, entering=entering)
 
-    def _carried(self, state: State, now: float, past: float, dt: float) -> Array | float:
-        """What the projection of the last two velocities would have added to the pressure's gradient."""
-        out: Array | float = 0.0
-        if state.correction is not None:
-            out = out + now * state.weight / dt * state.correction
-        if state.correction_before is not None:
-            out = out + past * state.weight_before / dt * state.correction_before
-        return out
-
     def rate(self, state: State) -> float:
         """Crossings of a cell per second, by the flow or a wave between the fluids [s⁻¹]; by a step, Courant's number.
 
@@ -179,7 +172,7 @@ class TwoPhase:
     def cell_reynolds(self, state: State) -> float:
         """Greatest ρ |u| h / μ of the heavier fluid, where there is little else; h as in `Space.cell_reynolds`."""
         s = self.flow.space
-        heavy = state.phi[s.cells1].min(axis=1) > 0.9
+        heavy = state.phi[s.cells1].min(axis=1) > INSIDE
         if not heavy.any():
             return 0.0
         speed = np.hypot(*state.velocity)[s.cells[heavy]].max(axis=1)
@@ -241,7 +234,11 @@ class TwoPhase:
         if self._stiffened:
             speed = np.hypot(*velocity)[s.cells].max(axis=1)
             least = self.fluids.density(at.mean(axis=1)) * speed * np.sqrt(s.areas / 2) / self._stiffened
-            out += np.maximum(least - out.mean(axis=1), 0)[:, None]
+            lacking = np.maximum(least - out.mean(axis=1), 0)
+            out += lacking[:, None]
+            for fluid, inside in enumerate((at.min(axis=1) > INSIDE, at.max(axis=1) < 1 - INSIDE)):
+                self.passed[fluid] += inside.sum()
+                self.thickened[fluid] += (lacking[inside] > 0).sum()
         return out
 
     def _at_quadratic(self, values: Array) -> Array:

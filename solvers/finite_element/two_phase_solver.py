@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from dataclasses import replace
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -13,17 +14,17 @@ from pydantic import Field
 from pdebench.arrays import Array
 from pdebench.errors import SolverError
 from pdebench.parallel import Comm
-from pdebench.problem import BatchParams, Cost, Problem
-from pdebench.solvers.krylov import methods
+from pdebench.problem import BatchParams, Cost, Mesh, Params, Problem
 from pdebench.spec import Card, Count, Grid, Positive
 
 from .level_set import LevelSet
 from .projection import Linear
 from .sampling import Sampler, onto
-from .solver import FASTEST, FiniteElementCard, NonNegative
+from .setting import FASTEST, NonNegative, Setting, fitting
+from .solver import FiniteElementCard
 from .space import Space
 from .tank import Tank, Tanked
-from .two_phase import State, TwoPhase
+from .two_phase import Fluids, State, TwoPhase
 
 FIRST = 0.1  # of the step that the flow would allow: the first is of first order, and starts an inlet at once
 GROWTH = 1.3  # of a step over the last; variable BDF2 is stable below 1 + √2
@@ -43,6 +44,11 @@ class TwoPhaseCard(Card):
     **Good values:** cfl 1, thickness 0.6, sharpening 1, stiffened 50, rtol 1e-6, guess 2.
     """
 
+    tells: ClassVar[dict[str, str]] = {
+        "cell_reynolds": "greatest ρ |u| h / μ of a mesh cell in the heavier fluid",
+        "thickened": "share of the heavier fluid's cells and steps that were given more viscosity than it has",
+        "thickened_light": "the same of the lighter fluid",
+    }
     cfl: Positive = 1.0
     thickness: Positive = 0.6
     sharpening: NonNegative = 1.0
@@ -65,15 +71,7 @@ class TwoPhaseCard(Card):
             raise SolverError("two_phase solves each member on one rank: set ranks to 1")
         if not isinstance(problem, Tanked):
             raise SolverError(f"two_phase cannot solve {type(problem).__name__}: it has no `tank`")
-        if grid.points != "centres" or len(grid.shape) != 2:
-            raise SolverError(f"two_phase needs a grid of centres in 2D, not {grid.points} in {len(grid.shape)}D")
-        if min(grid.shape) < 4:
-            raise SolverError(f"two_phase needs at least 4 cells along each axis, not {grid.shape}")
-        for which, (name, options) in (("velocity", self.linear.velocity), ("pressure", self.linear.pressure)):
-            try:
-                methods[name](**options)
-            except (TypeError, ValueError) as error:
-                raise SolverError(f"solver.{which}_options do not fit {name}: {error}") from error
+        fitting("two_phase", grid, self.linear)
         return TwoPhaseSolver(self, problem, grid, output)
 
     def provenance(self) -> dict[str, str]:
@@ -82,6 +80,18 @@ class TwoPhaseCard(Card):
     def refined(self, factor: float) -> TwoPhaseCard:
         most = int(np.ceil(self.max_steps * factor**2))
         return self.model_copy(update={"cfl": self.cfl / factor, "max_steps": most})
+
+    def mesh(self, problem: Problem, grid: Grid, params: Params) -> Mesh | None:
+        """The velocities' places, corners and middles of sides; each triangle is there as four."""
+        shape: Any = grid.shape
+        try:
+            tank = problem.tank(params)  # type: ignore[attr-defined]  # it is `Tanked`
+            if tank.defect(self.least_gap, self.most_density_ratio):
+                return None
+            same = replace(tank, fluids=Fluids((1.0, 1.0), (1.0, 1.0)), speed=1.0)  # what the mesh does not depend on
+            return _nodes(same, shape, self.least_quality)
+        except SolverError:
+            return None
 
     @property
     def linear(self) -> Linear:
@@ -92,13 +102,14 @@ class TwoPhaseCard(Card):
         return Linear(velocity, pressure, self.rtol, self.guess)
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """What members of one geometry share."""
+@lru_cache(maxsize=64)
+def _nodes(tank: Tank, shape: tuple[int, int], least_quality: float) -> Mesh:
+    fine = tank.mesh(shape).checked(least_quality).halved()
+    return Mesh(fine.points, fine.cells)
 
-    space: Space
-    sampler: Sampler
-    level_set: LevelSet
+
+def _at_nodes(setting: Setting, now: State) -> Array:
+    return setting.at_nodes(now.velocity, now.pressure, now.phi)
 
 
 class TwoPhaseSolver:
@@ -108,14 +119,19 @@ class TwoPhaseSolver:
 
     def __init__(self, card: TwoPhaseCard, problem: Tanked, grid: Grid, output: Grid) -> None:
         self._card, self._problem, self._grid, self._output = card, problem, grid, output
-        self._settings: dict[tuple[object, ...], _Setting] = {}
+        self._settings: dict[tuple[object, ...], tuple[Setting, LevelSet]] = {}
         self._costs: list[Cost] = []
+        self._last: list[tuple[Setting, State] | None] = []
 
     def costs(self) -> list[Cost]:
         return self._costs
 
+    def on_mesh(self) -> list[Array | None]:
+        """The frame yielded last at the nodes of `TwoPhaseCard.mesh`; None of a member that has failed."""
+        return [None if last is None else _at_nodes(*last) for last in self._last]
+
     def trajectories(self, states: Array, params: BatchParams, times: Array) -> Iterator[Array]:
-        self._costs = [Cost() for _ in states]
+        self._costs, self._last = [Cost() for _ in states], [None for _ in states]
         runs = [self._member(row, state, params, times) for row, state in enumerate(states)]
         for _ in times:
             yield np.stack([next(run) for run in runs])
@@ -128,18 +144,19 @@ class TwoPhaseSolver:
             if not np.isfinite(state).all():
                 raise SolverError("the initial state is not finite")
             tank = self._problem.tank({name: float(values[row]) for name, values in params.items()})
-            setting = self._setting(tank)
-            run = Run(self._card, tank, setting.space, setting.level_set)
+            setting, level_set = self._setting(tank)
+            run = Run(self._card, tank, setting.space, level_set)
             for now in run.march(run.begun(state, self._grid), times):
                 given += 1
-                self._costs[row] = run.cost()
+                self._costs[row], self._last[row] = run.cost(), (setting, now)
                 yield setting.sampler(now.velocity, now.pressure, now.phi)
         except SolverError as error:
             self._costs[row] = Cost(reason=str(error)) if run is None else run.cost(str(error))
+            self._last[row] = None
             for _ in times[given:]:
                 yield np.full((4, *self._output.shape), np.nan)
 
-    def _setting(self, tank: Tank) -> _Setting:
+    def _setting(self, tank: Tank) -> tuple[Setting, LevelSet]:
         card = self._card
         if defect := tank.defect(card.least_gap, card.most_density_ratio):
             raise SolverError(defect)
@@ -149,7 +166,7 @@ class TwoPhaseSolver:
             space = Space(tank.mesh(shape).checked(card.least_quality))
             sampler = Sampler(space, out, (tank.height, tank.width), tank.solid(self._output))
             level_set = LevelSet(space, thickness=card.thickness, sharpening=card.sharpening)
-            self._settings = {tank.geometry: _Setting(space, sampler, level_set)}  # one: a unit's cases come in order
+            self._settings = {tank.geometry: (Setting(space, sampler), level_set)}  # one: a unit's cases come in order
         return self._settings[tank.geometry]
 
 
@@ -157,7 +174,7 @@ class Run:
     """One member: its steps and what they cost."""
 
     def __init__(self, card: TwoPhaseCard, tank: Tank, space: Space, level_set: LevelSet) -> None:
-        self._card, self._tank, self._steps = card, tank, 0
+        self._card, self._tank, self._steps, self._reynolds = card, tank, 0, 0.0
         entering = tank.entering(space)
         self.two_phase = TwoPhase(
             tank.flow(space),
@@ -169,7 +186,10 @@ class Run:
         )
 
     def cost(self, reason: str = "") -> Cost:
-        return Cost(steps=self._steps, iterations=sum(self.two_phase.iterations.values()), reason=reason)
+        share = self.two_phase.thickened / np.maximum(self.two_phase.passed, 1)
+        told = {"cell_reynolds": self._reynolds, "thickened": float(share[0]), "thickened_light": float(share[1])}
+        iterations = sum(self.two_phase.iterations.values())
+        return Cost(steps=self._steps, iterations=iterations, reason=reason, told=told)
 
     def begun(self, state: Array, grid: Grid) -> State:
         """From velocity, pressure and φ on the grid, `(4 + 1, y, x)`; the pressure is that which bears the weight."""
@@ -205,7 +225,9 @@ class Run:
         fastest = FASTEST * max(self._tank.speed, math.sqrt(2 * self._tank.fluids.gravity * self._tank.height))
         if not np.abs(after.velocity).max() < fastest:
             raise SolverError(f"the flow blew up at t = {after.time:.6g}: beyond {fastest:.3g} m/s")
-        if (found := self.two_phase.cell_reynolds(after)) > self._card.most_cell_reynolds:
+        found = self.two_phase.cell_reynolds(after)
+        self._reynolds = max(self._reynolds, found)
+        if found > self._card.most_cell_reynolds:
             raise SolverError(
                 f"the heavier fluid's cell Reynolds number is {found:.4g}, above solver.most_cell_reynolds "
                 f"{self._card.most_cell_reynolds:g}: the mesh does not resolve this flow; refine the grid"

@@ -12,7 +12,7 @@ from pdebench.arrays import Array, Index
 
 from .quadrature import CORNERS, WEIGHTS, quadratic, quadratic_slopes
 from .space import Space
-from .transport import gather
+from .transport import places
 
 
 class Weighted:
@@ -31,7 +31,9 @@ class Weighted:
         self._sloped = [space.areas[:, None] * (space.slopes[:, :, k] @ by_one.T) for k in (0, 1)]  # ∫ Nₐ ∂ₖN_b
         self._along = [np.einsum("qai,ci->cqa", sloped, space.slopes[:, :, k]) for k in (0, 1)]  # ∂ₖN (cell, 7, 6)
         self._linear = space.areas[:, None, None] * angles
-        self._gather = gather(space, space.cells, 0, space.size)
+        entries, into = 36 * len(space.cells), places(space, space.cells, 0, space.size).ravel()
+        ones = (np.ones(entries), (into, np.arange(entries)))
+        self._gather = sparse.csr_matrix(ones, shape=(space.mass.nnz, entries))
         rows = np.repeat(np.arange(space.size), np.diff(space.mass.indptr))
         self.diagonal: Index = np.flatnonzero(rows == space.mass.indices)  # one entry per row, in order
         self._reduced(free1)

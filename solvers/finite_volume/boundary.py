@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from pdebench.arrays import Array
 from pdebench.errors import CardError, SolverError
+from pdebench.problem import Field
 from pdebench.spec import Card, Grid
 
 from .sides import Inflow, MovingJump, MovingWall, Pair, Parted, Side, expect_state, outside, plain_sides
@@ -73,6 +74,16 @@ class Boundaries(Card):
     def periodic(self) -> bool:
         return all(side == "periodic" for pair in self.pairs() for side in pair)
 
+    def walls(self, fields: Sequence[Field]) -> Array:
+        """What the sides hold of these fields, `(axis, 2, field)`: the velocities at their walls; NaN elsewhere."""
+        names, letters = [field.name for field in fields], "xyz"[: self.dimensions]
+        out = np.full((self.dimensions, 2, len(names)), np.nan)
+        for axis, pair in enumerate(self.pairs()):
+            for high, side in enumerate(pair):
+                for letter, speed in _held(side, letters[::-1][axis], letters).items():
+                    out[axis, high, names.index(f"velocity_{letter}")] = speed
+        return out
+
     def expect(self, grid: Grid) -> None:
         """Raises `CardError` where the grid has other axes."""
         if len(grid.shape) != self.dimensions:
@@ -93,6 +104,13 @@ class Boundaries(Card):
                     raise CardError(f"{name}: a wall that moves holds gas or water, not {system.variables[0]} alone")
                 for state in outside(side):
                     expect_state(state, system, name)
+
+
+def _held(side: Side, normal: str, letters: str) -> dict[str, float]:
+    """The velocities that a side holds, by the letter of their axis."""
+    if isinstance(side, MovingWall):
+        return dict(zip(letters, side.wall, strict=True))
+    return {"reflecting": {normal: 0.0}, "no_slip": dict.fromkeys(letters, 0.0)}.get(str(side), {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,9 @@ class CompressibleEuler(Card):
         x = grid.axes()[0] - tube.position * grid.lengths[0]
         return exact.gas(tube.left, tube.right, params["heat_capacity_ratio"], x / t)
 
+    def walls(self, grid: Grid, params: Params) -> Array:
+        return self.boundaries.walls(self.fields)
+
     def invariants(self, states: Array, grid: Grid, params: Params) -> dict[str, Array]:
         """Means over the box of the conserved variables, `(..., field, *space)` -> `(...)` each."""
         axes = tuple(range(-len(grid.shape), 0))

@@ -79,6 +79,9 @@ class GravitatingEuler(Card):
         rho = np.where(within, inner, outer)
         return np.stack([rho, still, still, np.where(within, rho, rho / jump) ** 2])
 
+    def walls(self, grid: Grid, params: Params) -> Array:
+        return self.boundaries.walls(self.fields)
+
     def invariants(self, states: Array, grid: Grid, params: Params) -> dict[str, Array]:
         """Means over the box, `(..., field, *space)` -> `(...)`: mass, and energy with that of position."""
         axes = (-2, -1)

@@ -141,6 +141,9 @@ class ShallowWater(Card):
             return dam.values(grid, np.random.default_rng(0))
         return exact.water(dam.left, dam.right, params["gravity"], speed)
 
+    def walls(self, grid: Grid, params: Params) -> Array:
+        return self.boundaries.walls(self.fields)
+
     def invariants(self, states: Array, grid: Grid, params: Params) -> dict[str, Array]:
         """Means over the box, `(..., field, *space)` -> `(...)` each: depth, and energy per unit of mass density."""
         axes = tuple(range(-len(grid.shape), 0))

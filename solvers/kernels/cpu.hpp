@@ -14,10 +14,14 @@ inline bool has_avx512() {
 }
 #endif
 
+#ifdef LANES_WITHOUT_AVX2
+constexpr bool has_avx2() { return false; }
+#else
 inline bool has_avx2() {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
+#endif
 #endif
 
 }  // namespace lanes

@@ -80,20 +80,29 @@ template <int Radix, bool Back, class V> void middle_pass(const Pass<ScalarOf<V>
     }
 }
 
-// One butterfly of the last pass back, points p + j m of x -> out, and of the first there, the way back.
-template <int Radix, class V> void last_group(const Pass<ScalarOf<V>>& pass, const Complex<V>* x, int p, Complex<V>* out) {
-    Complex<V> a[Radix];
-    for (int j = 0; j < Radix; ++j) a[j] = x[p + j * pass.groups];
-    multiply_roots<Radix>(a, pass.roots + 2 * (Radix - 1) * p, true);
-    butterfly<Radix, -1>(a);
-    for (int k = 0; k < Radix; ++k) out[k] = a[k];
+// Butterflies `one` and `other`, if there is another, of the last pass back: points p of blocks of x that lie `stride`
+// apart -> out, one after the other; and of the first pass there, the way back.
+template <int Radix, class V>
+void last_groups(const Pass<ScalarOf<V>>& pass, const Complex<V>* x, int stride, int one, int other, Complex<V>* out) {
+    for (int p = one;; p = other, out += Radix) {
+        Complex<V> a[Radix];
+        for (int j = 0; j < Radix; ++j) a[j] = x[p + j * stride];
+        multiply_roots<Radix>(a, pass.roots + 2 * (Radix - 1) * p, true);
+        butterfly<Radix, -1>(a);
+        for (int k = 0; k < Radix; ++k) out[k] = a[k];
+        if (p == other) return;
+    }
 }
-template <int Radix, class V> void first_group(const Pass<ScalarOf<V>>& pass, const Complex<V>* in, int p, Complex<V>* x) {
-    Complex<V> a[Radix];
-    for (int j = 0; j < Radix; ++j) a[j] = in[j];
-    butterfly<Radix, +1>(a);
-    multiply_roots<Radix>(a, pass.roots + 2 * (Radix - 1) * p, false);
-    for (int k = 0; k < Radix; ++k) x[p + k * pass.groups] = a[k];
+template <int Radix, class V>
+void first_groups(const Pass<ScalarOf<V>>& pass, const Complex<V>* in, int one, int other, Complex<V>* x, int stride) {
+    for (int p = one;; p = other, in += Radix) {
+        Complex<V> a[Radix];
+        for (int j = 0; j < Radix; ++j) a[j] = in[j];
+        butterfly<Radix, +1>(a);
+        multiply_roots<Radix>(a, pass.roots + 2 * (Radix - 1) * p, false);
+        for (int k = 0; k < Radix; ++k) x[p + k * stride] = a[k];
+        if (p == other) return;
+    }
 }
 
 // Turns: what the innermost pass does with R neighbouring points. What a turn gathers, it gives back.

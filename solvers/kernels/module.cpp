@@ -6,6 +6,7 @@
 void bind_family(pybind11::module_&);
 void bind_multigrid(pybind11::module_&);
 void bind_krylov(pybind11::module_&);
+void bind_elements(pybind11::module_&);
 void bind_finite_volume(pybind11::module_&);
 void bind_navier_stokes_2d(pybind11::module_&);
 void bind_navier_stokes_3d(pybind11::module_&);
@@ -17,6 +18,7 @@ PYBIND11_MODULE(_compiled, module) {
     bind_family(module);
     bind_multigrid(module);
     bind_krylov(module);
+    bind_elements(module);
     bind_finite_volume(module);
     bind_navier_stokes_2d(module);
     bind_navier_stokes_3d(module);

@@ -63,6 +63,7 @@ template <class V> LANES_INLINE Complex<V> select(V flag, Complex<V> a, Complex<
 
 template <class V> LANES_INLINE V absolute(V a) { return a < 0 ? -a : a; }
 template <class V> LANES_INLINE V larger(V a, V b) { return a > b ? a : b; }  // b where a is NaN
+template <class V> LANES_INLINE V smaller(V a, V b) { return a < b ? a : b; }
 
 template <int... I> struct Indices {};
 template <int N, int... I> struct IndicesUpTo : IndicesUpTo<N - 1, N - 1, I...> {};

@@ -121,15 +121,16 @@ class PetscDirect:
             return Answer(np.zeros_like(system.rhs), reason=self._trouble)
         b = system.consistent_rhs
         target = rtol * norm(system.comm, b)
-        x = self._inverse(b)
+        x = self.inverse(b)
         for _ in range(REFINEMENTS):
             residual = system.residual(x)
             if not norm(system.comm, residual) > target:
                 break
-            x = x + self._inverse(residual)
+            x = x + self.inverse(residual)
         return Answer(x)
 
-    def _inverse(self, b: Array) -> Array:
+    def inverse(self, b: Array) -> Array:
+        """A⁻¹ b by the factors of the matrix that was prepared for, as it is: neither refined nor looked at."""
         x = np.empty_like(b)
         given, found = (
             petsc().Vec().createWithArray(part, comm=self._mat.getComm()) for part in (np.ascontiguousarray(b), x)

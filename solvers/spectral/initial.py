@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ class GaussianRandomField(Card):
     modes: Count
 
     def vorticity(self, grid: Grid, rng: np.random.Generator) -> Array:
-        box = _Band(grid, self.modes)
+        box = _band(grid, self.modes)
         variance = self.scale * (box.squared + self.tau**2) ** -self.exponent / grid.volume
         return box.values(grid, np.sqrt(variance) * box.noise(rng))
 
@@ -41,7 +42,7 @@ class EnergySpectrum(Card):
     modes: Count
 
     def vorticity(self, grid: Grid, rng: np.random.Generator) -> Array:
-        box = _Band(grid, self.modes)
+        box = _band(grid, self.modes)
         # A shell holds ∝ k modes of energy |ω|²/k² each.
         vorticity = box.noise(rng) * np.sqrt(box.squared / (1 + (box.number / self.peak) ** 4))
         return box.values(grid, vorticity * np.sqrt(self.energy / box.energy(vorticity)))
@@ -60,7 +61,7 @@ class FilteredVelocity(Card):
     modes: Count
 
     def vorticity(self, grid: Grid, rng: np.random.Generator) -> Array:
-        box = _Band(grid, self.modes)
+        box = _band(grid, self.modes)
         k = np.where(box.number > 0, box.number, 1.0)
         log_normal = np.exp(-2 * (np.log(k / self.peak) - 0.25) ** 2) / k
         vorticity = box.noise(rng) * np.sqrt(box.squared * log_normal / k)
@@ -84,6 +85,12 @@ class TaylorGreen(Card):
 InitialState = Annotated[
     GaussianRandomField | EnergySpectrum | FilteredVelocity | TaylorGreen, Field(discriminator="kind")
 ]
+
+
+@lru_cache(maxsize=8)
+def _band(grid: Grid, largest: int) -> _Band:
+    """Every member of a card draws on the same one."""
+    return _Band(grid, largest)
 
 
 class _Band:

@@ -173,7 +173,8 @@ class NavierStokes2D(Card):
         """
         modes, p = Modes(grid), self.hyperviscosity_power
         coefficients = {1: params["viscosity"]} | ({p: params["hyperviscosity"]} if p > 1 else {})
-        power = modes.weight * np.abs(modes.forward(states[..., 0, :, :].astype(float))) ** 2
+        vorticity = modes.forward(states[..., 0, :, :])
+        power = modes.weight * (vorticity.real**2 + vorticity.imag**2)
         lost = sum(value * (power * modes.squared**q).sum(axis=(-2, -1)) for q, value in coefficients.items())
 
         def scale(value: Array | float, q: int = 1) -> Array:

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from needs import needs_dolfinx
+from ranks import told_by
 
-pytest.importorskip("petsc4py")
 pytestmark = pytest.mark.mpi
-if not os.environ.get("CI"):
-    pytest.importorskip("dolfinx")
+needs_dolfinx()
 SCRIPT = Path(__file__).parent / "elements_shared.py"
-ENVIRONMENT = os.environ | {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_mpi_yield_when_idle": "1",
-    "OMP_NUM_THREADS": "1",
-}
-
-
-def run(ranks: int) -> Any:
-    command = ["mpiexec", "-n", str(ranks), sys.executable, str(SCRIPT)]
-    ran = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, timeout=280, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)
 
 
 @pytest.mark.timeout(900)
 def test_ranks_share_the_systems_of_a_member() -> None:
     """Systems are solved to 1e-9 of an increment: after a few steps flows differ by less than 1e-7."""
-    one, *more = (run(ranks) for ranks in (1, 2, 3))
+    one, *more = (told_by(ranks, SCRIPT, timeout=280) for ranks in (1, 2, 3))
     for ranks, other in zip((2, 3), more, strict=True):
         assert other["share"] < 1.1 / ranks  # no rank holds more than its part of any system
         for name, found in one["results"].items():

@@ -3,37 +3,21 @@ preconditioner's blocks alone."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from needs import needed
+from ranks import told_by
 
-pytest.importorskip("petsc4py")
+needed("petsc4py")
 pytestmark = pytest.mark.mpi
 SCRIPT = Path(__file__).parent / "krylov_rows.py"
-ENVIRONMENT = os.environ | {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_mpi_yield_when_idle": "1",
-    "OMP_NUM_THREADS": "1",
-}
-
-
-def run(ranks):
-    command = ["mpiexec", "-n", str(ranks), sys.executable, str(SCRIPT)]
-    ran = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, timeout=100, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)
 
 
 @pytest.fixture(scope="module")
 def runs():
-    return [run(ranks) for ranks in (1, 2, 3)]
+    return [told_by(ranks, SCRIPT) for ranks in (1, 2, 3)]
 
 
 # Jacobi and LU know nothing of ranks. GAMG's aggregates and the overlapping blocks of ASM change a little: 15 % and one

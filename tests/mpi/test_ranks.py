@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from needs import needed
+from ranks import ran, started, told_by
 from specs import tiny_card
 from steady import toy_spec
 
@@ -22,24 +21,14 @@ from pdebench.store import TrajectoryStore
 
 pytestmark = pytest.mark.mpi
 HERE = Path(__file__).parent
-ENVIRONMENT = os.environ | {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_mpi_yield_when_idle": "1",
-    "OMP_NUM_THREADS": "1",
-}
 
 
 def start(ranks, *words):
-    command = ["mpiexec", "-n", str(ranks), sys.executable, "-m", "pdebench", *map(str, words)]
-    return subprocess.Popen(command, env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return started(ranks, "-m", "pdebench", *words)
 
 
 def mpi(ranks, *words):
-    run = start(ranks, *words)
-    out, err = run.communicate(timeout=120)
-    return run.returncode, out, err
+    return ran(ranks, "-m", "pdebench", *words)
 
 
 def card(folder, **changes):
@@ -102,19 +91,9 @@ def test_an_error_in_python_is_raised_on_every_rank(tmp_path):
         "except pdebench.errors.PdebenchError as error: print('refused', MPI.COMM_WORLD.allreduce(1))\n"
     )
     for changes in ({"grid__shape": [8, 8]}, {"ranks": 2}):  # too coarse; and more ranks than the solver can use
-        command = [
-            "mpiexec",
-            "-n",
-            "2",
-            sys.executable,
-            "-c",
-            script,
-            str(card(tmp_path, **changes)),
-            str(tmp_path / "s.zarr"),
-        ]
-        ran = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, timeout=60, check=False)
-        said = ran.stdout  # the ranks' words may be interleaved
-        assert (said.count("refused"), said.count("2")) == (2, 2), ran.stderr
+        _, said, err = ran(2, "-c", script, card(tmp_path, **changes), tmp_path / "s.zarr", timeout=60)
+        # the ranks' words may be interleaved
+        assert (said.count("refused"), said.count("2")) == (2, 2), err
         assert not (tmp_path / "s.zarr").exists()
 
 
@@ -126,8 +105,8 @@ def test_an_error_on_one_rank_ends_all_with_one_clear_line(tmp_path):
 
 
 def test_a_killed_rank_loses_only_what_was_in_flight(tmp_path):
-    slow = {"grid__shape": [96, 96], "solver__engine": "numpy", "times__frames": 12, "samples__count": 12}
-    slow["splits"] = {"train": [0, 12]}
+    slow = {"grid__shape": [64, 64], "solver__engine": "numpy", "times__frames": 8, "samples__count": 10}
+    slow["splits"] = {"train": [0, 10]}
     path, out = card(tmp_path, **slow), tmp_path / "killed.zarr"
     run = start(2, "generate", path, "--out", out)
     while not list(out.glob("vorticity/c.*.0.0.0")) and run.poll() is None:
@@ -232,11 +211,8 @@ def test_more_ranks_than_cells_are_refused(tmp_path):
 @pytest.mark.parametrize("ranks", [2, 3, 4])
 def test_ranks_that_share_a_box_of_gas_or_water_change_no_bit(ranks):
     """Every kind of side, one to three axes, uneven parts, both kinds of steps: fields, steps and limiter's count."""
-    pytest.importorskip("petsc4py")
-    command = ["mpiexec", "-n", str(ranks), sys.executable, str(HERE / "volumes_shared.py")]
-    ran = subprocess.run(command, env=ENVIRONMENT, text=True, capture_output=True, timeout=100, check=False)
-    assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout)
+    needed("petsc4py")
+    told = told_by(ranks, HERE / "volumes_shared.py")
     assert [name for name, one in told.items() if not (one["same"] and one["sound"])] == []
     assert sum(one["limited"] for one in told.values()) > 5
 

@@ -75,7 +75,8 @@ class Shared {
             (fastest ? equation.fast : equation.slow[axis]) = passes.back().plans();
         }
         for (const auto& [field, axis] : given_inputs) {
-            require(field >= 0 && field < fields && axis >= -1 && axis < dimensions, "an input of no such field or axis");
+            require(field >= 0 && field < fields && axis >= -1 && axis < dimensions,
+                    "an input of no such field or axis");
             inputs.push_back({field, axis});
         }
         int last = 0;
@@ -216,7 +217,8 @@ py::tuple advance(const py::array& states, const std::vector<std::optional<py::a
         members[i].step = count ? length / double(count) : 0;
     }
     const std::vector<py::array> owned = with_tables(shared, members, tables);
-    return dispatch(&Kernel::advance, shared, states, std::move(members), {precision_called(precision), kernel, threads});
+    return dispatch(&Kernel::advance, shared, states, std::move(members),
+                    {precision_called(precision), kernel, threads});
 }
 
 py::tuple nonlinear(const py::array& states, const Array<double>& coefficients, const std::vector<int>& shape,
@@ -250,7 +252,8 @@ void bind_family(py::module_& module) {
     module.def("family_advance", advance, arg("states"), py::kw_only(), arg("tables"), arg("coefficients"),
                arg("length"), arg("steps"), arg("shape"), arg("lengths"), arg("top"), arg("fields"), arg("rates"),
                arg("inputs"), arg("terms"), arg("symbol"), arg("scheme"), arg("precision"), arg("threads") = 1,
-               arg("kernel") = "", "States one interval later; each member's largest rate on the way, and that at the end.");
+               arg("kernel") = "",
+               "States one interval later; each member's largest rate on the way, and that at the end.");
     module.def("family_nonlinear", nonlinear, arg("states"), py::kw_only(), arg("coefficients"), arg("shape"),
                arg("lengths"), arg("top"), arg("fields"), arg("rates"), arg("inputs"), arg("terms"), arg("symbol"),
                arg("precision"), arg("threads") = 1, arg("kernel") = "", "𝒩, and each member's rate.");

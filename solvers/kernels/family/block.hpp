@@ -1,7 +1,8 @@
 // A block of lanes from one output time to the next: load, march, store. Two sweeps a stage:
 //     rows      every line of the grid: to values, the polynomials, back to modes
 //     columns   every kx: back along the slow axes, 𝒩, the stage, the inputs of the next 𝒩, and out along the slow axes
-// Neither 𝒩 nor a stage's argument is ever stored; the grid exists half transformed, (lines, kx), one line at a time whole.
+// Neither 𝒩 nor a stage's argument is ever stored; the grid exists half transformed, (lines, kx), one line at a time
+// whole.
 // In one dimension both sweeps go over the lines themselves: `sweep_line` and `sweep_pairs`.
 #pragma once
 
@@ -28,7 +29,7 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     Input* sheet;  // the distinct inputs, derivatives along x left to the lines
     int* sheet_of;
     int sheets = 0;
-    Complex<State>*state, *running;  // [kx][field][slow mode], [running value]
+    Complex<State>*state, *running;  // [kx][field][slow mode], [running value]; in one dimension as sweep_pairs goes
     Factor* table;                   // as the state, [table]
     Complex<T>* symbol;              // as the state
     Complex<V>** grid;               // [sheet or field] (lines, kx); none in one dimension
@@ -41,7 +42,8 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     static int most(int a, int b) { return a > b ? a : b; }
 
     Block(const Equation& shared, Member* first, int size, Arena& arena)
-        : equation(shared), flat(shared.dimensions == 1), members(first), count(size), fields(shared.fields), columns(shared.columns()),
+        : equation(shared), flat(shared.dimensions == 1), members(first), count(size), fields(shared.fields),
+          columns(shared.columns()),
           row_length(flat ? shared.kept() : columns | 1),  // odd: other cache sets down a column
           lines(lines_of(shared)), fast(shared, arena), plane(shared, row_length, arena),
           polynomials(shared, first, size, arena) {
@@ -62,7 +64,8 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
         for (int i = 0; i < grids; ++i) keep(grid, i, arena.take<Complex<V>>(one_grid), arena);
         for (int i = 0; i < fields; ++i) keep(modes, i, arena.take<Complex<V>>(some_modes), arena);
         packed = arena.take<Complex<V>>(flat ? some_modes : 0);
-        for (int i = 0; i < rows; ++i) keep(line, i, arena.take<Complex<V>>(points() / 2), arena);
+        const size_t one_line = flat ? fast.radix() * fast.stride() : points() / 2;
+        for (int i = 0; i < rows; ++i) keep(line, i, arena.take<Complex<V>>(one_line), arena);
         if (arena.base) tabulate();
     }
 
@@ -172,7 +175,8 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     template <bool Measured> V sweep_line() {
         const int radix = innermost_radix(), size = fast.groups();
         V rate{};
-        for (int start = 0; start < points() / 2; start += size) {
+        for (int block = 0; block < fast.radix(); ++block) {
+            const int start = block * fast.stride();
             for (int i = 0; i < equation.inputs; ++i) middle_passes<false>(fast.plan, line[i] + start);
             rate = polynomials.template turn<Measured>(radix, line, start, start + size, rate);
             for (int i = 0; i < fields; ++i) middle_passes<true>(fast.plan, line[i] + start);
@@ -180,21 +184,38 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
         return rate;
     }
 
-    // What sweep_columns does, in one dimension: a few pairs of modes at a time.
+    // What sweep_columns does, in one dimension: a few pairs of modes at a time. A field that is the only input, as in
+    // most equations there, goes on to its line while a pair is in registers.
     template <int Stage> void sweep_pairs() {
+        const bool lone = Stage != collected && fields == 1 && equation.inputs == 1;
+        const bool lone_slope = lone && equation.input[0].axis == 0;
+        int first = 0;  // of the modes of a field that this p brings
         for (int p = 0; 2 * p <= fast.groups(); ++p) {
+            int after = first;
             for (int field = 0; field < fields; ++field) {
                 Complex<V>* own = modes[field];
+                size_t next = size_t(field) * plane.modes + first;
                 if (Stage > 0) fast.receive(line[field], p, own);
-                if (p == 0) own[0] = advance_mode<Stage>(field, 0, fast.unpack_mean(own[0]));
+                if (p == 0) {
+                    own[0] = advance_mode<Stage>(next++, fast.unpack_mean(own[0]));
+                    if (lone) own[0] = fast.pack_mean(lone_slope, own[0]);
+                }
                 fast.each_pair(p, [&](int k, int at, int mirror) {
-                    Complex<V> n, n_mirror;
-                    fast.unpack(k, own[at], own[mirror], n, n_mirror);
-                    const int other = points() / 2 - k;
-                    own[at] = k <= top() ? advance_mode<Stage>(field, k, n) : Complex<V>{};
-                    if (at == mirror) return;
-                    own[mirror] = other <= top() ? advance_mode<Stage>(field, other, n_mirror) : Complex<V>{};
+                    Complex<V> a, b;
+                    fast.unpack(k, own[at], own[mirror], a, b);
+                    a = k <= top() ? advance_mode<Stage>(next++, a) : Complex<V>{};
+                    if (at == mirror) b = a;
+                    else b = points() / 2 - k <= top() ? advance_mode<Stage>(next++, b) : Complex<V>{};
+                    if (lone) fast.pack(k, lone_slope, a, b, a, b);
+                    own[at] = a;
+                    own[mirror] = b;
                 });
+                after = int(next - size_t(field) * plane.modes);
+            }
+            first = after;
+            if (lone) {
+                fast.send(modes[0], p, line[0]);
+                continue;
             }
             for (int i = 0; Stage != collected && i < equation.inputs; ++i) {
                 const bool slope = equation.input[i].axis == 0;
@@ -210,9 +231,6 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     int top() const { return equation.top[equation.fastest()]; }
 
     // 𝒩 before its symbol -> the argument of the next 𝒩.
-    template <int Stage> LANES_INLINE Complex<V> advance_mode(int field, int k, Complex<V> n) {
-        return advance_mode<Stage>(size_t(field) * plane.modes + k, n);
-    }
     template <int Stage> LANES_INLINE Complex<V> advance_mode(size_t at, Complex<V> before_symbol) {
         Complex<State>& u = state[at];
         if constexpr (Stage == 0) return convert<V>(u);
@@ -265,11 +283,14 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
         const int nx = points() / 2 + 1, kept = equation.kept();
         for (int column = 0; column < columns; ++column) {
             for (int field = 0; field < fields; ++field) {
+                size_t own = (size_t(column) * fields + field) * plane.modes;
+                if (flat) {
+                    fast.each_mode([&](int k) { visit(own++, size_t(field) * kept + k, size_t(field) * nx + k); });
+                    continue;
+                }
                 for (int i = 0; i < plane.modes; ++i) {
-                    const size_t own = (size_t(column) * fields + field) * plane.modes + i;
-                    if (flat) visit(own, size_t(field) * kept + i, size_t(field) * nx + i);
-                    else visit(own, size_t(field) * kept + size_t(i) * columns + column,
-                               (size_t(field) * lines + line_of(i)) * nx + column);
+                    visit(own++, size_t(field) * kept + size_t(i) * columns + column,
+                          (size_t(field) * lines + line_of(i)) * nx + column);
                 }
             }
         }
@@ -286,8 +307,9 @@ template <class T, int L, class S, class Scheme, bool Dispersive> class Block {
     }
 
     void tabulate() {
-        each_mode([this](size_t own, size_t kept, size_t) {
-            symbol[own] = {T(equation.symbol[2 * kept]), T(equation.symbol[2 * kept + 1])};
+        const T scale = flat ? fast.scale : T(1);
+        each_mode([&](size_t own, size_t kept, size_t) {
+            symbol[own] = {T(equation.symbol[2 * kept]) * scale, T(equation.symbol[2 * kept + 1]) * scale};
         });
     }
 

@@ -113,7 +113,9 @@ template <class V> class Plane {
   private:
     // Row kz = j of the modes, along y or along z.
     void differentiate(bool along_y, int j) const {
-        for (int i = 0; i < y.count; ++i) line[i] = times_i<+1>(line[i] * (along_y ? y.wavenumber[i] : z.wavenumber[j]));
+        for (int i = 0; i < y.count; ++i) {
+            line[i] = times_i<+1>(line[i] * (along_y ? y.wavenumber[i] : z.wavenumber[j]));
+        }
     }
 };
 

@@ -44,27 +44,28 @@ template <class V> class Polynomials {
     static bool is_square(const Equation& equation) {
         const Term* term = equation.term;
         return equation.inputs == 1 && equation.fields == 1 && equation.rates == 1 && equation.terms == 2 &&
-               term[0].target == 0 && term[0].degree == 2 && term[1].degree == 1;
+               term[0].target == 0 && term[0].degree == 2 && term[1].target == 1 && term[1].degree == 1;
     }
 
-    // All of it in registers: the same bits as by `turn_by`.
+    // All of it in registers: the same bits as by `turn_by`, as rounding keeps the order of |rate| times sizes.
     template <bool Measured, int Radix> V square_by(Complex<V>* line, int first, int last, V peak) const {
         const V c = coefficient[0], rate = coefficient[1];
+        V highest{}, lowest{};
         for (int at = first; at < last; at += Radix) {
             Complex<V> a[Radix];
             for (int j = 0; j < Radix; ++j) a[j] = line[at + j];
             butterfly<Radix, +1>(a);
             for (int j = 0; j < Radix; ++j) {
                 if constexpr (Measured) {
-                    peak = larger(absolute(rate * a[j].re), peak);
-                    peak = larger(absolute(rate * a[j].im), peak);
+                    highest = larger(a[j].im, larger(a[j].re, highest));
+                    lowest = smaller(a[j].im, smaller(a[j].re, lowest));
                 }
                 a[j] = {(c * a[j].re) * a[j].re, (c * a[j].im) * a[j].im};
             }
             butterfly<Radix, -1>(a);
             for (int j = 0; j < Radix; ++j) line[at + j] = a[j];
         }
-        return peak;
+        return larger(absolute(rate * larger(highest, -lowest)), peak);
     }
 
     template <bool Measured, int Radix> V turn_by(Complex<V>* const* lines, int first, int last, V peak) const {

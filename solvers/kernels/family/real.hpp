@@ -1,6 +1,7 @@
 // Real functions on lines of N = 2m points by complex transforms of m: even points real, odd points imaginary,
 //     z[j] = u[2j] + i u[2j+1],      Z[k] = S + i w^k D,      S, D = X[k] ± conj X[m−k],      w = exp(2πi/N)
-// (Cooley, Lewis & Welch 1970, J. Sound Vib. 12, 315). Modes above `top` are absent; the points come in scrambled order.
+// (Cooley, Lewis & Welch 1970, J. Sound Vib. 12, 315). Modes above `top` are absent; the points come in scrambled
+// order.
 #pragma once
 
 #include <math.h>
@@ -46,17 +47,17 @@ template <bool Slope, class V> struct Packed {
 template <class V> class RealLine {
     using T = ScalarOf<V>;
     const int half, top;
-    const T scale;  // of the way back, over two
     const T unit;   // 2π/L
     T* root;        // [k < m] (cos, sin)
 
   public:
     const Plan<T> plan;
+    const T scale;  // of the way back, over two
 
     RealLine(const Equation& equation, Arena& arena)
         : half(equation.points[equation.fastest()] / 2), top(equation.top[equation.fastest()]),
-          scale(T(0.5 / points_of(equation))), unit(T(2 * M_PI / equation.lengths[equation.fastest()])),
-          root(arena.take<T>(2 * half)), plan(plan_of(equation.fast, T{})) {
+          unit(T(2 * M_PI / equation.lengths[equation.fastest()])), root(arena.take<T>(2 * half)),
+          plan(plan_of(equation.fast, T{})), scale(T(0.5 / points_of(equation))) {
         for (int k = 0; arena.base && k < half; ++k) {
             root[2 * k] = T(cos(M_PI * k / half));
             root[2 * k + 1] = T(sin(M_PI * k / half));
@@ -82,26 +83,27 @@ template <class V> class RealLine {
         }
     }
 
-    // In one dimension a line goes from points to modes and on to points in one sweep. Two groups of the outermost pass,
-    // p and m − p, hold whole pairs of modes k and half − k: `radix` places each, or one group that is its own partner.
+    // In one dimension a line goes from points to modes and on to points in one sweep. Two groups of the outermost
+    // pass, p and m − p, hold whole pairs of modes k and half − k: `radix` places each, or one group that is its own
+    // partner.
     int groups() const { return plan.passes->groups; }
     int radix() const { return plan.passes->radix; }
     int places(int p) const { return partner(p) == p ? radix() : 2 * radix(); }
 
-    // Last pass back of the groups p and m − p of z.
+    // Last pass back of the groups p and m − p of z, and first pass there.
     void receive(const Complex<V>* z, int p, Complex<V>* place) const {
         with_radix(radix(), [&](auto chosen) {
-            last_group<chosen.radix, V>(*plan.passes, z, p, place);
-            if (partner(p) != p) last_group<chosen.radix, V>(*plan.passes, z, partner(p), place + chosen.radix);
+            last_groups<chosen.radix, V>(*plan.passes, z, stride(), p, partner(p), place);
         });
     }
-    // First pass there.
     void send(const Complex<V>* place, int p, Complex<V>* z) const {
         with_radix(radix(), [&](auto chosen) {
-            first_group<chosen.radix, V>(*plan.passes, place, p, z);
-            if (partner(p) != p) first_group<chosen.radix, V>(*plan.passes, place + chosen.radix, partner(p), z);
+            first_groups<chosen.radix, V>(*plan.passes, place, p, partner(p), z, stride());
         });
     }
+    // From one block of the outermost pass to the next: a place more than a block holds, as the cache has little room
+    // for what lies a power of two apart.
+    int stride() const { return groups() + 1; }
 
     // Calls visit(k, its place, the place of half − k) for every pair but that of 0.
     template <class Visit> LANES_INLINE void each_pair(int p, Visit visit) const {
@@ -111,22 +113,34 @@ template <class V> class RealLine {
         for (int j = first; j <= last; ++j) visit(p + j * groups(), j, both - j);
     }
 
-    // Z of k and half − k -> modes, divided by the number of points.
-    LANES_INLINE void unpack(int k, Complex<V> z, Complex<V> mirror, Complex<V>& x, Complex<V>& x_mirror) const {
-        const Complex<V> a = z * scale, b = conjugate(mirror) * scale, sum = a + b;
-        const Complex<V> turned = times_root<-1>(times_i<-1>(a - b), root[2 * k], root[2 * k + 1]);
-        x_mirror = conjugate(sum - turned);
-        x = sum + turned;
+    // Calls visit(k) for the modes 0 … top in the order in which a sweep over all p meets them.
+    template <class Visit> void each_mode(Visit visit) const {
+        visit(0);
+        for (int p = 0; 2 * p <= groups(); ++p) {
+            each_pair(p, [&](int k, int at, int mirror) {
+                if (k <= top) visit(k);
+                if (at != mirror && half - k <= top) visit(half - k);
+            });
+        }
     }
-    LANES_INLINE Complex<V> unpack_mean(Complex<V> z) const { return {(z.re + z.im) * (2 * scale), V{}}; }
+
+    // Z of k and half − k -> modes, times twice the number of points: x, x_mirror = S ∓ i w⁻ᵏ D, the latter conjugate.
+    LANES_INLINE void unpack(int k, Complex<V> z, Complex<V> mirror, Complex<V>& x, Complex<V>& x_mirror) const {
+        const Complex<V> sum = z + conjugate(mirror), apart = z - conjugate(mirror);
+        const Complex<V> turned = times_root<-1>(apart, root[2 * k], root[2 * k + 1]);
+        x = {sum.re + turned.im, sum.im - turned.re};
+        x_mirror = {sum.re - turned.im, -sum.im - turned.re};
+    }
+    LANES_INLINE Complex<V> unpack_mean(Complex<V> z) const { return {(z.re + z.im) * T(2), V{}}; }
 
     // Modes k and half − k of u, or of its derivative -> Z.
-    LANES_INLINE void pack(int k, bool slope, Complex<V> x, Complex<V> x_mirror, Complex<V>& z, Complex<V>& mirror) const {
+    LANES_INLINE void pack(int k, bool slope, Complex<V> x, Complex<V> x_mirror, Complex<V>& z,
+                           Complex<V>& mirror) const {
         const Complex<V> a = slope ? times_i<+1>(x * (unit * T(k))) : x;
         const Complex<V> b = conjugate(slope ? times_i<+1>(x_mirror * (unit * T(half - k))) : x_mirror);
-        const Complex<V> sum = a + b, turned = times_i<+1>(times_root<+1>(a - b, root[2 * k], root[2 * k + 1]));
-        mirror = conjugate(sum - turned);
-        z = sum + turned;
+        const Complex<V> sum = a + b, turned = times_root<+1>(a - b, root[2 * k], root[2 * k + 1]);
+        z = {sum.re - turned.im, sum.im + turned.re};
+        mirror = {sum.re + turned.im, turned.re - sum.im};
     }
     LANES_INLINE Complex<V> pack_mean(bool slope, Complex<V> x) const {
         return slope ? Complex<V>{} : Complex<V>{x.re, x.re};

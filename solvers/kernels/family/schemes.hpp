@@ -1,4 +1,5 @@
-// The stages of the two schemes on one Fourier coefficient, arranged so that `u` and few running values outlive a stage.
+// The stages of the two schemes on one Fourier coefficient, arranged so that `u` and few running values outlive a
+// stage.
 // E = exp(ℒh/2) and the other tables are real, or complex where ℒ is; Nᵢ = 𝒩(uᵢ).
 #pragma once
 

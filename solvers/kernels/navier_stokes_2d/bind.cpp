@@ -156,7 +156,9 @@ py::tuple nonlinear(const py::array& states, Shape shape, Pair lengths, const st
                     Pair mean, const std::vector<Pair>& gradients, const std::string& precision, int threads,
                     const std::string& kernel) {
     const Box box(shape, lengths, mean, forcing, gradients);
-    if (states.ndim() != 4) throw py::value_error("states must have four axes: (members, 1 + tracers, ny, nx // 2 + 1)");
+    if (states.ndim() != 4) {
+        throw py::value_error("states must have four axes: (members, 1 + tracers, ny, nx // 2 + 1)");
+    }
     std::vector<Member> members(states.shape(0), Member{});
     const py::tuple all = dispatch(&Kernel::nonlinear, box, states, std::move(members),
                                    {precision_called(precision), kernel, threads});
@@ -179,12 +181,14 @@ void bind_navier_stokes_2d(py::module_& module) {
                "Names of the kernels that this processor can run, best first.");
     module.def("navier_stokes_2d_memory", memory, arg("shape"), arg("precision"), arg("kernel"),
                arg("tracers") = 0, arg("bashforth") = false, "Bytes that one block of lanes works in.");
-    module.def("navier_stokes_2d_advance", advance, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("viscosity"),
+    module.def("navier_stokes_2d_advance", advance, arg("states"), py::kw_only(), arg("shape"), arg("lengths"),
+               arg("viscosity"),
                arg("drag"), arg("hyperviscosity"), arg("diffusivity"), arg("length"), arg("steps"), arg("forcing"),
                arg("mean_velocity"), arg("gradients"), arg("hyper_power"), arg("bashforth"), arg("precision"),
                arg("threads") = 1, arg("kernel") = "", arg("held") = py::none(), arg("packed") = false,
                "States one interval later; each member's largest advection rate on the way, and that at the end.");
-    module.def("navier_stokes_2d_nonlinear", nonlinear, arg("states"), py::kw_only(), arg("shape"), arg("lengths"), arg("forcing"),
+    module.def("navier_stokes_2d_nonlinear", nonlinear, arg("states"), py::kw_only(), arg("shape"), arg("lengths"),
+               arg("forcing"),
                arg("mean_velocity"), arg("gradients"), arg("precision"), arg("threads") = 1, arg("kernel") = "",
                "The right-hand side without its linear part, and the advection rates.");
 }

@@ -133,7 +133,8 @@ template <class Layout, class S> class Block {
     // 𝒩 of a field at (kx, ±ky) waits in the grid's lines; calls put(k, plus, minus) with the next stage's argument.
     template <int Stage, class Put> LANES_INLINE void update(int pair, int which, const State* extra, Put put) {
         const size_t plus = row(which, pair, 0), minus = row(which, pair, 1);
-        Complex<State>*u_plus = state + plus, *u_minus = state + minus, *sum_plus = sum + plus, *sum_minus = sum + minus;
+        Complex<State>*u_plus = state + plus, *u_minus = state + minus;
+        Complex<State>*sum_plus = sum + plus, *sum_minus = sum + minus;
         const State* along_x = decay_x + size_t(which) * modes;
         const State along_y = decay_y[size_t(which) * pairs + pair];
         const bool bashforth = flow.bashforth;

@@ -12,6 +12,14 @@ using namespace lanes::LANES_ISA;
 inline const Plan<float>& plan_of(const Plans& plans, float) { return plans.float32; }
 inline const Plan<double>& plan_of(const Plans& plans, double) { return plans.float64; }
 
+// Tell the second-level cache what comes next.
+enum Purpose { to_read, to_write };
+template <int Purpose, class V> LANES_INLINE void fetch(const Complex<V>* next) {
+    for (size_t at = 0; at < sizeof(Complex<V>); at += 64) {
+        __builtin_prefetch(reinterpret_cast<const char*>(next) + at, Purpose, 2);
+    }
+}
+
 template <class V> class Axis {
     using T = ScalarOf<V>;
 

@@ -56,7 +56,9 @@ class Sweeps {
     Sweeps& operator=(const Sweeps&) = delete;
     Sweeps(std::array<int, 3> shape, std::array<double, 3> lengths, const std::string& precise, int planes,
            const std::vector<int>& rows, int own, const std::string& name)
-        : precision(precision_called(precise)), kernel(kernel_called(machine(), name.empty() ? own_kernels(precise).front() : name, precision)), first_row(rows) {
+        : precision(precision_called(precise)),
+          kernel(kernel_called(machine(), name.empty() ? own_kernels(precise).front() : name, precision)),
+          first_row(rows) {
         passes.reserve(3);
         for (int axis = 0; axis < 3; ++axis) {
             if (!can_transform(shape[axis])) throw py::value_error(advice(shape[axis]));
@@ -68,7 +70,9 @@ class Sweeps {
         const bool sound = first_row.size() >= 2 && first_row.front() == 0 && first_row.back() == box.rows(1) &&
                            std::is_sorted(first_row.begin(), first_row.end()) && own >= 0 &&
                            own + 1 < int(first_row.size()) && planes >= 0 && planes <= shape[0];
-        if (!sound) throw py::value_error("first_row must rise from 0 to the number of kept rows, and own be one of its slabs");
+        if (!sound) {
+            throw py::value_error("first_row must rise from 0 to the number of kept rows, and own be one of its slabs");
+        }
         share = {planes, int(first_row.size()) - 1, own, first_row.data()};
     }
 

@@ -90,7 +90,8 @@ template <class T, int L> class Planes {
     template <bool Measured> void serve(const PlaneJob& job) {
         const double* lengths = box.lengths;
         const int* points = box.points;
-        Products<V, Measured> turn{V{}, T(points[2] / lengths[2]), T(points[1] / lengths[1]), T(points[0] / lengths[0])};
+        Products<V, Measured> turn{V{}, T(points[2] / lengths[2]), T(points[1] / lengths[1]),
+                                   T(points[0] / lengths[0])};
         for (int z = job.first; z < job.last; ++z) {
             to_grid(static_cast<const Complex<V>*>(job.velocity), z);
             for (int group = 0; group < groups; group += 2) multiply(tile(group, 0), tile(group + 1, 0), turn);
@@ -106,24 +107,31 @@ template <class T, int L> class Planes {
 
     Complex<V>* tile(int group, int slot) const { return plane + (size_t(group) * products + slot) * blocks * L; }
 
-    // Calls visit(row of y.line, its place in a grid buffer) for the rows of a plane's slot, all slabs in turn.
-    template <class Buffer, class Visit> void each_row(Buffer* buffer, int slots, int z, int slot, Visit visit) const {
+    // Calls visit(row of y.line, its block in a grid buffer) for the rows of a plane's slot, all slabs in turn, and
+    // fetches those of the next slot.
+    template <int Purpose, class Buffer, class Visit>
+    void each_row(Buffer* buffer, int slots, int z, int slot, int block, Visit visit) const {
         for (int slab = 0; slab < share.slabs; ++slab) {
             const int first = share.first_row[slab], rows = share.rows(slab);
             Buffer* start = buffer + size_t(blocks) * slots * share.planes * first;
             start += (size_t(z) * slots + slot) * rows * blocks;
-            for (int row = 0; row < rows; ++row) visit(first + row, start + size_t(row) * blocks);
+            for (int row = 0; row < rows; ++row) {
+                visit(first + row, start[size_t(row) * blocks + block]);
+                fetch<Purpose>(start + size_t(row + rows) * blocks + block);
+            }
         }
     }
 
     void to_grid(const Complex<V>* velocity, int z) {
         for (int slot = 0; slot < velocities; ++slot) {
             for (int block = 0; block < blocks; ++block) {
-                each_row(velocity, velocities, z, slot,
-                         [&](int row, const Complex<V>* place) { y.line[row] = place[block]; });
+                each_row<to_read>(velocity, velocities, z, slot, block,
+                                  [&](int row, const Complex<V>& place) { y.line[row] = place; });
                 y.go(y.line, column);
                 y.arrive(column);
-                for (int group = 0; group < groups; ++group) turn_tile(column + group * L, tile(group, slot) + block * L);
+                for (int group = 0; group < groups; ++group) {
+                    turn_tile(column + group * L, tile(group, slot) + block * L);
+                }
             }
         }
     }
@@ -131,10 +139,13 @@ template <class T, int L> class Planes {
     void from_grid(Complex<V>* target, int z) {
         for (int slot = 0; slot < products; ++slot) {
             for (int block = 0; block < blocks; ++block) {
-                for (int group = 0; group < groups; ++group) turn_tile(tile(group, slot) + block * L, column + group * L);
+                for (int group = 0; group < groups; ++group) {
+                    turn_tile(tile(group, slot) + block * L, column + group * L);
+                }
                 y.depart(column);
                 y.come(column, y.line);
-                each_row(target, products, z, slot, [&](int row, Complex<V>* place) { place[block] = y.line[row]; });
+                each_row<to_write>(target, products, z, slot, block,
+                                   [&](int row, Complex<V>& place) { place = y.line[row]; });
             }
         }
         for (int i = box.points[1]; i < groups * L; ++i) column[i] = Complex<V>{};
