@@ -293,7 +293,7 @@ def _expense(model: object, single: float, answers: _Answers, clock: Clock) -> E
     return Expense(
         parameters=int(getattr(model, "parameter_count", 0)),
         training_seconds=float(getattr(model, "training_seconds", 0.0)),
-        training_clock=getattr(model, "training_clock", "wall"),
+        training_clock=getattr(model, "training_clock", None),
         inference_seconds=float(_rounded(np.array(single))),
         inference_seconds_batched=float(_rounded(np.array(answers.seconds))),
         batch=answers.batch,

@@ -81,7 +81,7 @@ class Expense(Card):
     batch: Count
     threads: Count = 1
     clock: Clock = "wall"
-    training_clock: Clock = "wall"  # of training_seconds
+    training_clock: Clock | None = None  # of training_seconds; None: not told, as in records before version 5
     peak_memory_bytes: Annotated[int, Field(ge=0)] = 0
     calibration: Calibration | None = None  # of the machine, in the same run; None in records of version 1
 
@@ -156,7 +156,7 @@ class Record(Card):
             raise ValueError(f"picture.scale, expense.clock: records of version {self.schema_version} have none")
         reach = self.picture is not None and self.picture.reach is not None
         sums = any(isinstance(values, Sums) for values in self.values.values())
-        if self.schema_version < 5 and (reach or sums or self.expense.training_clock != "wall"):
+        if self.schema_version < 5 and (reach or sums or self.expense.training_clock is not None):
             raise ValueError(
                 f"picture.reach, sums of values, expense.training_clock: records of version {self.schema_version} "
                 "have none"

@@ -101,8 +101,9 @@ def training_seconds(records: Sequence[Record]) -> float:
 
 
 def training_clocks(records: Sequence[Record]) -> set[str]:
-    """By which clocks they were trained."""
-    return {record.expense.training_clock for record in records if record.expense.training_seconds}
+    """By which clocks they were trained, as far as they tell."""
+    told = {record.expense.training_clock for record in records if record.expense.training_seconds}
+    return {clock for clock in told if clock is not None}
 
 
 def method(record: Record) -> str:

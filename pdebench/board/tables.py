@@ -59,7 +59,7 @@ def columns(standing: Standing) -> list[Column]:
         *([_judged_column()] if standing.verified else []),
         *(Column(name, _direction(name), _metric(name), rises(name)) for name in others),
         Column("parameters", "trained numbers", lambda e: _amount(parameters(e.records), count)),
-        Column("training", "time of one training, by the clock said below it", _training),
+        Column("training", "time of one training, by the clock said below it, where it is known", _training),
     ]
 
 
