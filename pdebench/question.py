@@ -91,7 +91,7 @@ class Question:
         if not fluid.all():
             known |= {"volumes": fluid.astype(float), "boundary": shore(fluid)}
         if self._invariants is not None:
-            known["invariants"] = self._invariants_of(items)
+            known["invariants"] = self._invariants_of(items, self._invariants)
         if "residual" in self.task.metrics:
             known |= self._equation(items)
         if "boundary_violation" in self.task.metrics and hasattr(self._problem, "walls"):
@@ -104,11 +104,11 @@ class Question:
         rows = self.store.params(items[:, 0])
         return [dict(zip(self.store.parameter_names, row.tolist(), strict=True)) for row in rows]
 
-    def _invariants_of(self, items: Index) -> Callable[[Array], dict[str, Array]]:
+    def _invariants_of(self, items: Index, declared: Callable[..., Any]) -> Callable[[Array], dict[str, Array]]:
         own = self._params(items)
 
         def invariants(states: Array) -> dict[str, Array]:
-            each = [self._invariants(state, self.store.grid, params) for state, params in zip(states, own, strict=True)]
+            each = [declared(state, self.store.grid, params) for state, params in zip(states, own, strict=True)]
             return {name: np.stack([one[name] for one in each]) for name in each[0]}
 
         return invariants
