@@ -90,12 +90,11 @@ def decode(picture: Picture) -> tuple[Array, Array]:
         return _old_values(truth, picture), _old_values(other, picture)
     if picture.scale is None:
         raise RecordError("picture has a reach but no scale")
-    field = (shape[1], *[1] * (len(shape) - 2))
-    reach = np.array(picture.reach, float).reshape(field)
-    low, high = (end.reshape(field) for end in np.array(picture.scale, float).T)
+    column = (shape[1], *[1] * (len(shape) - 2))
+    low, high = (end.reshape(column) for end in np.array(picture.scale).T)
     codes, error = (np.frombuffer(content, np.uint8).reshape(shape).astype(np.float64) for content in (truth, other))
-    values = low + (high - low) * (np.cumsum(codes, axis=-1) % 256) / STEPS
-    off = np.where(error == LOST, np.nan, reach * (error - SIDE) / SIDE)
+    values: Array = low + (high - low) * (np.cumsum(codes, axis=-1) % 256) / STEPS
+    off = np.where(error == LOST, np.nan, np.array(picture.reach).reshape(column) * (error - SIDE) / SIDE)
     return values, values + off
 
 

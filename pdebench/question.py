@@ -104,13 +104,11 @@ class Question:
         rows = self.store.params(items[:, 0])
         return [dict(zip(self.store.parameter_names, row.tolist(), strict=True)) for row in rows]
 
-    def _invariants_of(
-        self, items: Index, told: Callable[..., dict[str, Array]]
-    ) -> Callable[[Array], dict[str, Array]]:
+    def _invariants_of(self, items: Index, declared: Callable[..., Any]) -> Callable[[Array], dict[str, Array]]:
         own = self._params(items)
 
         def invariants(states: Array) -> dict[str, Array]:
-            each = [told(state, self.store.grid, params) for state, params in zip(states, own, strict=True)]
+            each = [declared(state, self.store.grid, params) for state, params in zip(states, own, strict=True)]
             return {name: np.stack([one[name] for one in each]) for name in each[0]}
 
         return invariants
@@ -154,8 +152,8 @@ class Question:
         return unsolved
 
     def truth_error(self) -> Array | None:
-        """Mean over the split's certified members and all starts at the predicted frames, `(time, field)`."""
-        errors = self.store.truth_error()[self.store.members(self.task.split)]
+        """Mean over certified members and all starts at the predicted frames, `(time, field)`."""
+        errors = self.store.truth_error()
         errors = np.stack([errors[:, self.wanted(start)] for start in self.starts], axis=1)
         errors = errors[np.isfinite(errors).all(axis=(1, 2, 3))]
         return errors.mean(axis=(0, 1)) if len(errors) else None

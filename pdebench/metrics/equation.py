@@ -56,7 +56,7 @@ def boundary_violation(pair: Pair) -> Array:
             values = np.moveaxis(pair.pred, 3 + axis, 3).astype(np.float64)
             there = np.ones(values.shape[4:], bool)
             if grid.points == "ends":
-                inner: tuple[Any, ...] = (..., *[slice(1, -1)] * (axes - 1))
+                inner: Any = (..., *[slice(1, -1)] * (axes - 1))
                 wall, there = values[:, :, :, at][inner], there[inner]
             else:
                 wall = 1.5 * values[:, :, :, at] - 0.5 * values[:, :, :, beside]

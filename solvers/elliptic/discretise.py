@@ -37,8 +37,7 @@ class Discrete:
         """What of a state `(field, *grid)` the system knows, as `expanded` takes it."""
         if self.walls is None:
             return state.reshape(self.fields, -1).T.ravel()
-        inside: Array = state[0][(slice(1, -1),) * len(self.grid.shape)]
-        return inside.ravel()
+        return np.ravel(state[0][(slice(1, -1),) * len(self.grid.shape)])
 
     def expanded(self, x: Array) -> Array:
         """Unknowns `(point × field,)` -> `(field, *grid)`, boundary values put back."""
