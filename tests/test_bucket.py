@@ -162,14 +162,13 @@ def test_a_shard_that_a_dead_writer_left_is_replaced(s3, whole):
 
 def test_an_upload_that_is_cut_leaves_nothing_half_visible(s3, monkeypatch):
     generate(tiny_spec(), URL, members=range(2))
-    before = dict(s3.objects["data"])
     monkeypatch.setattr("pdebench.bucket.RETRIES", {"max_retries": 0})
     s3.fail = lambda verb, key: 500 if verb == "PUT" and "vorticity/c.1" in key else 0
     with pytest.raises(StoreError, match="repeat the command"):
         generate(tiny_spec(), URL)
     s3.fail = None
-    assert {key for key in s3.objects["data"] if "/c." in key} == {key for key in before if "/c." in key}
-    assert TrajectoryStore.open(URL).missing().tolist() == [2, 3, 4, 5]
+    assert not [key for key in s3.objects["data"] if "/c.1" in key]
+    assert TrajectoryStore.open(URL).missing().tolist() == [2, 3]  # the unit that was solved meanwhile is whole
     assert not list(Path(tempfile.gettempdir()).glob(f"pdebench-upload.*.{os.getpid()}.*"))
 
 
