@@ -72,6 +72,20 @@ def test_a_step_beyond_stability_is_refused_and_done_again_smaller() -> None:
     assert np.abs(found[0] - found[1]).max() < 0.02 * np.abs(found[1]).max()
 
 
+@pytest.mark.parametrize("precision", ["mixed", "float64"])
+def test_an_interval_far_too_long_for_its_first_step_is_done_again_in_more(precision: str) -> None:
+    """Strong forcing: whatever the first steps end with, not finite or absurdly fast, says nothing of the flow."""
+    forced = NavierStokes2D(initial_state=PROBLEM.initial_state, forcing=({"kx": 1, "ky": 2, "cos": 40.0},))
+    params = {"viscosity": np.full(2, 0.1), "drag": np.zeros(2)}
+    ends = []
+    for intervals in (1, 40):
+        solver = SpectralCard(precision=precision).build(forced, GRID, GRID, Serial())
+        *_, end = solver.trajectories(states(2), params, np.linspace(0, 2, intervals + 1)[1:])
+        assert [cost.reason for cost in solver.costs()] == ["", ""]
+        ends.append(end)
+    assert np.abs(ends[0] - ends[1]).max() < 1e-3 * np.abs(ends[1]).max()
+
+
 @pytest.mark.parametrize("scheme", ["ifrk4", "etdrk4"])
 def test_a_march_evaluates_the_equation_four_times_a_step_and_once_at_each_end(
     monkeypatch: pytest.MonkeyPatch, scheme: str

@@ -154,10 +154,12 @@ class SpectralSolver:
                 out, rate = state.copy(), rate.copy()
             out[todo[good]], rate[todo] = new[good], last
             todo, met = todo[~good], met[~good]
-            steps[todo] = np.maximum(self._needed(met, length), 2 * steps[todo])
+            needed = self._needed(met, length)
+            hopeless = needed > self._card.max_steps  # what steps that were far too long say of the rate is no rate
+            steps[todo] = np.where(hopeless, 4 * steps[todo], np.maximum(needed, 2 * steps[todo]))
         return out, rate
 
     def _needed(self, rate: Array, length: float) -> Index:
-        """Steps that keep each sample at the card's Courant number; one too many for a flow that is not finite."""
+        """Steps that keep each sample at the card's Courant number; one too many for a rate that is not finite."""
         wanted = np.nan_to_num(np.ceil(rate * length / self._card.cfl), nan=np.inf, posinf=np.inf)
         return np.asarray(np.clip(wanted, self._card.min_steps, self._card.max_steps + 1), int)
