@@ -24,6 +24,8 @@ ORDERED = ["-fschedule-insns", "-fsched-pressure"]
 OURS = set(ISA_FLAGS) if platform.machine() in {"x86_64", "AMD64"} else {"baseline"}
 # For builds that stay on one machine: PDEBENCH_ISAS="baseline avx512" takes two thirds of the time.
 if wanted := os.environ.get("PDEBENCH_ISAS", "").split():
+    if unknown := {*wanted} - ISA_FLAGS.keys():
+        raise SystemExit(f"PDEBENCH_ISAS: {', '.join(sorted(unknown))}? There are {', '.join(ISA_FLAGS)}")
     OURS &= {"baseline", *wanted}
 WITHOUT = "".join(f" -DLANES_WITHOUT_{isa.upper()}" for isa in ISA_FLAGS if isa not in OURS)
 

@@ -291,6 +291,7 @@ def test_a_cavity_comes_to_the_rest_that_newton_finds() -> None:
     spec = tiny("cfd_cavity_demo", **changes | {"problem__steady": True, "times__frames": 1})
     still, told = run(spec)
     assert told.cost.iterations <= 12
+    assert told.cost.told["cell_reynolds"] == pytest.approx(outcome.cost.told["cell_reynolds"], rel=0.02)
     np.testing.assert_allclose(march[-1], still[0], atol=2e-3 * np.abs(still[0]).max(axis=(1, 2)).max())
     np.testing.assert_array_equal(march[-1], march[-2])
     assert outcome.cost.steps > 0

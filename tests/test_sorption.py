@@ -225,6 +225,18 @@ def test_the_unit_of_concentration_does_not_matter() -> None:
     assert ends[1] / unit == pytest.approx(ends[0], abs=1e-9)
 
 
+def test_a_column_that_is_washed_out_ends_as_quickly_as_others() -> None:
+    """What is left becomes nothing, so that changes are never small beside it: the tolerance bounds them, too."""
+    params = {name: np.array([v]) for name, v in (COLUMN | {"freundlich_exponent": 1.0}).items()}
+    problem, grid = DiffusionSorption(initial_state=LEVEL, inlet=0.0), cells(24)
+    solver = ImplicitCard(max_steps=3000).build(problem, grid, grid, Serial())
+    *_, end = solver.trajectories(np.full((1, 1, 24), 0.1), params, np.array([5e4, 5e5]))
+    (cost,) = solver.costs()
+    assert not cost.reason
+    assert np.abs(end).max() < 1e-6
+    assert cost.iterations < 7 * cost.steps
+
+
 def test_steps_are_as_long_as_the_solution_allows() -> None:
     """Explicit ones would be as short as h²/2D · R, some hundred thousand of them."""
     frames, solver = column(1024, np.arange(0, 501, 5.0), [0.1])

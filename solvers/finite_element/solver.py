@@ -202,6 +202,8 @@ class _Run:
             )
             self._steps += 1
             self._before += count
+        self._reynolds = 0.0  # of what was found, not of what was feared
+        self._bounded(scene, setting.space, u)
         yield u, p * scene.density
 
     def march(

@@ -55,13 +55,13 @@ class Stepped:
     rounds: Index
 
 
-def step(law: StoredLaw, v: Array, time: Array, length: Array) -> Stepped:
-    """One step of each member, `time` and `length` `(b,)`."""
+def step(law: StoredLaw, v: Array, time: Array, length: Array, *, least: float = 0.0) -> Stepped:
+    """One step of each member, `time` and `length` `(b,)`; changes of v up to `least` do not matter."""
     now, h = time[:, None], length[:, None]
     held, first = law.stored(v), law.rate(v, now)
-    middle, one = _solved(law, v, held + SAME * h * first, now + GAMMA * h, h)
+    middle, one = _solved(law, v, held + SAME * h * first, now + GAMMA * h, h, least)
     second = law.rate(middle, now + GAMMA * h)
-    end, two = _solved(law, middle, held + OTHER * h * (first + second), now + h, h)
+    end, two = _solved(law, middle, held + OTHER * h * (first + second), now + h, h, least)
     third = law.rate(end, now + h)
     missing = h * (DEFECT[0] * first + DEFECT[1] * second + DEFECT[2] * third)
     # Taken through the implicit operator, so that stiff parts, which the method damps, do not count.
@@ -70,7 +70,9 @@ def step(law: StoredLaw, v: Array, time: Array, length: Array) -> Stepped:
     return Stepped(end, np.where((one < ROUNDS) & (two < ROUNDS), error, np.inf), one + two)
 
 
-def _solved(law: StoredLaw, guess: Array, target: Array, time: Array, h: Array) -> tuple[Array, Index]:
+def _solved(
+    law: StoredLaw, guess: Array, target: Array, time: Array, h: Array, least: float
+) -> tuple[Array, Index]:
     """v of m(v) − SAME·h·F(v) = target, and the rounds it took; `ROUNDS` of them: none was found.
 
     Each member stops by itself, so that it has the same bits whatever its neighbours.
@@ -81,7 +83,7 @@ def _solved(law: StoredLaw, guess: Array, target: Array, time: Array, h: Array) 
         change = tridiagonal(_matrix(law, v, h), -residual)
         v = np.where(active[:, None], np.maximum(v + change, 0), v)
         rounds = rounds + active
-        active = active & ~(np.abs(change).max(axis=1) <= CLOSE * np.abs(v).max(axis=1))
+        active = active & ~(np.abs(change).max(axis=1) <= np.maximum(CLOSE * np.abs(v).max(axis=1), least))
     return v, rounds
 
 

@@ -16,6 +16,7 @@ from pdebench.spec import Card, Count, Grid, Positive
 
 from .implicit import ROUNDS, Stepped, StoredLaw, step
 
+LEAST = 0.01  # change of the unknown, beside the tolerance, below which Newton's method need not go
 SHORTEST = 1e-14  # a step this small beside the time reached is none
 
 
@@ -104,7 +105,7 @@ class ImplicitSolver:
             law = self._problem.law({name: values[todo] for name, values in params.items()}, self._grid)
             parts = np.ceil((end - time[todo]) / length[todo] * (1 - 1e-12))
             h = (end - time[todo]) / parts  # equal steps to the end, so that none of them is a sliver
-            done = step(law, v[todo], time[todo], h)
+            done = step(law, v[todo], time[todo], h, least=LEAST * self._card.tolerance)
             good = done.error <= self._card.tolerance
             there = todo[good]
             v[there] = done.v[good]
