@@ -31,6 +31,7 @@ from pdebench.solvers.finite_element.tank import Barrier, Tank
 from pdebench.solvers.finite_element.two_phase import PRESSURE, Fluids, State, TwoPhase
 from pdebench.solvers.finite_element.two_phase_solver import Run, TwoPhaseCard
 from pdebench.solvers.finite_element.weighted import Weighted
+from pdebench.solvers.krylov.lu import SparseLU
 from pdebench.spec import DatasetSpec, Grid, load_spec
 from pdebench.store import TrajectoryStore
 from pdebench.testing import check_solver
@@ -328,19 +329,23 @@ def test_frames_on_the_mesh_are_those_of_the_grid() -> None:
     y, x = (place.ravel() for place in grid.coordinates())
     at = np.stack([x / grid.lengths[1] * tank.width, y / grid.lengths[0] * tank.height], axis=1)
     whole = (1 - tank.solid(grid)).ravel() > 0
-    for on_mesh, on_grid in zip(nodes, frames, strict=True):
+    for on_mesh, on_grid in zip(nodes[1:], frames[1:], strict=True):  # at first only the inlet moves
         nearest = KDTree(mesh.nodes).query(at[whole])[1]
         off = on_mesh[:, nearest] - on_grid.reshape(4, -1)[:, whole]
-        scale = np.abs(on_grid).max(axis=(1, 2))[:, None]
-        assert (np.abs(off).mean(axis=1, keepdims=True) <= 0.15 * scale + 1e-12).all()
+        usual = np.abs(on_grid.reshape(4, -1)[:, whole]).mean(axis=1)
+        # The nearest node is half a cell off; zeros, or values of other nodes or fields, would be off by all that there is.
+        assert (np.abs(off).mean(axis=1) <= 0.5 * usual + 1e-12).all()
     closed = sample.parameters(spec, 0) | {"barrier_height": 0.5}
     assert card.mesh(problem, spec.grid, closed) is None  # type: ignore[attr-defined]
 
 
-def test_a_pressure_that_does_not_converge_is_rescued() -> None:
+def test_a_pressure_that_does_not_converge_is_rescued(monkeypatch: pytest.MonkeyPatch) -> None:
+    rescued, solved = [], SparseLU.solve
+    monkeypatch.setattr(SparseLU, "solve", lambda *args: rescued.append(1) or solved(*args))
     weak = tiny("cfd_dam_demo", times__frames=2, solver__pressure_options={"pc": "icc", "limit": 1})
     found, outcome = run(weak)
     assert not outcome.cost.reason
+    assert len(rescued) >= outcome.cost.steps
     usual = run(tiny("cfd_dam_demo", times__frames=2))[0]
     np.testing.assert_allclose(found[-1], usual[-1], atol=1e-3 * np.abs(usual[-1]).max())
 

@@ -199,7 +199,7 @@ class BoxSweep:
     ) -> Swept:
         """`axis` counts from the slowest, as in `hancock.sweep`; without `sides`, all are inner.
 
-        After the `last` sweep of a step friction acts, and what is noted is of the state then; after others it is not.
+        Friction acts after the `last` sweep of a step, and `rate` and `good` are found only then.
         """
         system: Any = self.reference.system(params)
         name, *names = SWEPT[type(system)]
