@@ -333,7 +333,7 @@ def test_frames_on_the_mesh_are_those_of_the_grid() -> None:
         nearest = KDTree(mesh.nodes).query(at[whole])[1]
         off = on_mesh[:, nearest] - on_grid.reshape(4, -1)[:, whole]
         usual = np.abs(on_grid.reshape(4, -1)[:, whole]).mean(axis=1)
-        # The nearest node is half a cell off; zeros, or values of other nodes or fields, would be off by all that there is.
+        # The nearest node is half a cell off; zeros, or values of other nodes or fields, are off by all that there is.
         assert (np.abs(off).mean(axis=1) <= 0.5 * usual + 1e-12).all()
     closed = sample.parameters(spec, 0) | {"barrier_height": 0.5}
     assert card.mesh(problem, spec.grid, closed) is None  # type: ignore[attr-defined]
