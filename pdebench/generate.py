@@ -220,13 +220,13 @@ class _Clerk:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
-        self._open: deque[Future[None]] = deque()
+        self._open: deque[tuple[str, Future[None]]] = deque()
 
     def sees_to(self, commit: Callable[[], None], words: str) -> None:
         """Raises what went wrong with the unit before; one at most waits."""
-        self._open.append(self._thread.submit(self._commit, commit, words))
+        self._open.append((words, self._thread.submit(self._commit, commit, words)))
         if len(self._open) > 1:
-            self._open.popleft().result()
+            self._open.popleft()[1].result()
 
     @staticmethod
     def _commit(commit: Callable[[], None], words: str) -> None:
@@ -238,9 +238,11 @@ class _Clerk:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._thread.shutdown()  # what was taken is committed, whatever happened since
-        if kind is None:
-            for one in self._open:
+        for words, one in self._open:
+            if kind is None:
                 one.result()
+            elif error := one.exception():
+                log.warning("not (%s): %s", words, error)
 
 
 class _Watch:
@@ -249,7 +251,7 @@ class _Watch:
     def __init__(self, sink: Sink, todo: list[Index], frames: int, tell: Progress | None) -> None:
         self._sink, self._tell, self._frames = sink, tell, frames
         self._members = np.concatenate(todo) if todo else np.zeros(0, int)
-        self._next = perf_counter()
+        self._next, self._told = perf_counter(), 0.0
 
     def over(self, events: Iterator[Event]) -> Iterator[Event]:
         flying = 0.0
@@ -263,7 +265,9 @@ class _Watch:
     def _report(self, tell: Progress, flying: float) -> None:
         began = perf_counter()
         missing = np.isin(self._members, self._sink.missing()).sum()
-        tell(len(self._members) - missing + flying, len(self._members))
+        # What has flown is missing until it is committed.
+        self._told = max(self._told, len(self._members) - missing + flying)
+        tell(self._told, len(self._members))
         now = perf_counter()
         self._next = now + max(0.2, 100 * (now - began))  # looking costs a listing: at most a hundredth of the time
 

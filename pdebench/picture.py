@@ -86,10 +86,17 @@ def decode(picture: Picture) -> tuple[Array, Array]:
         if ends is not None and len(ends) != shape[1]:
             raise RecordError(f"picture.{name} has {len(ends)} fields, shape {list(shape)} has {shape[1]}")
     truth, other = (_bytes(picture, name) for name in ("truth", "prediction"))
-    if picture.reach is None:
-        return _old_values(truth, picture), _old_values(other, picture)
-    if picture.scale is None:
+    if picture.reach is not None and picture.scale is None:
         raise RecordError("picture has a reach but no scale")
+    with np.errstate(over="ignore", invalid="ignore"):  # of ends that are too far apart
+        values, predicted = (_old_values if picture.reach is None else _values)(truth, other, picture)
+    if not np.isfinite(values).all():
+        raise RecordError("picture.truth is not finite: evaluate again, on members that have not failed")
+    return values, predicted
+
+
+def _values(truth: bytes, other: bytes, picture: Picture) -> tuple[Array, Array]:
+    shape = picture.shape
     column = (shape[1], *[1] * (len(shape) - 2))
     low, high = (end.reshape(column) for end in np.array(picture.scale).T)
     codes, error = (np.frombuffer(content, np.uint8).reshape(shape).astype(np.float64) for content in (truth, other))
@@ -108,17 +115,24 @@ def _bytes(picture: Picture, name: str) -> bytes:
     try:
         content = b64decode(text, validate=True)
         if picture.reach is not None:
-            content = zlib.decompressobj().decompress(content, size + 1)
+            stream = zlib.decompressobj()
+            content = stream.decompress(content, size + 1)
     except (binascii.Error, ValueError, zlib.error) as error:
         kind = "base64" if picture.reach is None else "deflated bytes in base64"
         raise RecordError(f"picture.{name} is not {kind}: {error}") from error
     if len(content) != size:
         held = f"more than {size}" if len(content) > size else str(len(content))
         raise RecordError(f"picture.{name} holds {held} bytes, shape {list(picture.shape)} needs {size}")
+    if picture.reach is not None and (stream.unused_data or not stream.eof):
+        raise RecordError(f"picture.{name} is not one whole deflate stream")
     return content
 
 
-def _old_values(content: bytes, picture: Picture) -> Array:
+def _old_values(truth: bytes, other: bytes, picture: Picture) -> tuple[Array, Array]:
+    return _old_half(truth, picture), _old_half(other, picture)
+
+
+def _old_half(content: bytes, picture: Picture) -> Array:
     if picture.scale is None:
         return np.frombuffer(content, "<f2").reshape(picture.shape).astype(np.float64)
     codes = np.frombuffer(content, "<u2").reshape(picture.shape)

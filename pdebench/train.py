@@ -216,24 +216,19 @@ class _Run:
         return min(max(by_epochs, by_seconds), 1.0)
 
     def epoch(self) -> Progress:
-        """One pass over the training windows (less where the time is up), validation, checkpoint."""
+        """One pass over the training windows (less or more as the time is up), validation, checkpoint."""
         began = self.recipe.now() - self._seconds
         if self._validating is None and self.recipe.seconds:
             self._validating = self._foreseen()
-        torch.manual_seed(self.recipe.seed + 1_000_003 * (self._epoch + 1))  # for networks that draw numbers
+            self._expect_time(self.recipe.now() - began)
         if self._fit is not None and self._train is not None:
             self._fit(*(partial(self._normalised, windows) for windows in (self._train, self._valid)))
-        total, seen = 0.0, 0
-        for share, batch in self._feed.epoch(self._epoch):
-            done = self._done(share, self.recipe.now() - began)
-            if seen and done >= 1:
-                break
-            errors = self._update(batch, self._peak * one_cycle(done)) if self._fit is None else self._measured(batch)
-            self._feed.learn(batch, errors)
-            total += float(errors.sum())
-            seen += len(batch.start)
-        if seen:  # none where a stream ends at the end of an epoch
-            self._train_error = total / seen
+        since, errors = self.recipe.now(), self._pass(began, [])
+        while errors and self._hurries(self.recipe.now() - began, (self.recipe.now() - since) / len(errors)):
+            self._epoch += 1
+            errors = self._pass(began, errors)
+        if errors:  # none where a stream ends at the end of an epoch
+            self._train_error = float(np.concatenate(errors).mean())
         since = self.recipe.now()
         train_error, valid_error = self._train_error, self._validate()
         self._validating = self.recipe.now() - since
@@ -241,6 +236,28 @@ class _Run:
         self._epoch += 1
         self._seconds = self.recipe.now() - began
         return self._keep(train_error, valid_error)
+
+    def _pass(self, began: float, before: list[Array]) -> list[Array]:
+        """Learn from the batches of this epoch while there is time; the errors of each, after those `before`."""
+        torch.manual_seed(self.recipe.seed + 1_000_003 * (self._epoch + 1))  # for networks that draw numbers
+        errors = [*before]
+        for share, batch in self._feed.epoch(self._epoch):
+            done = self._done(share, self.recipe.now() - began)
+            if errors and done >= 1:
+                break
+            learning_rate = self._peak * one_cycle(done)
+            errors.append(self._update(batch, learning_rate) if self._fit is None else self._measured(batch))
+            self._feed.learn(batch, errors[-1])
+        return errors
+
+    def _hurries(self, seconds: float, update: float) -> bool:
+        """Whether the next pass must begin at once, as a validation would leave no time for an update and its own.
+
+        Else the training would end with it, before the learning rate is down.
+        """
+        over = self._feed.over or self._fit is not None or self._done(1.0, seconds) >= 1
+        left = (self.recipe.seconds or inf) - seconds
+        return not over and left < update + 2 * (self._validating or 0.0)
 
     def _update(self, batch: Batch, learning_rate: float) -> Array:
         """One step of the optimiser; the errors of the batch, `(b,)`."""
@@ -291,9 +308,19 @@ class _Run:
         batches = -(-len(self._validated) // self.recipe.batch_size)
         if batches < 4:
             return 0.0
+        self._validate(batches=1)  # the very first takes longer
         since = self.recipe.now()
         self._validate(batches=1)
         return (self.recipe.now() - since) * batches
+
+    def _expect_time(self, seconds: float) -> None:
+        """Raises `ModelError` where the first validation would leave no time to learn anything before it."""
+        budget, validating = self.recipe.seconds or inf, self._validating or 0.0
+        if self._epoch == 0 and self._fit is None and seconds + validating >= budget:
+            raise ModelError(
+                f"a validation takes {validating:.3g} s, more than --seconds {budget:g} leave to it "
+                f"({max(budget - seconds, 0):.3g}): raise it"
+            )
 
     def _validate(self, batches: int | None = None) -> float:
         """Mean error on the valid split, or on its first few batches."""

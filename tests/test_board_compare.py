@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64encode
+from dataclasses import replace
 from itertools import pairwise, product
 from math import inf
 from pathlib import Path
@@ -20,6 +21,7 @@ from pdebench.board import board, submit, task_standing
 from pdebench.board.admission import _follows, slim
 from pdebench.board.cost import pareto
 from pdebench.board.demands import unanswered, wanting
+from pdebench.board.facts import notes
 from pdebench.board.neighbours import Above, compare, least_p
 from pdebench.board.runs import roll_out, trainings
 from pdebench.board.standing import Entry, _overlap
@@ -380,6 +382,32 @@ def test_times_rank_by_their_median_which_the_horizon_does_not_cut_off(root: Pat
     assert [(e.record.label, e.score) for e in (first, second)] == [("even", 0.8), ("lucky", 0.4)]
     assert first.interval == (0.2, 0.8)  # three samples: the median of a draw is one of them
     assert "the median over samples" in board(root)[0].read_text()
+
+
+def test_medians_are_not_tested_by_means(root: Path) -> None:
+    put(root, lasting("long", 0.8, 0.8), lasting("short", 0.4, 0.4))
+    assert [entry.above is None for entry in task_standing("tiny_rollout", root).entries] == [True, False]
+    assert "permutation test" in " ".join(notes(task_standing("tiny_rollout", root)))
+    change_task(root, primary="correlation_time")
+    standing = task_standing("tiny_rollout", root)
+    assert [entry.above for entry in standing.entries] == [None, None]
+    said = " ".join(notes(standing))
+    assert "permutation test" not in said
+    assert "Medians are not tested" in said
+
+
+def test_medians_are_explained_whatever_their_units(root: Path) -> None:
+    put(root, record("net"))
+    standing = task_standing("tiny_rollout", root)
+    for names, said in ((("nrmse", "valid_time"), True), (("nrmse", "correlation"), False)):
+        task = standing.task.model_copy(update={"metrics": names})
+        assert ("the median over samples" in " ".join(notes(replace(standing, task=task)))) == said
+
+
+def test_the_note_on_break_even_says_what_its_mark_means(root: Path) -> None:
+    put(root, record("net"))
+    said = " ".join(notes(task_standing("tiny_rollout", root)))
+    assert "marks where C_train and C_infer differ; C_data is wall-clock time always" in said
 
 
 def test_a_training_by_another_clock_is_marked_where_it_is_set_against_the_inference(root: Path) -> None:

@@ -8,14 +8,17 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from boards import picture, record, tree
 from specs import tiny_card
 
 from pdebench.board import submit, task_standing
+from pdebench.board.admission import slim
 from pdebench.board.tables import number
 from pdebench.errors import RecordError
+from pdebench.metrics import metrics, per_sample
 from pdebench.spec import load_spec
 from pdebench.task import load_record
 
@@ -127,6 +130,17 @@ def test_digest_of_the_record_is_that_of_the_card_in_the_tree(root: Path, tmp_pa
 )
 def test_numbers_have_three_digits(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_what_is_slim_stays_as_it_is() -> None:
+    """Scores follow from the samples that are kept, not from those before they were rounded."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        values = {"nrmse": rng.random((2, 4, 1)), "correlation": rng.random((2, 4, 1))}
+        values |= {"correlation_time": rng.random((2, 1, 1))}
+        scores = {name: metrics[name].score(per_sample(found)) for name, found in values.items()}
+        once = slim(record("net", values={k: v.tolist() for k, v in values.items()}, scores=scores, picture=picture()))
+        assert slim(once) == once
 
 
 def test_one_picture_is_kept_of_several_trainings(root: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from specs import tiny_card, tiny_spec
 
 from pdebench import sample, solve
 from pdebench.errors import CardError, StoreError
-from pdebench.generate import _resolved, generate
+from pdebench.generate import _Clerk, _resolved, _Watch, generate
 from pdebench.journal import Journal
 from pdebench.problem import Frame, Outcome
 from pdebench.solvers.spectral.navier_stokes import NavierStokes2D
@@ -245,3 +245,32 @@ def test_a_lost_member_does_not_hide_how_others_are_resolved():
     healthy = _resolved(problem, states, spec, params)
     states[1] = np.nan
     np.testing.assert_array_equal(_resolved(problem, states, spec, params), [healthy[0], np.inf, healthy[2]])
+
+
+def test_a_commit_that_fails_while_the_run_does_is_not_silent(caplog):
+    def fails():
+        raise StoreError("the disk is full")
+
+    def run():
+        with _Clerk() as clerk:
+            clerk.sees_to(fails, "members 0 … 1 written")
+            raise ValueError("unstable")
+
+    with pytest.raises(ValueError, match="unstable"):
+        run()
+    assert "not (members 0 … 1 written): the disk is full" in caplog.text
+
+
+def test_progress_does_not_go_back_while_a_unit_is_being_written():
+    """The store lacks members 0 and 1 until they are committed, by when the next ones fly."""
+
+    class Late:
+        def missing(self):
+            return np.arange(4)
+
+    told = []
+    watch = _Watch(Late(), [np.arange(2), np.arange(2, 4)], 2, lambda done, total: told.append((done, total)))
+    for unit in (np.arange(2), np.arange(2, 4)):
+        for _ in watch.over(iter([Frame(unit, index, np.zeros((2, 1, 4))) for index in range(2)])):
+            watch._next = 0.0
+    assert told == [(1, 4), (2, 4), (2, 4), (2, 4)]

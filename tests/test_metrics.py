@@ -17,8 +17,8 @@ from pdebench.metrics import (
     Pair,
     bootstrap_interval,
     geometric_mean,
-    mean_score,
     metrics,
+    middle,
     per_sample,
     score,
     step_curve,
@@ -272,7 +272,7 @@ def test_vrmse_of_a_constant_truth_is_undefined_and_counted():
     found = metrics["vrmse"](true + 1e-4, true, context(true))
     assert np.isnan(found[1, 2, 0])
     assert undefined(found) == 1
-    assert mean_score(found) == pytest.approx(np.nanmean(np.nanmean(found, axis=(1, 2))))
+    assert middle(per_sample(found)) == pytest.approx(np.nanmean(np.nanmean(found, axis=(1, 2))))
 
 
 def test_vrmse_sees_small_fluctuations_on_a_large_mean():
@@ -297,7 +297,7 @@ def permutable(name):
 def test_permuting_or_rebatching_the_samples_changes_nothing(name):
     together, apart = permutable(name)
     np.testing.assert_array_equal(together, apart)
-    assert mean_score(together) == pytest.approx(mean_score(together[::-1]), rel=1e-14)
+    assert middle(per_sample(together)) == pytest.approx(middle(per_sample(together[::-1])), rel=1e-14)
 
 
 @pytest.mark.parametrize("name", RELATIVE)
@@ -373,10 +373,10 @@ def test_an_unknown_metric_is_suggested():
 def test_aggregates_from_samples_not_from_batches():
     values = np.array([[[1.0], [3.0]], [[5.0], [7.0]], [[np.nan], [9.0]]])
     np.testing.assert_array_equal(per_sample(values), [2, 6, 9])
-    assert mean_score(values) == pytest.approx(17 / 3)
+    assert middle(per_sample(values)) == pytest.approx(17 / 3)
     np.testing.assert_allclose(step_curve(values), [3, 19 / 3])
-    assert np.isnan(mean_score(np.full((2, 3, 1), np.nan)))
-    assert mean_score(np.array([[[1.0]], [[inf]]])) == inf
+    assert np.isnan(middle(per_sample(np.full((2, 3, 1), np.nan))))
+    assert middle(per_sample(np.array([[[1.0]], [[inf]]]))) == inf
 
 
 def test_geometric_mean():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,15 @@ def frames(*sizes: float) -> Array:
 def test_residual_by_hand(sizes: tuple[float, float], expected: tuple[float, float]) -> None:
     found = metrics["residual"](frames(*sizes), frames(2.0, 1.0), halving(4.0))
     np.testing.assert_allclose(found[0, :, 0], expected)
+
+
+def test_nothing_follows_for_any_field_from_a_frame_that_lacks_one() -> None:
+    """Each field halves what the other was."""
+    start, true, pred = (np.repeat(frames(*sizes), 2, axis=2) for sizes in ((4.0,), (2.0, 1.0), (2.0, 1.0)))
+    pred[0, 0, 0, 1] = np.nan
+    context = halving(0.0, advance=lambda u: u[:, :, ::-1] / 2)
+    found = metrics["residual"](pred, true, replace(context, start=start[:, 0]))
+    np.testing.assert_array_equal(found[0], [[inf, 0.0], [inf, inf]])
 
 
 def test_residual_is_infinite_where_the_solver_cannot_go_on() -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tracemalloc
 import zlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +88,36 @@ def test_old_pictures_are_read(version: int, kind: str, scale: list[list[float]]
     old = Picture(member=0, times=[0.5, 1.0], shape=values.shape, truth=coded, prediction=coded, scale=scale)
     for found in decode(old):
         np.testing.assert_allclose(found, values, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "lost"), [("<f2", None, np.inf), ("<f2", None, np.nan), ("<u2", [[-1.0, 1.0]], 65535)]
+)
+def test_a_truth_that_is_not_finite_is_none(kind: str, scale: list[list[float]] | None, lost: float) -> None:
+    """A prediction may be."""
+    whole = np.zeros((2, 1, 8, 8), kind)
+    broken = whole.copy()
+    broken[0, 0, 0, 0] = lost
+    sound, off = (b64encode(codes.tobytes()).decode() for codes in (whole, broken))
+    old = Picture(member=0, times=[0.5, 1.0], shape=whole.shape, truth=sound, prediction=off, scale=scale)
+    assert not np.isfinite(decode(old)[1][0, 0, 0, 0])
+    with pytest.raises(RecordError, match=r"picture\.truth is not finite"):
+        decode(old.model_copy(update={"truth": off}))
+
+
+def test_a_scale_wider_than_numbers_go_holds_no_truth() -> None:
+    picture = take(0, [0.5, 1.0], wave(1.0), wave(1.0)).model_copy(update={"scale": [[-1.7e308, 1.7e308]]})
+    with pytest.raises(RecordError, match=r"picture\.truth is not finite"):
+        decode(picture)
+
+
+@pytest.mark.parametrize("name", ["truth", "prediction"])
+def test_nothing_stands_behind_the_codes_and_none_of_them_is_missing(name: str) -> None:
+    picture = take(0, [0.5, 1.0], wave(1.0), wave(1.0))
+    content = b64decode(getattr(picture, name))
+    for changed in (content + b"junk", content[:-1]):
+        with pytest.raises(RecordError, match=f"picture.{name} is not one whole deflate stream"):
+            decode(picture.model_copy(update={name: b64encode(changed).decode()}))
 
 
 def test_records_from_before_scales_hold_float16(tmp_path: Path) -> None:

@@ -371,14 +371,14 @@ def test_a_frame_that_comes_slowly_is_no_silence(alone, monkeypatch):
     """Its network is slow: patience is for each piece of the frame, not for the whole."""
     monkeypatch.setattr(wires, "PIECE", 512)
     at = alone._receiver
-    monkeypatch.setattr(at._all.pulse, "_given", 0.6)
+    monkeypatch.setattr(at._all.pulse, "_given", 2.0)
     link, _ = sink._greet(at.listening, at.token)  # not on shared memory
     link.say({"want": "unit"})
     members = link.hear()["unit"]
     link.say({"room": 2})
     link.say({"frame": 0, "members": members, "slots": link.hear()["slots"]})
     for _ in range(4):
-        time.sleep(0.3)
+        time.sleep(0.6)
         link.socket.sendall(np.ones(128, "f4"))
     assert within(5, lambda: at._all.frames == 2)
     assert at._all.wires

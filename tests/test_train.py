@@ -301,32 +301,94 @@ def test_the_clock_of_the_processor_stands_still_while_others_work(
     assert FNOModel(store.spec, tmp_path / "fno.safetensors").training_clock == "cpu"
 
 
-@pytest.mark.parametrize(("update", "validation"), [(1.0, 4.0), (1.0, 15.0), (3.0, 8.0)])
-def test_the_last_validation_is_within_the_budget(
-    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: float, validation: float
-) -> None:
-    """20 s; an update takes `update` s, and a validation `validation` s, of which one batch its share."""
-    now, learnt, seen = [0.0], [0], []
+def slowly(monkeypatch: pytest.MonkeyPatch, update: float, validation: float, warm_up: float = 0.0) -> list[float]:
+    """A clock by which an update takes so many seconds, and a validation, of which one batch its share.
+
+    The first batch of all takes longer. What comes back is filled with the learning rates.
+    """
+    now, rates = [0.0, warm_up], []
     own, errors = train_module._Run._update, train_module._Run._errors
 
     def learn(self: Any, batch: Any, learning_rate: float) -> Any:
-        learnt[0] += 1
+        rates.append(learning_rate)
         return own(self, batch, learning_rate)
 
     def measured(self: Any, batch: Any, noise: float = 0.0) -> Any:
         batches = -(-len(self._validated) // self.recipe.batch_size)
-        now[0] += update if self._stepper.training else validation / batches
+        now[:] = now[0] + now[1] + (update if self._stepper.training else validation / batches), 0.0
         return errors(self, batch, noise)
 
     monkeypatch.setattr(train_module, "perf_counter", lambda: now[0])
     monkeypatch.setattr(train_module._Run, "_update", learn)
     monkeypatch.setattr(train_module._Run, "_errors", measured)
+    return rates
+
+
+@pytest.mark.parametrize(
+    ("update", "validation"),
+    [(1.0, 4.0), (1.0, 11.0), (3.0, 8.0), (1.0, 1.0), (0.5, 5.5), (0.2, 0.4)],
+)
+def test_the_last_validation_is_within_the_budget_and_the_learning_rate_is_down(
+    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: float, validation: float
+) -> None:
+    """20 s, of which a pass over the data takes 12 updates; in the first case it ends 2 s too early."""
+    seen: list[Progress] = []
+    rates = slowly(monkeypatch, update, validation)
     budget = recipe(epochs=None, seconds=20.0, batch_size=1)
     out = train("fno", store, tmp_path / "fno.safetensors", budget, options=OPTIONS, report=seen.append)
     spent = load(out)[0].training_seconds
-    assert 20.0 - update - validation < spent <= 20.0 + update  # an update is not cut in two
-    assert learnt[0] >= 2
+    assert 20.0 - update < spent <= 20.0 + update + 1e-9  # an update is not cut in two
+    assert len(rates) >= 2
+    assert rates[-1] <= FNOModel.learning_rate * one_cycle(1 - update / (20.0 - validation) - 1e-9)
     assert seen[-1].done == 1
+
+
+def test_passes_without_a_validation_do_not_outlast_the_epochs(
+    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = slowly(monkeypatch, 1.0, 4.0)
+    out = train(
+        "fno",
+        store,
+        tmp_path / "fno.safetensors",
+        recipe(epochs=1, seconds=20.0, batch_size=1),
+        options=OPTIONS,
+    )
+    assert len(rates) == 12
+    assert load(out)[0].epochs == 1
+
+
+@pytest.mark.parametrize("validation", [15.0, 25.0])
+def test_a_validation_that_leaves_no_time_to_train_is_said(
+    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, validation: float
+) -> None:
+    rates = slowly(monkeypatch, 1.0, validation)
+    with pytest.raises(ModelError, match=f"a validation takes {validation:g} s, more than --seconds 20 .*: raise it"):
+        train(
+            "fno",
+            store,
+            tmp_path / "fno.safetensors",
+            recipe(epochs=None, seconds=20.0, batch_size=1),
+            options=OPTIONS,
+        )
+    assert not rates
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_first_batch_does_not_tell_how_long_a_validation_takes(
+    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreseen, own = [], train_module._Run._foreseen
+    slowly(monkeypatch, 1.0, 4.0, warm_up=7.0)
+    monkeypatch.setattr(train_module._Run, "_foreseen", lambda self: foreseen.append(own(self)) or foreseen[-1])
+    train(
+        "fno",
+        store,
+        tmp_path / "fno.safetensors",
+        recipe(epochs=None, seconds=20.0, batch_size=1),
+        options=OPTIONS,
+    )
+    assert foreseen == [4.0]
 
 
 def test_at_most_so_many_windows_are_validated_and_they_are_spread(

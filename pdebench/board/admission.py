@@ -72,11 +72,12 @@ def slim(record: Record) -> Record:
     if picture is not None and picture.reach is None:
         shown = spread(len(picture.times))
         picture = take(picture.member, [picture.times[i] for i in shown], *(half[shown] for half in decode(picture)))
+    values = {name: _sums(record, name) for name in record.values}
     return record.model_copy(
         update={
             "schema_version": Record.model_fields["schema_version"].default,
-            "values": {name: _sums(record, name) for name in record.values},
-            "scores": {name: _rounded(metrics[name].score(samples_of(record, name))) for name in record.scores},
+            "values": values,
+            "scores": {name: _rounded(metrics[name].score(np.asarray(values[name].samples))) for name in record.scores},
             "picture": picture,
         }
     )

@@ -74,7 +74,9 @@ def notes(standing: Standing) -> list[str]:
         "Training seeds: one row is one model, however often it was trained; its score is the mean over trainings, the "
         "range below the number of seeds is their least and greatest score. The bracketed interval is over samples "
         "and says nothing of seeds.",
-        "Against the place above: p of a two-sided paired permutation test (signs of the differences per sample "
+        "Medians are not tested against the place above: the intervals say how far they may be trusted."
+        if metrics[task.primary].typical == "median"
+        else "Against the place above: p of a two-sided paired permutation test (signs of the differences per sample "
         "exchanged; Good 2005, §3.6), with Holm’s correction (1979) over all neighbours of the table. Above "
         f"{LEVEL:g} the two are not told apart: another set of samples may turn their order. The test is about these "
         "trainings; where the ranges over seeds overlap, other trainings may turn the order, too (“seeds overlap”).",
@@ -93,16 +95,16 @@ def notes(standing: Standing) -> list[str]:
         "Break-even N*: the least number of solves N with C_data + C_train + N·C_infer < N·C_classical, all in "
         "seconds; C_data is the generation of the training split as the baselines’ records tell it, C_train one "
         "training, C_classical the classical solver of equal error. "
-        "∞ where the model never wins. C_data is wall-clock time always, C_train by the clock said below it, the "
-        "others by that of the inference: “training by another clock” marks where these differ, and N* is then as "
-        "rough as the machine was busy.",
+        "∞ where the model never wins. C_train is by the clock said below it, C_infer and C_classical by that of the "
+        "inference: “training by another clock” marks where C_train and C_infer differ; C_data is wall-clock time "
+        "always, so it differs from every N* by the processor’s clock. Such an N* is as rough as the machine was busy.",
         "Diverged: the score is not finite. Such models come last.",
     ]
-    if any(metrics[name].units == "time" for name in task.metrics):
+    if any(metrics[name].typical == "median" for name in task.metrics):
         said.append(
-            "Times (such as correlation_time) end with the roll-out: of those said to reach the end only a lower bound "
-            "is known. So their score is the median over samples, which is right as long as fewer than half of them "
-            "reach it; where more do, it is the end itself."
+            "Times (such as correlation_time, or valid_time in Lyapunov times) end with the roll-out: of those said to "
+            "reach the end only a lower bound is known. So their score is the median over samples, which is right as "
+            "long as fewer than half of them reach it; where more do, it is the end itself."
         )
     return said
 

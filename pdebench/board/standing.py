@@ -116,10 +116,12 @@ def _ranked(task: Task, spec: DatasetSpec, pool: list[Records]) -> tuple[list[En
 def _beside(task: Task, entries: list[Entry], limit: float | None) -> list[Entry]:
     """The entries, each with what it is beside the others: on the front or not, told apart from the one above or not.
 
-    Of those below the truth's own error the last takes part in the tests: nothing tells them apart.
+    Of those below the truth's own error the last takes part in the tests: nothing tells them apart. The test is of
+    means: scores that are medians have none.
     """
     tied = [i for i, entry in enumerate(entries) if entry.tied]
-    kept = [entry.place is not None and i not in tied[:-1] for i, entry in enumerate(entries)]
+    tested = metrics[task.primary].typical == "mean"
+    kept = [tested and entry.place is not None and i not in tied[:-1] for i, entry in enumerate(entries)]
     rows = [
         (entry.record.label, mean_samples(entry.records, task.primary)) if keep else None
         for entry, keep in zip(entries, kept, strict=True)

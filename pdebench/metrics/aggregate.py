@@ -36,11 +36,6 @@ def middle(samples: Array, typical: Middle = "mean") -> float:
     return float(_over(there, typical, axis=0)) if there.size else float("nan")
 
 
-def mean_score(values: Array) -> float:
-    """Mean over samples of the mean over time and fields."""
-    return middle(per_sample(values))
-
-
 def step_curve(values: Array) -> Array:
     """Mean over samples and fields at each step, `(time,)`."""
     return _mean(np.moveaxis(values, 1, 0).reshape(values.shape[1], -1))

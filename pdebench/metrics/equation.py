@@ -32,7 +32,8 @@ def residual(pair: Pair) -> Array:
     expected = context.advance(before)
     left = _rms(pair, pair.pred - expected)
     lost = ~np.isfinite(left)
-    lost[:, 1:] |= ~pair.finite[:, :-1]  # such a frame is zero in `pred`: nothing follows from it
+    # Where a field is lost it is zero in `pred`: nothing follows for any from such a frame.
+    lost[:, 1:] |= (~pair.finite[:, :-1]).any(axis=2, keepdims=True)
     return np.where(lost, np.inf, ratio(np.where(lost, 0, left), _rms(pair, pair.true - true_before)))
 
 

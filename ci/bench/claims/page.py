@@ -73,10 +73,11 @@ def trainings(records: list[Record]) -> list[str]:
         runs = [r for r in records if r["training"] == name]
         if runs:
             data = DATA[training.data]
+            lasting = [r["correlation_time"] for r in runs if any(r["times"])]  # a steady problem has but one, 0
             lines.append(
                 f"| {name} | {data.card}, {data.train} members | {runs[0]['parameters']} | "
                 f"{mean(r['epochs'] for r in runs):.0f} | {spread([r['nrmse'] for r in runs])} | "
-                f"{spread([r['correlation_time'] for r in runs])} | {1e3 * mean(r['inference'] for r in runs):.1f} |"
+                f"{spread(lasting)} | {1e3 * mean(r['inference'] for r in runs):.1f} |"
             )
     return lines
 
