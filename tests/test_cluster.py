@@ -176,9 +176,56 @@ def test_a_worker_of_a_suspended_job_does_not_hang_but_may_afterwards(monkeypatc
     assert at.hung() == {"w-0": order}
 
 
-def end_of_a_job(at, job, killer):
+def test_time_in_suspension_is_no_silence(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(pulse, "monotonic", lambda: now[0])
+    at = campaign(unit=1, patience=10.0)
+    order = at.next()
+    at.note({"unit": order.unit, "attempt": 1, "worker": "w-0", "members": [0]})
+    now[0] = 2.0
+    assert at.hung({"w"}) == {}
+    now[0] = 10.5
+    assert at.hung() == {}  # it was awake for two seconds at most
+    now[0] = 20.0
+    assert at.hung() == {}
+    now[0] = 20.6
+    assert at.hung() == {"w-0": order}
+
+
+def test_time_in_suspension_does_not_tell_how_long_a_step_takes(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(pulse, "monotonic", lambda: now[0])
+    at = campaign(unit=1)
+    order = at.next()
+    said = {"unit": order.unit, "attempt": 1, "worker": "w-0"}
+    at.note(said | {"members": [0]})
+    now[0] = 10.0
+    at.note(said | {"frame": 1})
+    now[0] = 12.0
+    assert at.hung({"w"}) == {}
+    for late in (12.5, 510.0):  # sent before it fell asleep, and before anybody saw it awake
+        now[0] = late
+        at.note(said | {"frame": 2})
+    now[0] = 512.0
+    assert at.hung() == {}
+    now[0] += pulse.LEAST + 1
+    assert at.hung() == {"w-0": order}
+
+
+def test_nobody_hangs_while_nobody_knows_who_is_suspended(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(pulse, "monotonic", lambda: now[0])
+    at = campaign(unit=1, patience=8.0)
+    order = at.next()
+    at.note({"unit": order.unit, "attempt": 1, "worker": "w-0", "members": [0]})
+    now[0] = 9.0
+    assert at.hung(None) == {}
+    assert at.hung() == {"w-0": order}
+
+
+def end_of_a_job(at, job, killer, groups=3):
     """A job that is full of orders ends when `killer` is among their units; else all of them come in."""
-    orders = [what for number in range(3) if (what := at.next()) is not None]
+    orders = [what for number in range(groups) if (what := at.next()) is not None]
     for number, what in enumerate(orders):
         members = sorted({what.unit} - set(what.aside))
         at.note({"unit": what.unit, "attempt": what.attempt, "worker": f"{job}-{number}", "members": members})
@@ -198,6 +245,99 @@ def test_of_a_job_that_dies_the_innocent_are_not_blamed(poisoned):
     assert set(at.tally.aside) == poisoned
     assert not at.tally.given_up
     assert job < 24
+
+
+@pytest.mark.parametrize(("groups", "poisoned"), [(2, {0}), (2, {1}), (2, {0, 1}), (64, {0}), (64, {40, 41, 63})])
+def test_killers_are_found_among_suspects_that_always_meet_in_one_job(groups, poisoned):
+    at = campaign(units=groups, unit=1)
+    job = 0
+    while at.waiting:
+        end_of_a_job(at, f"job-{job}", poisoned, groups)
+        job += 1
+        assert job <= 20 * len(poisoned)
+    assert set(at.tally.aside) == poisoned
+    assert not at.tally.given_up
+
+
+def begin(at, job, orders):
+    """Each of them at work in a worker of one job."""
+    for what in orders:
+        at.note({"unit": what.unit, "attempt": what.attempt, "worker": f"{job}-{what.unit}", "members": [what.unit]})
+
+
+def all_out(at, job):
+    """Everything that may be out, at work in one job."""
+    orders = list(iter(at.next, None))
+    begin(at, job, orders)
+    return orders
+
+
+def test_after_the_death_of_a_whole_job_its_units_go_out_together():
+    at = campaign(units=64, unit=1)
+    for job in range(2):  # such as two that reach their walltime
+        orders = all_out(at, f"job-{job}")
+        assert len(orders) == 64
+        for what in orders:
+            at.died(what.key)
+    orders = all_out(at, "job-2")
+    assert len(orders) == 32  # if that was no chance, half of them are innocent
+    at.committed(orders[0].key)
+    assert len(all_out(at, "job-2")) == 32  # 63 were left
+    for what in list(at.out):
+        at.committed(what)
+    assert not at.waiting
+    assert at._deaths == {}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_only_suspect_of_a_job_that_dies_is_blamed_whoever_is_heard_of_first(first):
+    at = campaign(units=3, unit=1)
+    orders = [at.next(), at.next()]
+    begin(at, "job-0", orders)
+    for what in orders:
+        at.died(what.key)
+    suspect, cleared, other = at.next(), at.next(), at.next()
+    at.committed(cleared.key)
+    begin(at, "job-1", [suspect, other])
+    for what in (suspect, other)[:: 1 - 2 * first]:
+        at.died(what.key)
+    assert at._deaths == {(suspect.unit,): 1}
+
+
+def test_of_two_that_hang_in_one_job_each_is_blamed(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(pulse, "monotonic", lambda: now[0])
+    at = campaign(units=2, unit=1, patience=8.0)
+    for job in range(TRIES):
+        orders = all_out(at, f"job-{job}")
+        now[0] += 9.0
+        hung = at.hung()
+        assert len(hung) == 2
+        for what in hung.values():
+            at.ended(what.key)
+        for what in orders:
+            at.died(what.key)
+    assert set(at.tally.aside) == {0, 1}
+
+
+def test_who_waits_for_the_end_of_a_job_that_was_cancelled_does_not_hang(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(pulse, "monotonic", lambda: now[0])
+    at = campaign(units=2, unit=1, patience=8.0)
+    first, second = all_out(at, "job")
+    now[0] = 7.0
+    said = {"unit": 1, "attempt": 1, "worker": "job-1"}
+    at.note(said)
+    now[0] = 9.0
+    assert at.hung() == {"job-0": first}
+    at.ended(first.key)
+    at.note(said)
+    at.note(said | {"unit": 0, "worker": "job-0"})  # too late
+    now[0] = 99.0
+    assert at.hung() == {}
+    at.died(second.key)
+    at.died(first.key)
+    assert at._deaths == {(0,): 1}
 
 
 def test_who_dies_because_another_of_its_job_hung_is_not_blamed(monkeypatch):
@@ -334,7 +474,7 @@ def test_slurm_tells_who_is_gone_and_who_only_sleeps(tmp_path, monkeypatch):
     tools(tmp_path, monkeypatch, squeue="echo 1 RUNNING; echo 2 SUSPENDED; echo 4 PENDING; echo 99 RUNNING")
     assert seen_in_slurm(cluster) == Seen({"c": "", "e": "no such queue"}, frozenset("b"))
     tools(tmp_path, monkeypatch, squeue="exit 1")
-    assert seen_in_slurm(cluster) == Seen({"e": "no such queue"})
+    assert seen_in_slurm(cluster) == Seen({"e": "no such queue"}, suspended=None)
 
 
 def _first_byte(spec, member):

@@ -226,7 +226,7 @@ class Drive:
             self._barren = 0
             return
         error = future.exception() if future.status == "error" else None
-        unit = self._campaign.out[key].unit
+        unit = self._campaign.out[key].order.unit
         if self._store.holds(unit):
             self._campaign.committed(key)
         elif error is None or isinstance(error, KilledWorker):
@@ -255,6 +255,6 @@ class Drive:
             )
 
     def _report(self, progress: Progress) -> None:
-        left = {*self._campaign.waiting, *(what.unit for what in self._campaign.out.values())}
+        left = {*self._campaign.waiting, *(sent.order.unit for sent in self._campaign.out.values())}
         still = sum(len(unit) for number, unit in enumerate(self._units) if number in left)
         progress(self._total - still, self._total)

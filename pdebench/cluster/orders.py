@@ -44,4 +44,4 @@ class Seen:
     """What became of a cluster's jobs, by name."""
 
     lost: Mapping[Any, str]  # those that have ended, or never began, and what is known of why
-    suspended: frozenset[Any] = frozenset()  # those that wait, and will go on
+    suspended: frozenset[Any] | None = frozenset()  # those that wait, and will go on; None: nobody knows now

@@ -83,7 +83,7 @@ def seen_in_slurm(cluster: Any) -> Seen:
     states = _squeue()
     lost = {name: job.failure for name, job in jobs.items() if job.failure}
     if states is None:
-        return Seen(lost)
+        return Seen(lost, suspended=None)
     told = {name: states.get(str(job.job_id)) for name, job in jobs.items() if not job.failure}
     lost |= {name: "" for name, state in told.items() if state is None}
     return Seen(lost, frozenset(name for name, state in told.items() if state in SUSPENDED))
@@ -106,7 +106,7 @@ def _last_line(error: BaseException) -> str:
 
 
 def _squeue() -> dict[str, str] | None:
-    """States of this user's jobs by id; None where SLURM does not answer now: no news is no bad news."""
+    """States of this user's jobs by id; None where SLURM does not answer now."""
     states = ",".join(["PENDING,RUNNING,CONFIGURING,REQUEUED,RESIZING,SIGNALING,STAGE_OUT,REQUEUE_HOLD", *SUSPENDED])
     try:
         ran = subprocess.run(
