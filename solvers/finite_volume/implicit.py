@@ -70,9 +70,7 @@ def step(law: StoredLaw, v: Array, time: Array, length: Array, *, least: float =
     return Stepped(end, np.where((one < ROUNDS) & (two < ROUNDS), error, np.inf), one + two)
 
 
-def _solved(
-    law: StoredLaw, guess: Array, target: Array, time: Array, h: Array, least: float
-) -> tuple[Array, Index]:
+def _solved(law: StoredLaw, guess: Array, target: Array, time: Array, h: Array, least: float) -> tuple[Array, Index]:
     """v of m(v) − SAME·h·F(v) = target, and the rounds it took; `ROUNDS` of them: none was found.
 
     Each member stops by itself, so that it has the same bits whatever its neighbours.
