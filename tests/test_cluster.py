@@ -17,6 +17,7 @@ from specs import tiny_spec
 from pdebench import pulse, sample
 from pdebench.cluster.campaign import TRIES, Campaign
 from pdebench.cluster.card import load_cluster
+from pdebench.cluster.drive import Drive
 from pdebench.cluster.orders import Seen
 from pdebench.cluster.plan import expected_seconds, longest_first, plan
 from pdebench.cluster.slurm import kill_in_slurm, seen_in_slurm
@@ -221,6 +222,26 @@ def test_nobody_hangs_while_nobody_knows_who_is_suspended(monkeypatch):
     now[0] = 9.0
     assert at.hung(None) == {}
     assert at.hung() == {"w-0": order}
+
+
+def test_what_is_said_while_slurm_is_asked_is_heard_before_anybody_is_taken_to_hang(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(pulse, "monotonic", lambda: now[0])
+    at = campaign(unit=1, patience=8.0)
+    order = at.next()
+    said = {"unit": order.unit, "attempt": 1, "worker": "w-0"}
+    at.note(said)
+    killed = []
+
+    def look():
+        now[0] = 9.0
+        drive._ended.put(said | {"frame": 1})
+        return Seen({})
+
+    crew = SimpleNamespace(look=look, kill=lambda worker: killed.append(worker), replace=lambda lost, workers: 0)
+    drive = Drive(at, SimpleNamespace(spec=order.spec), crew, 1, None, 1)
+    drive._replace()
+    assert not killed
 
 
 def end_of_a_job(at, job, killer, groups=3):

@@ -238,6 +238,7 @@ class Drive:
 
     def _replace(self) -> None:
         seen = self._crew.look()
+        self._hear(0)  # SLURM may have taken its time
         for worker, what in self._campaign.hung(seen.suspended).items():
             if self._crew.kill(worker):
                 self._campaign.ended(what.key)
