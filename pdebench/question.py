@@ -152,8 +152,8 @@ class Question:
         return unsolved
 
     def truth_error(self) -> Array | None:
-        """Mean over certified members and all starts at the predicted frames, `(time, field)`."""
-        errors = self.store.truth_error()
+        """Mean over the split's certified members and all starts at the predicted frames, `(time, field)`."""
+        errors = self.store.truth_error()[self.store.members(self.task.split)]
         errors = np.stack([errors[:, self.wanted(start)] for start in self.starts], axis=1)
         errors = errors[np.isfinite(errors).all(axis=(1, 2, 3))]
         return errors.mean(axis=(0, 1)) if len(errors) else None
