@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from . import __version__
-from .arrays import Array, Index
+from .arrays import Array, Index, significant
 from .errors import CardError, ModelError, PdebenchError, StoreError
 from .metrics import metrics, over_starts, per_sample, score
 from .model import Guarded, NeuralSolver, build_model
@@ -165,7 +165,7 @@ def _answers(guarded: Guarded, asked: Question, items: Index, batch: int, progre
     if len(seconds) == 1:  # that call was the warm-up
         seconds.append(asked.put(guarded, items[:batch], asked.task.time_limit)[2] / batch)
     joined = {name: np.concatenate([part.values[name] for part in parts]) for name in asked.task.metrics}
-    values = {name: _rounded(over_starts(own, len(asked.starts)), DIGITS) for name, own in joined.items()}
+    values = {name: significant(over_starts(own, len(asked.starts)), DIGITS) for name, own in joined.items()}
     return _Answers(values, parts[0].picture, batch, float(np.median(seconds[1:])))
 
 
@@ -238,13 +238,13 @@ def _picture(member: int, times: Array, truth: Array, pred: Array, *, points: in
     thin = tuple(slice(None, None, -(-n // points)) for n in truth.shape[2:])
     middle = (truth.shape[2] // 2,) if len(thin) == 3 else ()
     where = (slice(None), slice(None), *middle, *thin[len(middle) :])
-    return take(member, _rounded(times[chosen]).tolist(), truth[chosen][where], pred[chosen][where])
+    return take(member, significant(times[chosen]).tolist(), truth[chosen][where], pred[chosen][where])
 
 
 def _generation_seconds(store: TrajectoryStore) -> float | None:
     """Mean over the members that are done."""
     seconds = store.wall_seconds()[store.members()]
-    return float(_rounded(seconds.mean())) if np.isfinite(seconds).all() else None
+    return float(significant(seconds.mean())) if np.isfinite(seconds).all() else None
 
 
 def _record(entrant: _Entrant, asked: Question, members: Index, expense: Expense, answers: _Answers) -> Record:
@@ -262,12 +262,12 @@ def _record(entrant: _Entrant, asked: Question, members: Index, expense: Expense
         weights_sha256=None if entrant.weights is None else sha256(entrant.weights.read_bytes()).hexdigest(),
         seed=_seed(entrant),
         fields=list(store.fields),
-        times=_rounded(asked.times).tolist(),
+        times=significant(asked.times).tolist(),
         members=[int(m) for m in members],
         failed=sorted(set(store.spec.split(task.split)) - set(members.tolist())),
         scores={name: _score(name, values) for name, values in answers.values.items()},
         values={name: cast(Curves, values.tolist()) for name, values in answers.values.items()},
-        truth_error=None if uncertain is None else cast(list[list[float]], _rounded(uncertain).tolist()),
+        truth_error=None if uncertain is None else cast(list[list[float]], significant(uncertain).tolist()),
         generation_seconds=_generation_seconds(store),
         expense=expense,
         picture=answers.picture,
@@ -279,7 +279,7 @@ def _record(entrant: _Entrant, asked: Question, members: Index, expense: Expense
 
 
 def _score(name: str, values: Array) -> float:
-    return float(_rounded(np.array(metrics[name].score(per_sample(values)))))
+    return float(significant(np.array(metrics[name].score(per_sample(values)))))
 
 
 def _seed(entrant: _Entrant) -> int | None:
@@ -294,8 +294,8 @@ def _expense(model: object, single: float, answers: _Answers, clock: Clock) -> E
         parameters=int(getattr(model, "parameter_count", 0)),
         training_seconds=float(getattr(model, "training_seconds", 0.0)),
         training_clock=getattr(model, "training_clock", None),
-        inference_seconds=float(_rounded(np.array(single))),
-        inference_seconds_batched=float(_rounded(np.array(answers.seconds))),
+        inference_seconds=float(significant(np.array(single))),
+        inference_seconds_batched=float(significant(np.array(answers.seconds))),
         batch=answers.batch,
         threads=_threads(),
         peak_memory_bytes=_peak_memory(),
@@ -325,9 +325,3 @@ def _versions() -> dict[str, str]:
     if torch := sys.modules.get("torch"):
         found["torch"] = str(torch.__version__)
     return found
-
-
-def _rounded(values: Array, digits: int = 6) -> Array:
-    """To so many significant digits: all that a record keeps."""
-    out = np.array([float(f"{v:.{digits}g}") for v in np.ravel(values)])
-    return out.reshape(np.shape(values))

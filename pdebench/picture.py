@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from .arrays import Array
+from .arrays import Array, evenly
 from .errors import RecordError
 from .spec import Card, Finite
 
@@ -44,7 +44,7 @@ class Picture(Card):
 
 def spread(count: int) -> list[int]:
     """Which of `count` frames a picture shows: evenly spread, both ends among them."""
-    return [int(i) for i in np.unique(np.linspace(0, count - 1, FRAMES).round())]
+    return [int(i) for i in evenly(count, FRAMES)]
 
 
 def take(member: int, times: list[float], truth: Array, prediction: Array) -> Picture:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import solve
-from .arrays import Array, Index
+from .arrays import Array, Index, evenly
 from .errors import CardError, PdebenchError
 from .plot import INK, SOFT, bracketed, colour_bar, fields_of, gallery, panels, scales_of
 from .problem import Frame, Given, Outcome, is_steady
@@ -35,7 +35,7 @@ def portrait(spec: DatasetSpec, path: str | Path, *, member: int = 0, shape: tup
     steady = is_steady(solve.prepare(spec)[0])
     shown = spec if shape is None else _resized(spec, shape)
     count = TIMES if len(spec.grid.shape) > 1 else LINES
-    chosen = np.unique(np.linspace(0, spec.times.frames - 1, count).round().astype(int))
+    chosen = evenly(spec.times.frames, count)
     given, frames = _solved(shown, member, chosen)
     title = "" if shape is None else f"solved at {' × '.join(map(str, shape))} for this picture"
     times = [f"t = {t:.4g}" for t in shown.times.values()[chosen]]

@@ -22,7 +22,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from .arrays import Array
+from .arrays import Array, evenly
 from .baselines.torch_model import Passport, Stepper, TorchModel, dump, load
 from .data import Batch, Normaliser, Pairs, Trajectories, Windows
 from .errors import ModelError
@@ -166,7 +166,7 @@ class _Run:
             raise ModelError(f"{kind.__name__} learns from a store, not from a stream, and with unroll 1")
         self._train, self._valid = None if streamed else self._windows(store, "train"), self._windows(store, "valid")
         count = len(self._valid)
-        self._validated = np.unique(np.linspace(0, count - 1, min(count, VALIDATED)).round().astype(int))
+        self._validated = evenly(count, min(count, VALIDATED))
         self._passport.training["train_windows"] = "a stream" if self._train is None else len(self._train)
         weights = list(self._stepper.parameters())
         real = all(weight.is_floating_point() for weight in weights)

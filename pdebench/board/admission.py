@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import significant
 from ..errors import CardError, RecordError
 from ..metrics import metrics, middle
 from ..picture import decode, spread, take
@@ -73,11 +74,12 @@ def slim(record: Record) -> Record:
         shown = spread(len(picture.times))
         picture = take(picture.member, [picture.times[i] for i in shown], *(half[shown] for half in decode(picture)))
     values = {name: _sums(record, name) for name in record.values}
+    scores = {name: metrics[name].score(np.asarray(values[name].samples)) for name in record.scores}
     return record.model_copy(
         update={
             "schema_version": Record.model_fields["schema_version"].default,
             "values": values,
-            "scores": {name: _rounded(metrics[name].score(np.asarray(values[name].samples))) for name in record.scores},
+            "scores": {name: float(significant(score)) for name, score in scores.items()},
             "picture": picture,
         }
     )
@@ -85,17 +87,13 @@ def slim(record: Record) -> Record:
 
 def _sums(record: Record, name: str) -> Sums:
     samples, curve = samples_of(record, name), curve_of(record, name)
-    return Sums(samples=[_rounded(v) for v in samples], curve=[_rounded(v) for v in curve])
+    return Sums(samples=significant(samples).tolist(), curve=significant(curve).tolist())
 
 
 def _follows(record: Record, name: str) -> float:
     """The score that follows from the record's values. Up to version 4 that was the mean of any metric."""
     samples = samples_of(record, name)
     return middle(samples) if record.schema_version < 5 else metrics[name].score(samples)
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")
 
 
 def _unlike(one: Record, other: Record) -> bool:
