@@ -16,8 +16,9 @@ steps() {
 
 # Two cores: what takes one each goes side by side; ranks want the machine for themselves.
 steps sanitize &
+beside=$!
 steps lint layers types wheel slurm
-wait
+wait "$beside" || echo sanitize >>"$said/failed"  # killed, it could not say so itself
 steps mpi
 if command -v g++ >/dev/null; then
     python -c 'from pdebench.solvers import kernels; assert kernels.available(), "the kernels did not compile"' ||

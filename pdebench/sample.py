@@ -35,7 +35,11 @@ def parameters(spec: DatasetSpec, member: int) -> dict[str, float]:
     """The member's parameters, by name; adding one to a card leaves the others as drawn."""
     own = seed(spec, member)
     listed = spec.listed[member][1] if spec.cases else {}
-    return {name: law.draw(stream(own, f"parameter:{name}")) for name, law in spec.parameters.items()} | listed
+    drawn = {
+        name: law.draw(stream(own, f"parameter:{name}")) if law.value is None else law.value
+        for name, law in spec.parameters.items()
+    }
+    return drawn | listed
 
 
 def initial(

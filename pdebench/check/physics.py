@@ -142,14 +142,14 @@ def conservation(trajectory: Trajectory) -> Iterator[Remark]:
         return
     frames, given = trajectory.frames.astype(float), store.given(trajectory.member).astype(float)
     errors = problem.grid_errors(frames, given, store.grid, trajectory.params)
-    told = ", ".join(
+    line = ", ".join(
         f"{name} {np.median(v):.2g} (at most {np.max(v):.2g}, at {trajectory.at(int(np.argmax(v)))})"
         for name, v in errors.items()
     )
     if np.median(errors.get("flux", 0.0)) > LEAK:
-        yield "warning", f"the stored frames lose flow: {told}; expected a flux error below {LEAK:g}: use a finer grid"
+        yield "warning", f"the stored frames lose flow: {line}; expected a flux error below {LEAK:g}: use a finer grid"
     else:
-        yield "ok", f"relative errors of the stored frames, median over time: {told}"
+        yield "ok", f"relative errors of the stored frames, median over time: {line}"
 
 
 def resolution(trajectory: Trajectory) -> Iterator[Remark]:

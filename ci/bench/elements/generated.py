@@ -54,6 +54,5 @@ def generated(card: str, count: int) -> Spent:
         store = TrajectoryStore.open(Path(folder) / "store")
         if any(why := store.reasons()[:count]):
             raise RuntimeError(f"{card}: {why}")
-        effort = store.effort()
-    spent.steps, spent.iterations = (int(effort[name][:count].sum()) for name in ("steps", "iterations"))
+        spent.steps = int(store.effort()["steps"][:count].sum())
     return spent
