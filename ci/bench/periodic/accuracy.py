@@ -65,13 +65,13 @@ def table(seconds: float, quick: bool) -> Table:
             f"The fewest steps that meet the error were sought to 3 %, in double precision, on {trial} of the members. "
             "exponax: ETDRK4; jax-cfd: CN-RK4, CN-RK3 and SIL3; both compiled, loops in Fourier space, vmap over "
             "members or members in turn, whichever was faster. Ours: IFRK4, and IF-AB4 (one right-hand side a step "
-            "after three Runge–Kutta steps, against IFRK4's solution), in no longer steps than a card may ask for, as an "
-            "instability may grow too slowly to show here, and IFRK4 also in steps as long as it likes, which the "
+            "after three Runge–Kutta steps, against IFRK4's solution), in no longer steps than a card may ask for, as "
+            "an instability may grow too slowly to show here, and IFRK4 also in steps as long as it likes, which the "
             "rivals take; packing and the transforms of the ends included. “over ours”: float64 over the fastest of "
             "ours in float64, the others over our fastest of float32 and mixed; “held”: over the fastest that a card "
-            "may ask for. The goal is held against like and like: any step. “float64 over mixed”: what who asks for float64 may gain by a float64 state with"
-            " its right-hand side in float32, as these errors are met so. “none”: round-off exceeds the error. The "
-            "generator's scheme is timed "
+            "may ask for. The goal is held against like and like: any step. “float64 over mixed”: what who asks for "
+            "float64 may gain by a float64 state with its right-hand side in float32, as these errors are met so. "
+            "“none”: round-off exceeds the error. The generator's scheme is timed "
             f"over {PROBE} steps; how many it needs follows from its error at fewer, along its order of one.",
         ),
     )
@@ -87,8 +87,8 @@ def table(seconds: float, quick: bool) -> Table:
             calls[GENERATOR, "float32"] = lambda: generator.march(PROBE)
         samples = interleave(calls, seconds=seconds, least=3)
         best = {
-            precisions: [samples.best(k for k in calls if k[0] in ours and k[1] in precisions) for ours in (OURS, HELD)]
-            for precisions in _MATCH.values()
+            p: [samples.best(k for k in calls if k[0] in ours and k[1] in p) for ours in (OURS, HELD)]
+            for p in _MATCH.values()
         }
         for name, versions in solvers.items():
             for precision in versions:
