@@ -24,6 +24,7 @@ PARAMS = {"viscosity": VISCOSITY, "drag": 0.0}
 TARGETS = {1e-3: 10.0, 1e-4: 14.0}
 GENERATOR, GENERATOR_GOAL, PROBE = "FNO generator's scheme", 600.0, 200
 PRECISIONS = ("float32", "float64")
+Key = tuple[str, str]  # solver, precision
 # The longest steps are those that a card may ask for, or as long as one likes: rivals have no limit of their own.
 HELD = {"ours, IFRK4": ("ifrk4", ifrk4.COURANT_LIMIT), "ours, IF-AB4": ("ifab4", ifab4.COURANT_LIMIT)}
 OURS = HELD | {"ours, IFRK4, any step": ("ifrk4", inf)}
@@ -105,9 +106,7 @@ def table(seconds: float, quick: bool) -> Table:
 _MATCH = {"float32": ("float32", "mixed"), "mixed": ("float32", "mixed"), "float64": ("float64",), "": ("mixed",)}
 
 
-def _row(
-    out: Table, key: tuple[str, str], samples: Samples, mine: list[tuple[str, str]], setting: Any, *, label: str = ""
-) -> None:
+def _row(out: Table, key: Key, samples: Samples, mine: list[Key], setting: Any, *, label: str = "") -> None:
     target, goal, steps, batch = setting
     if key not in samples.rounds:
         out.add(f"{target:g}", *key, "none", "–", "–", "–", "–")
@@ -116,10 +115,12 @@ def _row(
     verdict = f"{goal:g}: {met(ratios[0][0], least=goal)}" if key[0] not in OURS else "–"
     name, precision = key
     taken = time_of(samples.seconds(key) / batch)
-    out.add(f"{target:g}", name, label or precision, str(steps), taken, *(between(ratio, 1) for ratio in ratios), verdict)
+    out.add(
+        f"{target:g}", name, label or precision, str(steps), taken, *(between(ratio, 1) for ratio in ratios), verdict
+    )
 
 
-def _generator_row(out: Table, steps: int, samples: Samples, mine: list[tuple[str, str]], batch: int) -> None:
+def _generator_row(out: Table, steps: int, samples: Samples, mine: list[Key], batch: int) -> None:
     key, more = (GENERATOR, "float32"), steps / PROBE
     rounds = samples.rounds
     ratios = [spread([more * a / b for a, b in zip(rounds[key], rounds[one], strict=True)]) for one in mine]
