@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
-from math import cos, inf, isfinite, pi
+from math import inf, isfinite
 from pathlib import Path
-from time import perf_counter, process_time
-from typing import Annotated, Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor
 
 from .arrays import Array, evenly
@@ -28,55 +26,9 @@ from .data import Batch, Normaliser, Pairs, Trajectories, Windows
 from .errors import ModelError
 from .feed import Feed, Opener, Stored, Streamed, as_arrays, as_tensors, expect_alike
 from .model import models
-from .spec import Card, Count, Positive
+from .recipe import Budget, Progress, Recipe, one_cycle
 
 VALIDATED = 2048  # windows of *valid* at most, evenly spread: of all pairs of frames there are many times as many
-
-
-class Recipe(Card):
-    """How a model is trained. It ends after `epochs` or `seconds`, whichever comes first; the learning rate follows.
-
-    **Good values** for an FNO on turbulence: the defaults. `noise` near the one-step error that is hoped for keeps a
-    long roll-out from drifting off; `unroll` 2 does the same at twice the cost.
-    """
-
-    epochs: Count | None = None
-    seconds: Positive | None = None  # validation included
-    clock: Literal["wall", "cpu"] = "wall"  # whose seconds; those of the processor are fair on a machine that is shared
-    batch_size: Count = 8
-    learning_rate: Positive | None = None  # the peak of the cycle; None: what the model says
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    seed: Annotated[int, Field(ge=0)] = 0
-    history: Count = 1  # frames that the model sees
-    stride: Count = 1  # stored frames in one step of the model
-    unroll: Count = 1  # steps that the loss looks ahead
-    noise: Annotated[float, Field(ge=0)] = 0.05  # added to the history in training, in units of the fields' std
-    patience: Count | None = None  # end after so many epochs without a better error on valid
-    every: Count = 100  # batches of a stream from one validation to the next: its epoch
-    threads: Count | None = None  # None: as many as torch would take
-    device: str = "cpu"
-
-    @model_validator(mode="after")
-    def _ends(self) -> Recipe:
-        if self.epochs is None and self.seconds is None:
-            raise ValueError("give epochs, seconds, or both: training must end")
-        return self
-
-    def now(self) -> float:
-        """What its clock shows [s]."""
-        return perf_counter() if self.clock == "wall" else process_time()
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The state of a training at the end of an epoch. Errors are mean relative L², normalised fields together."""
-
-    epoch: int
-    done: float  # share of the budget, 1 at the end
-    seconds: float
-    train_error: float
-    valid_error: float
-    best_error: float
 
 
 def train(
@@ -172,7 +124,7 @@ class _Run:
         real = all(weight.is_floating_point() for weight in weights)
         self._optimiser = torch.optim.AdamW(weights, lr=0.0, weight_decay=recipe.weight_decay, fused=real)
         self._epoch, self._seconds, self._best, self._train_error = 0, 0.0, inf, inf
-        self._validating: float | None = None  # seconds that a validation takes
+        self._budget = Budget(recipe)
         self._feed: Feed
         self._flown: dict[str, Array] = {}  # a stream's part of the checkpoint
 
@@ -200,27 +152,20 @@ class _Run:
     def done(self) -> float:
         """Share of the budget that is spent."""
         over = self._feed.over or self._stale() or (self._fit is not None and self._epoch > 0)
-        return 1.0 if over else self._done(0.0, self._seconds)
+        return 1.0 if over else self._budget.spent(self._epoch, self._seconds)
 
     def _stale(self) -> bool:
         """Whether the valid error has not been better for as many epochs as there is patience for."""
         errors = [row[2] for row in self._passport.training["curve"]]
         return self.recipe.patience is not None and len(errors) - int(np.argmin(errors or [0])) > self.recipe.patience
 
-    def _done(self, within: float, seconds: float) -> float:
-        """The same, `within` the current epoch (0 … 1) and at a time."""
-        by_epochs = (self._epoch + within) / self.recipe.epochs if self.recipe.epochs else 0.0
-        # The last validation is within the budget, too.
-        left = max((self.recipe.seconds or inf) - (self._validating or 0.0), 1e-9)
-        by_seconds = seconds / left
-        return min(max(by_epochs, by_seconds), 1.0)
-
     def epoch(self) -> Progress:
         """One pass over the training windows (less or more as the time is up), validation, checkpoint."""
         began = self.recipe.now() - self._seconds
-        if self._validating is None and self.recipe.seconds:
-            self._validating = self._foreseen()
-            self._expect_time(self.recipe.now() - began)
+        if self._budget.validation is None and self.recipe.seconds:
+            self._budget.validation = self._foreseen()
+            if self._epoch == 0 and self._fit is None:
+                self._budget.expect_time(self.recipe.now() - began)
         if self._fit is not None and self._train is not None:
             self._fit(*(partial(self._normalised, windows) for windows in (self._train, self._valid)))
         since, errors = self.recipe.now(), self._pass(began, [])
@@ -231,7 +176,7 @@ class _Run:
             self._train_error = float(np.concatenate(errors).mean())
         since = self.recipe.now()
         train_error, valid_error = self._train_error, self._validate()
-        self._validating = self.recipe.now() - since
+        self._budget.validation = self.recipe.now() - since
         self._finite(valid_error)
         self._epoch += 1
         self._seconds = self.recipe.now() - began
@@ -242,7 +187,7 @@ class _Run:
         torch.manual_seed(self.recipe.seed + 1_000_003 * (self._epoch + 1))  # for networks that draw numbers
         errors = [*before]
         for share, batch in self._feed.epoch(self._epoch):
-            done = self._done(share, self.recipe.now() - began)
+            done = self._budget.spent(self._epoch + share, self.recipe.now() - began)
             if errors and done >= 1:
                 break
             learning_rate = self._peak * one_cycle(done)
@@ -251,13 +196,8 @@ class _Run:
         return errors
 
     def _hurries(self, seconds: float, update: float) -> bool:
-        """Whether the next pass must begin at once, as a validation would leave no time for an update and its own.
-
-        Else the training would end with it, before the learning rate is down.
-        """
-        over = self._feed.over or self._fit is not None or self._done(1.0, seconds) >= 1
-        left = (self.recipe.seconds or inf) - seconds
-        return not over and left < update + 2 * (self._validating or 0.0)
+        """Whether the next pass must begin at once; see `Budget.hurries`."""
+        return not self._feed.over and self._fit is None and self._budget.hurries(self._epoch + 1, seconds, update)
 
     def _update(self, batch: Batch, learning_rate: float) -> Array:
         """One step of the optimiser; the errors of the batch, `(b,)`."""
@@ -312,15 +252,6 @@ class _Run:
         since = self.recipe.now()
         self._validate(batches=1)
         return (self.recipe.now() - since) * batches
-
-    def _expect_time(self, seconds: float) -> None:
-        """Raises `ModelError` where the first validation would leave no time to learn anything before it."""
-        budget, validating = self.recipe.seconds or inf, self._validating or 0.0
-        if self._epoch == 0 and self._fit is None and seconds + validating >= budget:
-            raise ModelError(
-                f"a validation takes {validating:.3g} s, more than --seconds {budget:g} leave to it "
-                f"({max(budget - seconds, 0):.3g}): raise it"
-            )
 
     def _validate(self, batches: int | None = None) -> float:
         """Mean error on the valid split, or on its first few batches."""
@@ -403,13 +334,6 @@ class _Run:
         training = self._passport.training | {"finished": True}
         dump(self.out, replace(best, training_seconds=self._seconds, training=training), tensors)
         self.state_path.unlink(missing_ok=True)
-
-
-def one_cycle(done: float, warm_up: float = 0.1) -> float:
-    """Factor of the peak learning rate: up linearly over the first tenth, down to 0 along a cosine."""
-    if done < warm_up:
-        return max(done / warm_up, 0.01)
-    return 0.5 * (1 + cos(pi * (done - warm_up) / (1 - warm_up)))
 
 
 def _aims(passport: Passport) -> dict[str, Any]:

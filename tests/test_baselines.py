@@ -27,7 +27,8 @@ from pdebench.baselines.refiner import RefinerModel  # noqa: E402
 from pdebench.baselines.sinenet import SineNetModel  # noqa: E402
 from pdebench.baselines.torch_model import Stepper  # noqa: E402
 from pdebench.baselines.unet import UNet, UNetModel  # noqa: E402
-from pdebench.train import Progress, Recipe, train  # noqa: E402
+from pdebench.recipe import Progress, Recipe  # noqa: E402
+from pdebench.train import train  # noqa: E402
 
 KINDS = [
     pytest.param(models[name], id=name)

@@ -16,7 +16,8 @@ pytest.importorskip("safetensors")
 from pdebench.baselines import dmd  # noqa: E402
 from pdebench.baselines.dmd import DMDModel, Linear  # noqa: E402
 from pdebench.baselines.torch_model import load  # noqa: E402
-from pdebench.train import Recipe, train  # noqa: E402
+from pdebench.recipe import Recipe  # noqa: E402
+from pdebench.train import train  # noqa: E402
 
 POINTS, MODES = 24, 4
 

@@ -22,7 +22,8 @@ torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors")
 
 from pdebench.baselines.torch_model import Passport, dump, field_names, input_names, load  # noqa: E402
-from pdebench.train import Progress, Recipe, train  # noqa: E402
+from pdebench.recipe import Progress, Recipe  # noqa: E402
+from pdebench.train import train  # noqa: E402
 
 NAMES = trainable()
 CLOSED = {"dmd"}  # fitted at once: no chance, and no second epoch

@@ -276,7 +276,8 @@ def test_evaluate_asks_with_inputs(tmp_path, monkeypatch, steady):
 @BOTH
 def test_a_network_learns_from_inputs(tmp_path, steady):
     pytest.importorskip("torch")
-    from pdebench.train import Recipe, train
+    from pdebench.recipe import Recipe
+    from pdebench.train import train
 
     store = made(tmp_path / "s.zarr", steady=steady)
     options = {"width": 4, "modes": 3, "layers": 2}

@@ -19,8 +19,9 @@ from pdebench.baselines.fno import FNO  # noqa: E402
 from pdebench.baselines.neuralop import NeuralopModel  # noqa: E402
 from pdebench.baselines.torch_model import count_parameters, load  # noqa: E402
 from pdebench.model import build_model  # noqa: E402
+from pdebench.recipe import Recipe  # noqa: E402
 from pdebench.testing import check_model  # noqa: E402
-from pdebench.train import Recipe, train  # noqa: E402
+from pdebench.train import train  # noqa: E402
 
 
 def with_the_weights_of(net: FNO, modes: tuple[int, ...], width: int) -> Any:

@@ -19,8 +19,9 @@ import pdebench
 from pdebench.baselines.torch_model import load
 from pdebench.errors import CardError, ModelError, PdebenchError
 from pdebench.feed import StreamDataset
+from pdebench.recipe import Recipe
 from pdebench.store import TrajectoryStore
-from pdebench.train import Recipe, train
+from pdebench.train import train
 
 OPTIONS = {"width": 4, "modes": [4, 4], "layers": 1}
 

@@ -18,7 +18,8 @@ pytest.importorskip("safetensors")
 from pdebench.baselines.blocks import TimedNorm  # noqa: E402
 from pdebench.baselines.operator_transformer import OperatorTransformerModel, WindowAttention  # noqa: E402
 from pdebench.baselines.torch_model import Stepper, count_parameters, load  # noqa: E402
-from pdebench.train import Recipe, train  # noqa: E402
+from pdebench.recipe import Recipe  # noqa: E402
+from pdebench.train import train  # noqa: E402
 
 SMALL = {"width": 8, "depths": [2, 1], "patch": 2, "side": 4}
 

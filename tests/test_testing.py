@@ -42,8 +42,9 @@ def _weights(name: str, folder: Path) -> Path | None:
     if name not in trainable():
         pytest.skip("its library is not here")
     from pdebench.generate import generate
+    from pdebench.recipe import Recipe
     from pdebench.store import TrajectoryStore
-    from pdebench.train import Recipe, train
+    from pdebench.train import train
 
     generate(tiny_spec(), folder / "tiny.zarr", members=range(6))
     store = TrajectoryStore.open(folder / "tiny.zarr")

@@ -19,9 +19,11 @@ pytest.importorskip("safetensors")
 
 from pdebench.baselines.fno import FNOModel  # noqa: E402
 from pdebench.baselines.torch_model import dump, load  # noqa: E402
-from pdebench.train import Progress, Recipe, one_cycle, train  # noqa: E402
+from pdebench.recipe import Progress, Recipe, one_cycle  # noqa: E402
+from pdebench.train import train  # noqa: E402
 
 train_module: Any = import_module("pdebench.train")  # `pdebench.train` is the function
+recipe_module: Any = import_module("pdebench.recipe")
 
 OPTIONS = {"width": 6, "modes": 4, "layers": 2, "coordinates": False}
 
@@ -186,7 +188,7 @@ def test_a_budget_in_seconds_ends_within_an_epoch(
     store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter(range(10_000))  # every look at the clock takes a second
-    monkeypatch.setattr(train_module, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(recipe_module, "perf_counter", lambda: float(next(clock)))
     seen: list[Progress] = []
     updates: list[float] = []
     update = train_module._Run._update
@@ -294,7 +296,7 @@ def test_patience_ends_a_training_that_gets_no_better(
 def test_the_clock_of_the_processor_stands_still_while_others_work(
     store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_module, "process_time", lambda: 5.0)
+    monkeypatch.setattr(recipe_module, "process_time", lambda: 5.0)
     budget = recipe(epochs=3, seconds=1e-3, clock="cpu")
     passport, _ = load(train("fno", store, tmp_path / "fno.safetensors", budget, options=OPTIONS))
     assert (passport.training_seconds, len(passport.training["curve"])) == (0.0, 3)
@@ -318,7 +320,7 @@ def slowly(monkeypatch: pytest.MonkeyPatch, update: float, validation: float, wa
         now[:] = now[0] + now[1] + (update if self._stepper.training else validation / batches), 0.0
         return errors(self, batch, noise)
 
-    monkeypatch.setattr(train_module, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(recipe_module, "perf_counter", lambda: now[0])
     monkeypatch.setattr(train_module._Run, "_update", learn)
     monkeypatch.setattr(train_module._Run, "_errors", measured)
     return rates

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ..arrays import Array
     from ..board import Standing
     from ..feed import Flow, Opener
+    from ..recipe import Progress, Recipe
     from ..task import Record, Task
-    from ..train import Progress, Recipe
 
 ModelName = Annotated[
     str, typer.Argument(metavar="MODEL", help="A registered name, my.module:Class, or path/to/file.py:Class.")
@@ -70,9 +70,9 @@ def train(  # noqa: PLR0913 - one option for each decision that a recipe makes
     options: Options = None,
 ) -> None:
     """Train a model. Repeat the command to go on after an interruption; the best weights are always on disk."""
+    from ..recipe import Recipe
     from ..spec import parse
     from ..store import TrajectoryStore
-    from ..train import Recipe
     from ..train import train as run
 
     online = not Path(data, "zarr.json").exists() and valid is not None

@@ -20,9 +20,10 @@ import pdebench
 from pdebench.arrays import Array
 from pdebench.data import seen
 from pdebench.model import build_model
+from pdebench.recipe import Recipe
 from pdebench.spec import DatasetSpec, load_spec
 from pdebench.store import TrajectoryStore
-from pdebench.train import Recipe, train
+from pdebench.train import train
 
 from .page import write
 from .plan import DATA, TRAININGS, Training

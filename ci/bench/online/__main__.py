@@ -23,10 +23,11 @@ import numpy as np
 
 import pdebench
 from pdebench.baselines.torch_model import load
+from pdebench.recipe import Recipe
 from pdebench.spec import DatasetSpec, load_spec
 from pdebench.store import TrajectoryStore
 from pdebench.stream import Client
-from pdebench.train import Recipe, train
+from pdebench.train import train
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
