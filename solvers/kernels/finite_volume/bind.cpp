@@ -140,7 +140,7 @@ template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py:
 Box box_of(const std::string& system, const std::vector<long>& cells, const std::vector<double>& spacing, const Sides& sides, const std::string& limiter,
            const std::string& flux, double dry) {
     Box box{{1, 1, 1}, {1, 1, 1}, {}, called<Limiter>(limiter, {"none", "minmod", "van_leer", "mc"}, "limiter"),
-            called<Flux>(flux, {"rusanov", "hll", "hllc"}, "flux"), dry, system == "burgers", false, false, false, 0, 0, 1, 0};
+            called<Flux>(flux, {"rusanov", "hll", "hllc"}, "flux"), dry, false, false, false, 0, 0, 1, 0};
     const std::vector<std::string> names = {"periodic", "outflow", "reflecting", "no_slip", "inner"};
     const int axes = int(spacing.size());
     for (int axis = 0; axis < axes; ++axis) {
@@ -155,10 +155,10 @@ Box box_of(const std::string& system, const std::vector<long>& cells, const std:
 }
 
 System law_called(const std::string& system) {
-    return system == "burgers" ? System::scalar : called<System>(system, {"shallow_water", "euler", "advection"}, "system");
+    return called<System>(system, {"shallow_water", "euler", "advection", "burgers"}, "system");
 }
 
-int variables_of(System law, int axes) { return law == System::scalar ? 1 : axes + (law == System::euler ? 2 : 1); }
+int variables_of(System law, int axes) { return law >= System::advection ? 1 : axes + (law == System::euler ? 2 : 1); }
 
 // Members without their states; `parameters` holds three numbers of each.
 std::vector<Member> members_of(const py::array& states, const Reals& parameters) {
