@@ -60,7 +60,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     static constexpr int N = System::variables, K = System::kept;
 
     const Box& box;
-    const System law;
+    System law;
     Mask live{};          // lanes on their way; the others keep their state bit for bit
     V ratio[3];           // Δt/h
     T per_cell[3];        // 1/h
