@@ -6,7 +6,7 @@ from math import lcm
 import numpy as np
 import pytest
 
-from pdebench.resample import resample
+from pdebench.resample import finer, resample
 from pdebench.spec import Grid
 
 
@@ -42,3 +42,26 @@ def test_a_long_line_takes_no_table_of_all_pairs_of_cells():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20 * values.nbytes
+
+
+def test_finer_cells_show_a_smooth_function_with_second_order():
+    errors = []
+    for n in (32, 64):
+        coarse, fine = (np.sin(2 * np.pi * cells(k, 6).coordinates()[0]) * np.ones((1, k, 6)) for k in (n, 4 * n))
+        found = finer(coarse, cells(n, 6), cells(4 * n, 6), periodic=[True, False])
+        errors.append(np.abs(found - fine).mean())
+        np.testing.assert_allclose(resample(found, cells(4 * n, 6), cells(n, 6)), coarse, rtol=0, atol=1e-15)
+    assert errors[0] / errors[1] > 3.5, errors
+    assert errors[1] < np.abs(resample(coarse, cells(n, 6), cells(4 * n, 6)) - fine).mean() / 10
+
+
+def test_finer_cells_stay_between_their_neighbours():
+    values = np.random.default_rng(3).random((2, 9))
+    for ring in (True, False):
+        found = finer(values, cells(9), cells(13), periodic=[ring])
+        assert found.min() >= values.min()
+        assert found.max() <= values.max()
+        np.testing.assert_allclose(found.mean(axis=1), values.mean(axis=1), rtol=1e-14)
+    line = np.arange(8.0)[None]
+    np.testing.assert_allclose(finer(line, cells(8), cells(16), periodic=[False])[0, 2:-2], np.arange(0.75, 6.5, 0.5))
+    assert np.array_equal(finer(line, cells(8), cells(4), periodic=[False]), resample(line, cells(8), cells(4)))
