@@ -224,7 +224,11 @@ def _batch(guarded: Guarded, asked: Question, items: Index, single: float, batch
     nbytes = 8 * len(asked.times) * len(asked.store.fields) * prod(asked.store.grid.shape)
     room = min(BATCH_BYTES, memory_available() // 8)
     most = min(len(items), max(1, min(BATCH, room // nbytes)))
-    return best_batch(lambda size: asked.put(guarded, items[:size], asked.task.time_limit)[2], most, single)
+    # Of many slow items even dear trials pay: what a batch of them costs is often what one of them does.
+    patience = max(PATIENCE, len(items) * single / 2)
+    return best_batch(
+        lambda size: asked.put(guarded, items[:size], asked.task.time_limit)[2], most, single, patience=patience
+    )
 
 
 def _groups(items: Index, batch: int) -> Iterator[Index]:

@@ -16,7 +16,7 @@ from .spec import Card, Positive
 FFT, PRODUCT = 256, 384  # points per side of the transform, rows of the matrices
 REPEATS = 7
 Clock = Literal["wall", "cpu"]  # whose seconds: those of the processor are fair on a machine that others use too
-GAIN = 0.95  # a batch twice as large must cost at most this share per trajectory to be worth its memory
+GAIN = 0.95  # a larger batch must cost at most this share per trajectory to be worth its memory
 
 
 class Calibration(Card):
@@ -56,15 +56,14 @@ def calibrate(repeats: int = REPEATS, *, clock: Clock = "wall") -> Calibration:
 
 
 def best_batch(trial: Callable[[int], float], most: int, single: float, *, patience: float = 2.0) -> int:
-    """The batch of 1, 2, 4, … `most` beyond which a trajectory gets no cheaper; at most `most`.
+    """The batch of 1, 2, 4, … `most` of the cheapest trajectory, or a smaller one within some 5 % of it.
 
-    `trial(b)` asks for b trajectories and returns its seconds; `single` is what one took. It ends where twice the
-    batch saves less than 5 % per trajectory, where memory runs out, and before the next trial would pass `patience`
-    seconds in all.
+    `trial(b)` asks for b trajectories and returns its seconds; `single` is what one took. A doubling that saves nothing
+    ends nothing, for trajectories may differ in cost: it ends where memory runs out, and before the next trial would
+    pass `patience` seconds in all.
     """
-    best, cost, spent, size = 1, single, 0.0, 2
-    while best < most:
-        size = min(2 * best, most)
+    best, cost, spent = 1, single, 0.0
+    for size in sorted({*(2**k for k in range(1, most.bit_length())), most} - {1}):
         if spent + size * cost > patience:
             break
         try:
@@ -74,9 +73,8 @@ def best_batch(trial: Callable[[int], float], most: int, single: float, *, patie
                 raise
             break
         spent += seconds
-        if seconds / size > GAIN * cost:
-            break
-        best, cost = size, seconds / size
+        if seconds / size <= GAIN * cost:
+            best, cost = size, seconds / size
     return best
 
 

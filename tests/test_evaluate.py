@@ -301,6 +301,18 @@ def test_a_slow_model_is_not_asked_more_than_needed(store, monkeypatch):
     assert model.seen == [1, 1, 2, 2, 1]
 
 
+def test_a_slow_model_whose_batches_cost_what_one_does_gets_batches(store, monkeypatch):
+    clock = [0.0]
+
+    def slow(history, params, times):
+        clock[0] += 4
+        return repeat(history, params, times)
+
+    monkeypatch.setattr(timing, "perf_counter", lambda: clock[0])
+    expense = evaluate(Says(slow), store, task(time_limit=1000)).expense
+    assert (expense.batch, expense.inference_seconds_batched) == (2, 2)  # 4 may take more than half of 5 · 4 s
+
+
 def test_one_full_batch_is_timed_on_a_second_call(store):
     model = Says(repeat)
     evaluate(model, store, task(), batch=4)

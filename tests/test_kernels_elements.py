@@ -70,6 +70,22 @@ def test_the_matrix_of_convection_and_courants_number_are_those_of_numpy(
         assert found[1][1] == pytest.approx(np.abs(along).max(), rel=1e-14)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("lost", [0, 3, 19])
+def test_courants_number_of_a_velocity_that_is_lost_is_that_of_numpy(
+    lost: int, bad: float, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(lost)
+    velocity, slopes = rng.standard_normal((2, 20)), rng.standard_normal((2, 9, 3))
+    cells = np.concatenate([np.arange(20), rng.integers(0, 20, 34)]).reshape(9, 6).astype(np.int32)
+    velocity[lost % 2, lost] = bad
+    found = []
+    for there in (True, False):
+        monkeypatch.setattr(kernels, "available", lambda there=there: there)
+        found.append(elements.courant(velocity, cells, slopes))
+    np.testing.assert_equal(found, [bad, bad])
+
+
 def system(n: int) -> Any:
     """A matrix like that of a velocity: near symmetric, with a strong diagonal; rows of the identity."""
     rng = np.random.default_rng(n)

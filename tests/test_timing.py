@@ -30,10 +30,15 @@ def clock(cost, *, memory=10**9):
     return trial, asked
 
 
-def test_a_batch_grows_while_a_trajectory_gets_cheaper():
+def test_the_batch_is_that_of_the_cheapest_trajectory():
     trial, asked = clock(lambda b: 0.01 + 0.01 * max(b - 8, 0))  # free up to eight, dear beyond
     assert best_batch(trial, 64, 0.01) == 8
-    assert asked == [2, 4, 8, 16]
+    assert asked == [2, 4, 8, 16, 32, 64]
+
+
+def test_a_cheap_trajectory_among_dear_ones_does_not_hide_that_batches_pay():
+    trial, _ = clock(lambda b: 0.1)  # what the dearest of a batch takes; the one that was timed alone took a tenth
+    assert best_batch(trial, 64, 0.01, patience=10) == 64
 
 
 def test_the_batch_never_exceeds_the_most_even_if_that_is_no_power_of_two():

@@ -14,7 +14,7 @@ from pdebench.arrays import Array, Index
 from pdebench.errors import SolverError
 from pdebench.parallel import Comm
 from pdebench.problem import BatchParams, Cost, Problem, inputs_of
-from pdebench.resample import resample
+from pdebench.resample import finer, resample
 from pdebench.solvers.kernels import finite_volume as kernel
 from pdebench.spec import Card, Count, Grid, Positive
 
@@ -201,10 +201,19 @@ class FiniteVolumeSolver:
             return np.zeros(0)  # only rank 0's frames count
         lost = np.array([bool(why) for why in self._reasons])
         sound = np.where(lost.reshape(-1, *(1,) * (q.ndim - 2)), 1, q).astype(q.dtype)
-        w = self._system(params).primitive(resample(sound, self._grid, self._output))
+        w = self._shown(self._system(params), sound)
         out = np.swapaxes(w, 0, 1).copy()
         out[lost] = np.nan
         return out
+
+    def _shown(self, system: Any, q: Array) -> Array:
+        """Primitive variables of the averages over the output's cells, which may be smaller than the solver's."""
+        means = resample(q, self._grid, self._output)
+        if any(n < m for n, m in zip(self._grid.shape, self._output.shape, strict=True)):
+            ring = [pair[0] == "periodic" for pair in self._problem.boundaries.pairs()]
+            linear = finer(q, self._grid, self._output, periodic=ring)
+            means = np.where(system.admissible(linear), linear, means)
+        return np.asarray(system.primitive(means))
 
 
 def _raw(system: Any, q: Array) -> Array:

@@ -19,12 +19,9 @@ def random_waves(grid: Grid, rng: np.random.Generator, *, modes: int, decay: flo
     size = np.linalg.norm(numbers, axis=1) ** -decay
     size /= np.sqrt(np.sum(size**2))
     cos, sin = rng.standard_normal((2, count, len(numbers)))
-    out = np.zeros((count, *grid.shape))
-    turns = [np.multiply.outer(numbers[:, a], 2 * np.pi * x / grid.lengths[a]) for a, x in enumerate(grid.axes())]
-    for index in range(len(numbers)):
-        wave = np.exp(1j * turns[0][index])
-        for turn in turns[1:]:
-            wave = np.multiply.outer(wave, np.exp(1j * turn[index]))
-        coefficient = size[index] * (cos[:, index] - 1j * sin[:, index])
-        out += np.multiply.outer(coefficient, wave).real
-    return out
+    out = np.zeros((count, *(2 * modes + 1,) * axes), complex)
+    out[:, *(numbers + modes).T] = size * (cos - 1j * sin)
+    for x, length in zip(grid.axes(), grid.lengths, strict=True):  # one axis of waves after the other becomes one of x
+        turns = np.exp(2j * np.pi / length * np.multiply.outer(np.arange(-modes, modes + 1), x))
+        out = np.tensordot(out, turns, axes=(1, 0))
+    return np.ascontiguousarray(out.real)

@@ -31,11 +31,15 @@ def transport(velocity: Array, cells: Index, slopes: Array, *, reference: Array,
 
 
 def courant(velocity: Array, cells: Index, slopes: Array) -> float:
-    """Greatest |u·∇λ| over cells, their unknowns and corners: of `velocity` `(2, n)` [m s⁻¹], `slopes` [m⁻¹]."""
+    """Greatest |u·∇λ| over cells, their unknowns and corners: of `velocity` `(2, n)` [m s⁻¹], `slopes` [m⁻¹].
+
+    NaN where any of them is.
+    """
     if kernels.available():
         return float(kernels._compiled.elements_courant(velocity, cells, slopes))
     u, v = (part[cells] for part in velocity)
-    return max(float(np.abs(u * slopes[0, :, a, None] + v * slopes[1, :, a, None]).max(initial=0.0)) for a in range(3))
+    corners = [np.abs(u * slopes[0, :, a, None] + v * slopes[1, :, a, None]).max(initial=0.0) for a in range(3)]
+    return float(np.max(corners))
 
 
 def multiply(matrix: Any, x: Array) -> Array:

@@ -49,11 +49,11 @@ inline void transport(const Cells& cells, Velocity velocity, const double* refer
     }
 }
 
-// NaN is not seen.
+// NaN where any value is.
 inline double courant(const Cells& cells, Velocity velocity) {
     constexpr int registers = (6 + width - 1) / width;
     alignas(64) double x[registers * width] = {}, y[registers * width] = {};
-    Wide most = {};
+    Wide most = {}, sum = {};  // a comparison does not see NaN, a sum of sizes does
     for (std::ptrdiff_t cell = 0; cell < cells.count; ++cell) {
         for (int k = 0; k < 6; ++k) {
             const std::int32_t at = cells.unknowns[6 * cell + k];
@@ -63,12 +63,17 @@ inline double courant(const Cells& cells, Velocity velocity) {
         const double *along = cells.slopes + 3 * cell, *up = along + 3 * cells.count;
         for (int r = 0; r < registers; ++r) {
             for (int a = 0; a < 3; ++a) {
-                most = larger(absolute(load(x + r * width) * along[a] + load(y + r * width) * up[a]), most);
+                const Wide value = absolute(load(x + r * width) * along[a] + load(y + r * width) * up[a]);
+                most = larger(value, most);
+                sum += value;
             }
         }
     }
     double greatest = 0;
-    for (int i = 0; i < width; ++i) greatest = most[i] > greatest ? most[i] : greatest;
+    for (int i = 0; i < width; ++i) {
+        if (sum[i] != sum[i]) return sum[i];
+        greatest = most[i] > greatest ? most[i] : greatest;
+    }
     return greatest;
 }
 

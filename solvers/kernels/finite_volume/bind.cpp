@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "../cpu.hpp"
 #include "../workers.hpp"
@@ -92,7 +93,13 @@ py::tuple told(const py::array& results, const std::vector<Member>& members) {
     return py::make_tuple(results, times, steps, limited);
 }
 
-// Members in the order of their rates: a block is done when its last lane is, so those of one block should take alike many steps.
+std::vector<size_t> counted(size_t count) {
+    std::vector<size_t> numbers(count);
+    std::iota(numbers.begin(), numbers.end(), size_t(0));
+    return numbers;
+}
+
+// Members in the order of their rates, fastest first, and so of how many steps they take.
 std::vector<size_t> by_rate(const Kernel& kernel, const Box& box, const std::vector<Member>& members) {
     const long row = box.cells[0], plane = row * box.cells[1];
     std::vector<double> rates;
@@ -104,16 +111,31 @@ std::vector<size_t> by_rate(const Kernel& kernel, const Box& box, const std::vec
         kernel.sweep(box, whole, start);
         rates.push_back(whole.good ? whole.rate : 0);
     }
-    std::vector<size_t> order(members.size());
-    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return rates[a] < rates[b]; });
+    std::vector<size_t> order = counted(members.size());
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return rates[a] > rates[b]; });
     return order;
+}
+
+// A block is done when its last lane is. Along one axis a lane that is done takes who waits, the longest runs first; else
+// members that take alike many steps share a block.
+void in_lanes(const Kernel& kernel, const Box& box, std::vector<Member>& members, int threads) {
+    const size_t lanes = size_t(kernel.lanes), blocks = (members.size() + lanes - 1) / lanes;
+    const bool queue = kernel.dimensions == 1;
+    const size_t tasks = queue ? std::min(blocks, size_t(threads)) : blocks;
+    std::vector<std::vector<size_t>> groups(tasks);
+    const std::vector<size_t> order = blocks > 1 ? by_rate(kernel, box, members) : counted(members.size());
+    for (size_t i = 0; i < order.size(); ++i) groups[queue ? i % tasks : i / lanes].push_back(order[i]);
+    run_tasks(tasks, threads, kernel.memory(box), [&](size_t task, void* memory) {
+        std::vector<Member> some;
+        for (size_t one : groups[task]) some.push_back(members[one]);
+        kernel.advance(box, some.data(), int(some.size()), memory);
+        for (size_t i = 0; i < some.size(); ++i) members[groups[task][i]] = some[i];
+    });
 }
 
 template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py::array& given, std::vector<Member> members, int threads, bool alone) {
     const Dense<T> states(given);
     const Dense<T> results = results_of(states, members);
-    const size_t lanes = size_t(kernel.lanes), blocks = (members.size() + lanes - 1) / lanes;
     if (alone) {
         py::gil_scoped_release released;
         run_tasks(members.size(), threads, kernel.alone_memory(box), [&](size_t i, void* memory) {
@@ -121,17 +143,7 @@ template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py:
         });
     } else {
         py::gil_scoped_release released;
-        std::vector<size_t> order;
-        std::vector<Member> sorted = members;
-        if (blocks > 1) {
-            order = by_rate(kernel, box, members);
-            for (size_t i = 0; i < order.size(); ++i) sorted[i] = members[order[i]];
-        }
-        run_tasks(blocks, threads, kernel.memory(box), [&](size_t i, void* memory) {
-            const size_t first = i * lanes;
-            kernel.advance(box, sorted.data() + first, int(std::min(lanes, sorted.size() - first)), memory);
-        });
-        for (size_t i = 0; i < sorted.size(); ++i) members[order.empty() ? i : order[i]] = sorted[i];
+        in_lanes(kernel, box, members, threads);
     }
     return told(results, members);
 }
@@ -140,7 +152,7 @@ template <class T> py::tuple run(const Kernel& kernel, const Box& box, const py:
 Box box_of(const std::string& system, const std::vector<long>& cells, const std::vector<double>& spacing, const Sides& sides, const std::string& limiter,
            const std::string& flux, double dry) {
     Box box{{1, 1, 1}, {1, 1, 1}, {}, called<Limiter>(limiter, {"none", "minmod", "van_leer", "mc"}, "limiter"),
-            called<Flux>(flux, {"rusanov", "hll", "hllc"}, "flux"), dry, system == "burgers", false, false, false, 0, 0, 1, 0};
+            called<Flux>(flux, {"rusanov", "hll", "hllc"}, "flux"), dry, false, false, false, 0, 0, 1, 0};
     const std::vector<std::string> names = {"periodic", "outflow", "reflecting", "no_slip", "inner"};
     const int axes = int(spacing.size());
     for (int axis = 0; axis < axes; ++axis) {
@@ -155,10 +167,10 @@ Box box_of(const std::string& system, const std::vector<long>& cells, const std:
 }
 
 System law_called(const std::string& system) {
-    return system == "burgers" ? System::scalar : called<System>(system, {"shallow_water", "euler", "advection"}, "system");
+    return called<System>(system, {"shallow_water", "euler", "advection", "burgers"}, "system");
 }
 
-int variables_of(System law, int axes) { return law == System::scalar ? 1 : axes + (law == System::euler ? 2 : 1); }
+int variables_of(System law, int axes) { return law >= System::advection ? 1 : axes + (law == System::euler ? 2 : 1); }
 
 // Members without their states; `parameters` holds three numbers of each.
 std::vector<Member> members_of(const py::array& states, const Reals& parameters) {

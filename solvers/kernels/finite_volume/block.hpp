@@ -9,31 +9,35 @@ namespace lanes::finite_volume::LANES_ISA {
 // State: [cell][variable], vectors of lanes. `Law<V, D>` is the system.
 template <template <class, int> class Law, class T, int L, int D> class Block {
     using V = Vector<T, L>;
-    static constexpr int N = Law<V, D>::variables;
+    using System = Law<V, D>;
+    using Mask = decltype(V{} > V{});
+    static constexpr int N = System::variables;
 
     const Box& box;
     Member* const members;
     const int count;
     V* const state;
+    V parameter{};
     Sweep<Law, T, L, D> sweep;
+    Member* own[L] = {};     // who is in each lane
+    int next = 0;            // of those that wait
     double pending[L] = {};  // of each lane: what its first axis has still to go
 
-    Block(const Box& shared, Member* first, int size, V parameter, V* memory)
+    Block(const Box& shared, Member* first, int size, V* memory)
         : box(shared), members(first), count(size), state(memory), sweep(shared, parameter) {}
 
   public:
     static size_t memory(const Box& box) { return size_t(size(box)) * N * sizeof(V) + 128; }
 
+    // More members than lanes only where there is one axis, and so no half step that a lane might be in the midst of.
     static void advance(const Box& box, Member* members, int count, void* memory) {
         Arena arena{static_cast<char*>(memory)};
         V* state = arena.take<V>(size_t(size(box)) * N);
-        V parameter;
-        for (int i = 0; i < L; ++i) parameter[i] = T(members[i < count ? i : 0].parameters[0]);
-        Block block(box, members, count, parameter, state);
-        block.load();
+        Block block(box, members, count, state);
+        for (int i = 0; i < L; ++i) block.load(i, members[0]);  // a lane without a member computes, but nobody looks
         block.march();
         block.finish();
-        block.store();
+        for (int i = 0; i < L; ++i) block.store(i);
     }
 
   private:
@@ -49,12 +53,13 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
     }
 
     void march() {
-        for (int i = 0; i < L; ++i) sweep.live[i] = i < count && box.length > 0 ? -1 : 0;
-        sweep.forget();
-        each_cell([&](long cell, long) { sweep.measure(state + cell * N); });
-        for (long number = 0; number < box.max_steps; ++number) {
+        for (long number = 0;; ++number) {
             bool ends[L] = {};
-            if (!choose_steps(ends)) return;
+            fill();
+            if (!choose_steps(ends)) {
+                if (next == count) return;
+                continue;
+            }
             for (int i = 0; i < D; ++i) {
                 if (i == D - 1) sweep.forget();
                 sweep_all(axis_of(D, number, i), i == D - 1);
@@ -63,12 +68,35 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
         }
     }
 
+    // Free lanes take who waits, and find the rate of what they took.
+    void fill() {
+        Mask fresh{};
+        const int first = next;
+        for (int i = 0; i < L && next < count; ++i) {
+            if (sweep.live[i]) continue;
+            store(i);
+            own[i] = &members[next++];
+            load(i, *own[i]);
+            pending[i] = 0;
+            fresh[i] = -1;
+            sweep.live[i] = box.length > 0 ? -1 : 0;
+        }
+        if (next == first) return;
+        sweep.law = System(parameter, box);
+        const V rate = sweep.rate;
+        const Mask good = sweep.good;
+        sweep.forget();
+        each_cell([&](long cell, long) { sweep.measure(state + cell * N); });
+        sweep.rate = fresh ? sweep.rate : rate;
+        sweep.good = fresh ? sweep.good : good;
+    }
+
     // After a step: who has arrived waits, but for what is left of its last step.
     void note(const bool* ends) {
-        for (int i = 0; i < count; ++i) {
+        for (int i = 0; i < L; ++i) {
             if (!sweep.live[i]) continue;
-            members[i].steps += 1;
-            members[i].limited += long(sweep.limited[i]);
+            own[i]->steps += 1;
+            own[i]->limited += long(sweep.limited[i]);
             if (ends[i]) sweep.live[i] = 0;
         }
         sweep.limited = V{};
@@ -78,32 +106,36 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
     void finish() {
         if (D != 2) return;
         for (int i = 0; i < L; ++i) {
-            sweep.live[i] = i < count && sweep.good[i] && pending[i] > 0 ? -1 : 0;
+            sweep.live[i] = own[i] && sweep.good[i] && pending[i] > 0 ? -1 : 0;
             sweep.ratio[0][i] = T(pending[i] / box.spacing[0]);
         }
         sweep.limited = V{};
         sweep_all(0, false);
-        for (int i = 0; i < count; ++i) members[i].limited += long(sweep.live[i] ? sweep.limited[i] : 0);
+        for (int i = 0; i < L; ++i) {
+            if (sweep.live[i]) own[i]->limited += long(sweep.limited[i]);
+        }
     }
 
     // Equal steps to the end of the interval, as the reference takes them; false where no lane is left.
     bool choose_steps(bool* ends) {
         bool any = false;
         double step[L] = {};
-        for (int i = 0; i < count; ++i) {
+        for (int i = 0; i < L; ++i) {
             if (!sweep.live[i]) continue;
-            if (!sweep.good[i]) {
+            if (!sweep.good[i] || own[i]->steps >= box.max_steps) {
                 sweep.live[i] = 0;
                 continue;
             }
             any = true;
-            step[i] = next_step(box, members[i], double(sweep.rate[i]), pending[i], ends[i]);
+            step[i] = next_step(box, *own[i], double(sweep.rate[i]), pending[i], ends[i]);
         }
         for (int axis = 0; axis < D; ++axis) {
             for (int i = 0; i < L; ++i) sweep.ratio[axis][i] = T(length_of(D, axis, step[i], pending[i]) / box.spacing[axis]);
         }
         for (int i = 0; i < L; ++i) pending[i] = sweep.live[i] ? left_of(D, step[i]) : pending[i];
-        for (int i = 0; i < L; ++i) sweep.drag[i] = T(drag(members[i < count ? i : 0].parameters, step[i]));
+        if (System::rubs && box.rough) {
+            for (int i = 0; i < L; ++i) sweep.drag[i] = own[i] ? T(drag(own[i]->parameters, step[i])) : T(0);
+        }
         return any;
     }
 
@@ -120,26 +152,24 @@ template <template <class, int> class Law, class T, int L, int D> class Block {
         }
     }
 
-    void load() {
+    void load(int lane, const Member& from) {
         const long cells = box.count();
-        for (int i = 0; i < L; ++i) {
-            const T* source = static_cast<const T*>(members[i < count ? i : 0].state);
-            T* target = reinterpret_cast<T*>(state) + i;
-            each_cell([&](long cell, long from) {
-                for (int v = 0; v < N; ++v) target[(cell * N + v) * L] = source[v * cells + from];
-            });
-        }
+        const T* source = static_cast<const T*>(from.state);
+        T* target = reinterpret_cast<T*>(state) + lane;
+        each_cell([&](long cell, long given) {
+            for (int v = 0; v < N; ++v) target[(cell * N + v) * L] = source[v * cells + given];
+        });
+        parameter[lane] = T(from.parameters[0]);
     }
 
-    void store() {
+    void store(int lane) const {
+        if (!own[lane]) return;
         const long cells = box.count();
-        for (int i = 0; i < count; ++i) {
-            T* target = static_cast<T*>(members[i].result);
-            const T* source = reinterpret_cast<const T*>(state) + i;
-            each_cell([&](long cell, long to) {
-                for (int v = 0; v < N; ++v) target[v * cells + to] = source[(cell * N + v) * L];
-            });
-        }
+        T* target = static_cast<T*>(own[lane]->result);
+        const T* source = reinterpret_cast<const T*>(state) + lane;
+        each_cell([&](long cell, long to) {
+            for (int v = 0; v < N; ++v) target[v * cells + to] = source[(cell * N + v) * L];
+        });
     }
 };
 

@@ -12,7 +12,7 @@ template <class V, int D> struct Euler {
     static constexpr int last = D + 1;
     static constexpr bool has_velocity = true;
     static constexpr bool rubs = false;
-    static constexpr bool plain = false;
+    static constexpr bool lone = false;
     using T = ScalarOf<V>;
     V gamma, less, inverse_less;  // γ, γ − 1, 1/(γ − 1)
 

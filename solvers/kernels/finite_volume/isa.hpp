@@ -29,8 +29,10 @@ constexpr Kernel all_kernels[] = {
     kernel<Euler, float, 1>(System::euler),                 kernel<Euler, float, 2>(System::euler),
     kernel<Euler, float, 3>(System::euler),                 kernel<Euler, double, 1>(System::euler),
     kernel<Euler, double, 2>(System::euler),                kernel<Euler, double, 3>(System::euler),
-    kernel<Scalar, float, 1>(System::scalar),               kernel<Scalar, float, 2>(System::scalar),
-    kernel<Scalar, double, 1>(System::scalar),              kernel<Scalar, double, 2>(System::scalar),
+    kernel<Advection, float, 1>(System::advection),         kernel<Advection, float, 2>(System::advection),
+    kernel<Advection, double, 1>(System::advection),        kernel<Advection, double, 2>(System::advection),
+    kernel<Burgers, float, 1>(System::burgers),             kernel<Burgers, float, 2>(System::burgers),
+    kernel<Burgers, double, 1>(System::burgers),            kernel<Burgers, double, 2>(System::burgers),
 };
 
 }  // namespace lanes::finite_volume::LANES_ISA

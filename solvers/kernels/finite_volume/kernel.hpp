@@ -6,7 +6,7 @@
 
 namespace lanes::finite_volume {
 
-enum class System { shallow_water, euler, scalar };
+enum class System { shallow_water, euler, advection, burgers };
 enum class Side { periodic, outflow, reflecting, no_slip, inner };  // inner: a neighbour's cells lie beyond in memory
 enum class Limiter { none, minmod, van_leer, mc };
 enum class Flux { rusanov, hll, hllc };
@@ -19,7 +19,6 @@ struct Box {
     Limiter limiter;
     Flux flux;
     double dry;  // depth below which water stands still
-    bool steepens;  // a scalar: Burgers, not advection
     bool rough, uneven, viscous;  // friction; a bed or a potential; a gas that rubs
     int stages;  // of a step; 0: one axis after the other
     double length, cfl;

@@ -82,6 +82,9 @@ template <class V> LANES_INLINE V fused(V a, V b, V c) {
 #endif
 }
 
+// a − b by the units that multiply, where sums and comparisons keep those that add busy.
+template <class V> LANES_INLINE V minus(V a, V b) { return fused(b, all<V>(-1), a); }
+
 template <class V> LANES_INLINE V size(V a) {
     using Bits = decltype(V{} > V{});
     return V(Bits(a) & ~Bits(-V{}));  // without the sign
@@ -116,7 +119,7 @@ template <class V> LANES_INLINE V half_slope(Limiter limiter, V a, V b) {
     }
     const V least = greater(smaller(a, b), none), most = smaller(greater(a, b), none);  // one of them is zero
     if (limiter == Limiter::minmod) return (least + most) * T(0.5);
-    return greater(smaller((a + b) * T(0.25), least), most);
+    return greater(smaller(fused(a, all<V>(T(0.25)), b * T(0.25)), least), most);
 }
 
 // A limiter or a flux as a type, so that loops over cells hold no branches.

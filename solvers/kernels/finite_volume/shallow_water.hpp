@@ -9,7 +9,7 @@ template <class V, int D> struct ShallowWater {
     static constexpr int variables = 1 + D, positives = 1, kept = variables;
     static constexpr bool has_velocity = true;
     static constexpr bool rubs = true;  // on a rough bed
-    static constexpr bool plain = false;
+    static constexpr bool lone = false;
     using T = ScalarOf<V>;
     V gravity;
     T dry;

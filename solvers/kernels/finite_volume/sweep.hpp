@@ -60,7 +60,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     static constexpr int N = System::variables, K = System::kept;
 
     const Box& box;
-    const System law;
+    System law;
     Mask live{};          // lanes on their way; the others keep their state bit for bit
     V ratio[3];           // Δt/h
     T per_cell[3];        // 1/h
@@ -69,7 +69,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
     V rate{}, limited{};  // of this step
     Mask good{};
 
-    static constexpr int SOME = N == 1 ? 64 : 16, GHOSTS = 2;
+    static constexpr int SOME = 16, GHOSTS = 2;
     V w[SOME + 4][K], low[SOME + 2][N], high[SOME + 2][N], f[SOME + 1][N];  // of the cells at hand
 
     Sweep(const Box& shared, V parameter) : box(shared), law(parameter, shared) {
@@ -118,13 +118,61 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
         }
     }
 
-    // Some cells at a time, pass after pass: what is done to one cell does not wait for another, and stays in the first-level cache.
     template <class Cells> void line(Cells cells, int axis, bool last) {
-        const int n = box.cells[axis];
         order(axis);
         V beneath[GHOSTS * K], above[GHOSTS * K];
         beyond(cells, axis, 0, beneath);
         beyond(cells, axis, 1, above);
+        if constexpr (System::lone) {
+            with(box.limiter, [&](auto which) {
+                if (box.flux == Flux::rusanov) lone_line<which.value, Flux::rusanov>(cells, axis, beneath, above);
+                else lone_line<which.value, Flux::hll>(cells, axis, beneath, above);
+            });
+        } else {
+            line_in_passes(cells, axis, last, beneath, above);
+        }
+    }
+
+    // A lone variable never leaves the registers, cell after cell: so little is done to one that the processor looks ahead to
+    // several. What was, is and comes: `before` and `after` are the differences to both sides of the cell at hand, u.
+    template <Limiter limiter, Flux flux, class Cells> void lone_line(Cells cells, int axis, const V* beneath, const V* above) {
+        const typename System::Line along(law, ratio[axis]);
+        const Mask on = live;
+        const int n = box.cells[axis];
+        V q[1], u = beneath[0], before = u - beneath[1];
+        cells.load(0, q);
+        V next = q[0], after = next - u;
+        auto edges = along.edges(u, half_slope(limiter, before, after));
+        // To the next cell, beyond which lies `further`: what flows into it.
+        const auto forward = [&](V further) __attribute__((always_inline)) {
+            u = next, next = further, before = after, after = minus(next, u);
+            const auto last_edges = edges;
+            edges = along.edges(u, half_slope(limiter, before, after));
+            return along.template flow<flux>(last_edges, edges);
+        };
+        cells.load(1, q);
+        V in = forward(q[0]), top{}, lost{};
+        const auto renew = [&](int i, V further) __attribute__((always_inline)) {
+            const V old = u, out = forward(further);
+            q[0] = on ? fused(-along.ratio, out - in, old) : old;
+            in = out;
+            cells.store(i, q);
+            top = law.larger(q[0], top);
+            lost = fused(q[0], V{}, lost);  // NaN ever after, where the cell is infinite or NaN
+        };
+        for (int i = 0; i < n - 2; ++i) {
+            cells.load(i + 2, q);
+            renew(i, q[0]);
+        }
+        renew(n - 2, above[0]);
+        renew(n - 1, above[1]);
+        measure(&top, rate, good);
+        good = good & (lost == V{});
+    }
+
+    // Some cells at a time, pass after pass: what is done to one cell does not wait for another, and stays in the first-level cache.
+    template <class Cells> void line_in_passes(Cells cells, int axis, bool last, const V* beneath, const V* above) {
+        const int n = box.cells[axis];
         for (int v = 0; v < K; ++v) w[0][v] = beneath[K + v], w[1][v] = beneath[v];
         int ready = 0;  // cells of which w is known, edges are, and fluxes below them
         for (int start = 0; start < n; start += SOME) {
@@ -222,8 +270,7 @@ template <template <class, int> class Law, class T, int L, int D> struct Sweep {
         Mask sound = good;
         for (int i = 0; i < count; ++i) {
             V q[N], next[N];
-            if constexpr (System::plain) q[0] = w[i + 2][0];
-            else cells.again(start + i, q);
+            cells.again(start + i, q);
             for (int v = 0; v < N; ++v) next[v] = fused(-own, f[i + 1][v] - f[i][v], q[v]);
             if constexpr (System::rubs && last) {
                 if (box.rough) rub<D>(next, drag, law.dry);
