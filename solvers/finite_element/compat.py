@@ -128,7 +128,8 @@ def _mesh(points: Array, cells: Index) -> Any:
     cells, points = np.ascontiguousarray(cells, np.int64), np.ascontiguousarray(points, np.float64)
     if _before(0, 7):
         domain = ufl.Mesh(ufl.VectorElement("Lagrange", ufl.triangle, 1))
-        return made(MPI.COMM_SELF, cells, points, domain)
+        graph = dolfinx().cpp.graph.AdjacencyList_int64(cells)  # of an array 0.5 writes a long error first, and drops it
+        return made(MPI.COMM_SELF, graph, points, domain)
     import basix.ufl
 
     domain = ufl.Mesh(basix.ufl.element("Lagrange", "triangle", 1, shape=(2,)))

@@ -20,7 +20,7 @@ from pdebench.spec import Card, Count, Grid, Positive
 from .compat import version
 from .meshing import Triangulation
 from .newton import steady
-from .projection import Linear, Projection, State
+from .projection import Linear, Projection, State, Systems
 from .sampling import Sampler, onto
 from .scene import Scene, Shaped, scene_of
 from .setting import FASTEST, NonNegative, Setting, fitting
@@ -170,7 +170,8 @@ class FiniteElementSolver:
             space = Space(self._card.triangulated(scene, shape))
             out: Any = self._output.shape
             sampler = Sampler(space, out, (scene.height, scene.width), scene.solid(self._output))
-            self._settings = {scene.geometry: Setting(space, sampler)}  # one at a time: a unit's cases come in order
+            systems = None if self._steady else Systems(scene.flow(space), self._card.linear, self._comm)
+            self._settings = {scene.geometry: Setting(space, sampler, systems)}  # one: a unit's cases come in order
         return self._settings[scene.geometry]
 
 
@@ -210,8 +211,8 @@ class _Run:
         self, scene: Scene, setting: Setting, start: Array, grid: Grid, times: Array
     ) -> Iterator[tuple[Array, Array]]:
         """Velocity and pressure [Pa] at `times`, from those on the grid, `(3, y, x)`, at t = 0."""
-        flow = scene.flow(setting.space)
-        self._projection = Projection(flow, self._card.linear, form=self._card.form, comm=self._comm)
+        flow, linear = scene.flow(setting.space), self._card.linear
+        self._projection = Projection(flow, linear, form=self._card.form, comm=self._comm, systems=setting.systems)
         lengths, fluid = (scene.height, scene.width), 1 - scene.solid(grid)
         u = onto(setting.space.points, start[:2], lengths, np.ones_like(fluid))
         p = onto(setting.space.points1, start[2:], lengths, fluid)[0] / scene.density

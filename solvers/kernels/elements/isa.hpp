@@ -89,17 +89,27 @@ template <class Done> LANES_INLINE void rows(const Matrix& matrix, const double*
     }
 }
 
-inline void multiply(const Matrix& matrix, const double* x, double* product) {
-    const std::ptrdiff_t n = matrix.rows;
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
+inline void multiply(const Matrix& matrix, const double* x, int vectors, double* product) {
+    if (vectors == 1) {
+        for (std::ptrdiff_t i = 0; i < matrix.rows; ++i) {
+            double sum = 0;
+            for (std::int32_t k = matrix.starts[i]; k < matrix.starts[i + 1]; ++k) {
+                sum += matrix.values[k] * x[matrix.columns[k]];
+            }
+            product[i] = sum;
+        }
+        return;
+    }
+    const double* second = x + matrix.width;
+    for (std::ptrdiff_t i = 0; i < matrix.rows; ++i) {
         double even = 0, odd = 0;
         for (std::int32_t k = matrix.starts[i]; k < matrix.starts[i + 1]; ++k) {
             const std::int32_t at = matrix.columns[k];
             even += matrix.values[k] * x[at];
-            odd += matrix.values[k] * x[n + at];
+            odd += matrix.values[k] * second[at];
         }
         product[i] = even;
-        product[n + i] = odd;
+        product[matrix.rows + i] = odd;
     }
 }
 
@@ -153,17 +163,17 @@ inline Outcome bicgstab(const Matrix& matrix, const double* b, double rtol, int 
         double rr[2] = {square[0], square[1]};
         bool active[2];
         for (int c = 0; c < 2; ++c) {
-            active[c] = !(rr[c] <= target[c]) && std::isfinite(rr[c]);
+            active[c] = !(rr[c] <= target[c]) && std::isfinite(rr[c]) && out.iterations[c] < limit;
             out.residual[c] = whole[c] > 0 ? std::sqrt(rr[c] / whole[c]) : 0;
         }
-        if (!(active[0] || active[1]) || start == 4 || out.iterations[0] + out.iterations[1] >= 2 * limit) break;
+        if (!(active[0] || active[1]) || start == 4) break;
         double rho[2] = {rr[0], rr[1]}, alpha[2] = {0, 0}, beta[2] = {0, 0}, omega[2] = {0, 0};
         for (std::ptrdiff_t i = 0; i < size; i += width) {
             store(shadow + i, load(r + i));
             store(p + i, Wide{});
             store(v + i, Wide{});
         }
-        for (int count = 0; (active[0] || active[1]) && count < limit; ++count) {
+        while (active[0] || active[1]) {
             {
                 const Wide wide_beta = both(beta), wide_omega = both(omega);
                 for (std::ptrdiff_t i = 0; i < size; i += width) {
@@ -211,7 +221,7 @@ inline Outcome bicgstab(const Matrix& matrix, const double* b, double rtol, int 
                 if (!active[c]) continue;
                 beta[c] = after[c] / rho[c] * (alpha[c] / omega[c]);
                 rho[c] = after[c];
-                active[c] = rr[c] > target[c] && std::isfinite(beta[c]) && beta[c] != 0;
+                active[c] = rr[c] > target[c] && std::isfinite(beta[c]) && beta[c] != 0 && out.iterations[c] < limit;
                 if (!active[c]) beta[c] = omega[c] = 0;
             }
         }
