@@ -128,7 +128,7 @@ def _mesh(points: Array, cells: Index) -> Any:
     cells, points = np.ascontiguousarray(cells, np.int64), np.ascontiguousarray(points, np.float64)
     if _before(0, 7):
         domain = ufl.Mesh(ufl.VectorElement("Lagrange", ufl.triangle, 1))
-        graph = dolfinx().cpp.graph.AdjacencyList_int64(cells)  # of an array 0.5 writes a long error first, and drops it
+        graph = dolfinx().cpp.graph.AdjacencyList_int64(cells)  # an array costs an error, long and unseen
         return made(MPI.COMM_SELF, graph, points, domain)
     import basix.ufl
 

@@ -78,7 +78,8 @@ class Flow:
         2014, J. Comput. Math. 32, 507, the directional do-nothing condition).
         """
         out = np.zeros(self.space.size)
-        across = sum(normal * part[self.outflow] for normal, part in zip(self._normals, velocity, strict=True))
+        (x, y), (u, v) = self._normals, velocity
+        across = x * u[self.outflow] + y * v[self.outflow]
         out[self.outflow] = np.maximum(-across, 0) / 2
         return out
 

@@ -117,9 +117,7 @@ class Momentum:
         self._sequence = rows.sequence(solver, rtol=rtol, guess=0)  # the extrapolated velocity is the guess
         self._rtol, self._limit = rtol, _compiled_limit(solver) if rows.comm.size == 1 else 0
 
-    def changes(
-        self, terms: tuple[float, float], rhs: Array, carried: Array, velocity: Array
-    ) -> tuple[Array, int]:
+    def changes(self, terms: tuple[float, float], rhs: Array, carried: Array, velocity: Array) -> tuple[Array, int]:
         """What is to be added to `velocity` `(2, n)`, which has its held values, and the iterations it took.
 
         `terms` are rate and ν.

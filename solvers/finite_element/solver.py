@@ -227,7 +227,7 @@ class _Run:
     def _advance(self, scene: Scene, now: State, end: float) -> State:
         """To `end` in equal steps, halved where the flow outruns them."""
         assert self._projection is not None
-        begun, interval = now.time, end - now.time
+        interval = end - now.time
         least = interval / (GROWTH * now.step) if now.before is not None else 0.0
         count, done = _fraction(max(interval * self._rate(now) / self._card.cfl, least)), 0
         while done < count:
@@ -238,8 +238,7 @@ class _Run:
             else:
                 now = self._step(scene, now, interval / count)
             done += 1
-            now = replace(now, time=begun + interval * done / count)
-        return now
+        return replace(now, time=end)
 
     def _step(self, scene: Scene, now: State, dt: float) -> State:
         assert self._projection is not None

@@ -51,9 +51,9 @@ def multiply(matrix: Any, x: Array) -> Array:
 def bicgstab(matrix: Any, rhs: Array, *, rtol: float, limit: int) -> tuple[Array, tuple[int, int], tuple[float, float]]:
     """x of A x = b for both rows of b, `(2, n)`, from zero; iterations, and ‖b − A x‖ / ‖b‖ computed from x.
 
-    Preconditioned by the diagonal. Each entry of the matrix is read once for both. An iteration multiplies by the matrix
-    twice, as in PETSc's count; neither system takes more than `limit`, restarts among them. One that breaks down, or
-    comes to that limit, is as good as its residual tells.
+    Preconditioned by the diagonal. Each entry of the matrix is read once for both. An iteration multiplies by the
+    matrix twice, as in PETSc's count; neither system takes more than `limit`, restarts among them. One that breaks
+    down, or comes to that limit, is as good as its residual tells.
     """
     if not kernels.available():
         raise NotImplementedError("kernels.elements.bicgstab is compiled only; see kernels.available()")

@@ -21,6 +21,15 @@ LANES_INLINE void store(double* at, Wide value) { *reinterpret_cast<Loose*>(at) 
 LANES_INLINE Pair load_pair(const double* at) { return *reinterpret_cast<const LoosePair*>(at); }
 LANES_INLINE void store_pair(double* at, Pair value) { *reinterpret_cast<LoosePair*>(at) = value; }
 
+inline Range range(const std::int32_t* numbers, std::ptrdiff_t count) {
+    Range out = {numbers[0], numbers[0]};
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
+        out.least = numbers[i] < out.least ? numbers[i] : out.least;
+        out.most = numbers[i] > out.most ? numbers[i] : out.most;
+    }
+    return out;
+}
+
 // -- cells ------------------------------------------------------------------------------------------------------------
 
 inline void transport(const Cells& cells, Velocity velocity, const double* reference, const std::int32_t* places,
@@ -89,27 +98,26 @@ template <class Done> LANES_INLINE void rows(const Matrix& matrix, const double*
     }
 }
 
+// Four sums, as each of them waits for itself.
+LANES_INLINE double row(const Matrix& matrix, std::ptrdiff_t i, const double* x) {
+    double sum[4] = {};
+    std::int32_t k = matrix.starts[i];
+    const std::int32_t end = matrix.starts[i + 1];
+    for (; k + 3 < end; k += 4) {
+        for (int j = 0; j < 4; ++j) sum[j] += matrix.values[k + j] * x[matrix.columns[k + j]];
+    }
+    for (; k < end; ++k) sum[0] += matrix.values[k] * x[matrix.columns[k]];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
 inline void multiply(const Matrix& matrix, const double* x, int vectors, double* product) {
     if (vectors == 1) {
-        for (std::ptrdiff_t i = 0; i < matrix.rows; ++i) {
-            double sum = 0;
-            for (std::int32_t k = matrix.starts[i]; k < matrix.starts[i + 1]; ++k) {
-                sum += matrix.values[k] * x[matrix.columns[k]];
-            }
-            product[i] = sum;
-        }
+        for (std::ptrdiff_t i = 0; i < matrix.rows; ++i) product[i] = row(matrix, i, x);
         return;
     }
-    const double* second = x + matrix.width;
     for (std::ptrdiff_t i = 0; i < matrix.rows; ++i) {
-        double even = 0, odd = 0;
-        for (std::int32_t k = matrix.starts[i]; k < matrix.starts[i + 1]; ++k) {
-            const std::int32_t at = matrix.columns[k];
-            even += matrix.values[k] * x[at];
-            odd += matrix.values[k] * second[at];
-        }
-        product[i] = even;
-        product[matrix.rows + i] = odd;
+        product[i] = row(matrix, i, x);
+        product[matrix.rows + i] = row(matrix, i, x + matrix.width);
     }
 }
 

@@ -30,8 +30,14 @@ struct Outcome {
     double residual[2];  // |b - A x| / |b|, computed from x
 };
 
+struct Range {
+    std::int32_t least, most;
+};
+
 struct Kernels {
     const char* name;
+    // Of one number or more.
+    Range (*range)(const std::int32_t* numbers, std::ptrdiff_t count);
     // values[places[cell][test][trial]] += the cell's matrix, sum over t of along[t] reference[t]; places < 0 are left out.
     void (*transport)(const Cells&, Velocity, const double* reference, const std::int32_t* places, double* values);
     // The greatest |u . slope| of all cells, unknowns and corners.
