@@ -101,11 +101,14 @@ def _entrant(
 
 def _label(name: str, options: Mapping[str, Any]) -> str:
     """How a table calls a model that was given no label: `classical, shape 32×32`."""
-    said = [
-        f"{key} {'×'.join(map(str, value)) if isinstance(value, list | tuple) else value}"
-        for key, value in options.items()
-    ]
-    return ", ".join([name.rpartition(":")[2], *said])
+
+    def said(value: Any) -> str:
+        if isinstance(value, list | tuple):
+            return "×".join(map(str, value))
+        short = f"{value:g}" if isinstance(value, float) else ""
+        return short if short and float(short) == value else str(value)
+
+    return ", ".join([name.rpartition(":")[2], *(f"{key} {said(value)}" for key, value in options.items())])
 
 
 def _members(store: TrajectoryStore, task: Task, card: DatasetSpec) -> Index:

@@ -52,7 +52,8 @@ def _unheard() -> Iterator[None]:
     finally:
         logging.captureWarnings(False)
         warnings.showwarning = shown
-        root.setLevel(level)
+        if root.level != level:  # setting it looks at every logger there is
+            root.setLevel(level)
         root.handlers[:] = handlers
 
 
