@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import sys
@@ -68,6 +69,7 @@ def evaluate(  # noqa: PLR0913  # each is a decision of the caller
     guarded = Guarded(entrant.model, entrant.name, fields=len(store.fields), clock=clock_of(clock))
     asked = Question(store, task)
     items = asked.items(members)
+    gc.collect()  # what others left is not to be cleared away in this model's seconds
     single = _seconds_alone(guarded, asked, items)
     size = _batch(guarded, asked, items, single, batch)
     answers = _answers(guarded, asked, items, size, progress)
