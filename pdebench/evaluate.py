@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import sys
@@ -68,6 +69,7 @@ def evaluate(  # noqa: PLR0913  # each is a decision of the caller
     guarded = Guarded(entrant.model, entrant.name, fields=len(store.fields), clock=clock_of(clock))
     asked = Question(store, task)
     items = asked.items(members)
+    gc.collect()  # what others left is not to be cleared away in this model's seconds
     single = _seconds_alone(guarded, asked, items)
     size = _batch(guarded, asked, items, single, batch)
     answers = _answers(guarded, asked, items, size, progress)
@@ -101,11 +103,14 @@ def _entrant(
 
 def _label(name: str, options: Mapping[str, Any]) -> str:
     """How a table calls a model that was given no label: `classical, shape 32×32`."""
-    said = [
-        f"{key} {'×'.join(map(str, value)) if isinstance(value, list | tuple) else value}"
-        for key, value in options.items()
-    ]
-    return ", ".join([name.rpartition(":")[2], *said])
+
+    def said(value: Any) -> str:
+        if isinstance(value, list | tuple):
+            return "×".join(map(str, value))
+        short = f"{value:g}" if isinstance(value, float) else ""
+        return short if short and float(short) == value else str(value)
+
+    return ", ".join([name.rpartition(":")[2], *(f"{key} {said(value)}" for key, value in options.items())])
 
 
 def _members(store: TrajectoryStore, task: Task, card: DatasetSpec) -> Index:

@@ -13,7 +13,7 @@ from specs import tiny_card, tiny_spec
 
 from pdebench import __version__, provenance, timing
 from pdebench.errors import CardError, ModelError, PdebenchError, StoreError
-from pdebench.evaluate import _picture, evaluate
+from pdebench.evaluate import _label, _picture, evaluate
 from pdebench.generate import generate
 from pdebench.metrics import metrics, per_sample
 from pdebench.picture import decode
@@ -123,6 +123,13 @@ def test_numbers_are_kept_to_six_digits(store):
     record = evaluate("persistence", store, task())
     for value in np.ravel(record.values["rmse"]):
         assert value == float(f"{value:.5g}")
+
+
+def test_a_label_says_numbers_in_short_but_whole():
+    options = {"shape": [6, 8], "most": 1e6, "cfl": 0.45, "exact": 0.123456789, "steps": 1_000_000}
+    assert (
+        _label("classical", options) == "classical, shape 6×8, most 1e+06, cfl 0.45, exact 0.123456789, steps 1000000"
+    )
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 100])

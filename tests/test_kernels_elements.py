@@ -112,10 +112,47 @@ def test_both_systems_are_solved_to_the_tolerance(n: int, isa: str) -> None:
     assert alone[1] == (iterations[0], 0) and alone[2][1] == 0
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (9, 4), (4, 9), (30, 50)])
+def test_products_are_those_of_scipy(shape: tuple[int, int], isa: str) -> None:
+    matrix = sparse.random(*shape, 0.5, random_state=1, format="csr")
+    x = np.random.default_rng(1).standard_normal((2, shape[1]))
+    for given in (x, x[0]):
+        np.testing.assert_allclose(elements.multiply(matrix, given), (matrix @ given.T).T, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 4])
+def test_no_system_takes_more_iterations_than_the_limit(limit: int, isa: str) -> None:
+    """Nor does what the other has not used."""
+    matrix, b = system(200)
+    _, iterations, residuals = elements.bicgstab(matrix, b, rtol=1e-12, limit=limit)
+    assert iterations == (limit, limit)
+    assert 1e-12 < min(residuals) <= max(residuals) <= 1
+    b[1] = 0
+    assert elements.bicgstab(matrix, b, rtol=1e-12, limit=limit)[1] == (limit, 0)
+
+
+def test_an_iteration_multiplies_twice(isa: str) -> None:
+    """As PETSc counts: the residuals after as many iterations are those of its BiCGStab, from the right."""
+    PETSc = pytest.importorskip("petsc4py.PETSc")
+    matrix, b = system(200)
+    mat = PETSc.Mat().createAIJWithArrays(matrix.shape, (matrix.indptr, matrix.indices, matrix.data))
+    for limit in (1, 2, 3):
+        ksp = PETSc.KSP().create()
+        ksp.setOperators(mat)
+        ksp.setType("bcgs")
+        ksp.getPC().setType("jacobi")
+        ksp.setPCSide(PETSc.PC.Side.RIGHT)
+        ksp.setTolerances(rtol=1e-14, max_it=limit)
+        x, right = mat.createVecs()
+        right.setArray(b[0])
+        ksp.solve(right, x)
+        found, iterations, _ = elements.bicgstab(matrix, b, rtol=1e-14, limit=limit)
+        assert iterations[0] == ksp.getIterationNumber() == limit
+        np.testing.assert_allclose(found[0], x.getArray(), rtol=1e-9)
+
+
 def test_what_is_not_solved_says_so(isa: str) -> None:
     matrix, b = system(200)
-    _, iterations, residuals = elements.bicgstab(matrix, b, rtol=1e-12, limit=1)
-    assert max(iterations) <= 5 and 1e-12 < min(residuals) < max(residuals) < 1
     singular = sparse.csr_matrix(np.ones((2, 2)))
     assert min(elements.bicgstab(singular, np.eye(2), rtol=1e-10, limit=50)[2]) > 0.1
     matrix.data[0] = np.nan
@@ -130,3 +167,25 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         elements.multiply(matrix, b[:, :8])
     with pytest.raises(ValueError, match="slopes must be"):
         elements.courant(b, np.zeros((2, 6), np.int32), np.zeros((2, 3, 3)))
+
+
+@pytest.mark.parametrize("wrong", [-1, 9])
+def test_numbers_that_lie_beyond_their_arrays_are_refused(wrong: int, isa: str) -> None:
+    matrix, b = system(9)
+    for part, place in (("indices", 3), ("indptr", 0), ("indptr", 4), ("indptr", -1)):
+        broken = matrix.copy()
+        getattr(broken, part)[place] = wrong if part == "indices" else 1000 * wrong
+        with pytest.raises(ValueError, match=r"columns must be|parts do not fit"):
+            elements.multiply(broken, b)
+        with pytest.raises(ValueError, match=r"columns must be|parts do not fit"):
+            elements.bicgstab(broken, b, rtol=1e-6, limit=5)
+    slopes, table, values = np.zeros((2, 2, 3)), np.zeros((18, 36)), np.zeros(8)
+    for cells, places in ((wrong, 0), (0, wrong), (0, wrong - 1)):
+        given, into = np.full((2, 6), cells, np.int32), np.full((2, 36), places, np.int32)
+        if cells:
+            with pytest.raises(ValueError, match="cells must hold"):
+                elements.courant(b, given, slopes)
+        if places == -1:
+            continue  # goes nowhere
+        with pytest.raises(ValueError, match=r"cells must hold|places must be"):
+            elements.transport(b, given, slopes, reference=table, places=into, values=values)

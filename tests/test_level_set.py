@@ -129,6 +129,22 @@ def test_the_curvature_of_a_circle_is_one_over_its_radius() -> None:
     assert errors[1] < errors[0] / 2 and errors[1] < 0.07, errors  # h / R is 0.21
 
 
+@pytest.mark.parametrize("angle", [60, 90, 120])
+def test_tension_turns_an_interface_to_a_right_angle_at_a_wall(angle: float) -> None:
+    """A straight one has no curvature but at the walls, where the heavier fluid's angle differs from 90°."""
+    space, slope = square(16), np.radians(angle)
+    x, y = space.points1.T
+    phi = 1 / (1 + np.exp(16 / 0.6 * ((x - 0.5) * np.sin(slope) + y * np.cos(slope))))
+    curvature, near = LevelSet(space).curvature(phi) / 16, np.abs(phi - 0.5) < 0.3  # over a cell
+    wall, inside = near & (y < 1e-9), near & (np.abs(y - 0.5) < 0.1)
+    assert wall.any() and inside.any()
+    assert np.abs(curvature[inside]).max() < 0.02
+    if angle == 90:
+        assert np.abs(curvature[wall]).max() < 1e-12
+    else:
+        assert (curvature[wall] * np.sign(90 - angle) > 0.5 * np.cos(np.radians(60))).all()  # drawn back from an edge
+
+
 def test_a_flow_far_too_fast_for_the_step_is_refused() -> None:
     space = square(4)
     level_set, nothing = LevelSet(space), np.zeros(space.size1)

@@ -52,7 +52,8 @@ def _unheard() -> Iterator[None]:
     finally:
         logging.captureWarnings(False)
         warnings.showwarning = shown
-        root.setLevel(level)
+        if root.level != level:  # setting it looks at every logger there is
+            root.setLevel(level)
         root.handlers[:] = handlers
 
 
@@ -128,7 +129,8 @@ def _mesh(points: Array, cells: Index) -> Any:
     cells, points = np.ascontiguousarray(cells, np.int64), np.ascontiguousarray(points, np.float64)
     if _before(0, 7):
         domain = ufl.Mesh(ufl.VectorElement("Lagrange", ufl.triangle, 1))
-        return made(MPI.COMM_SELF, cells, points, domain)
+        graph = dolfinx().cpp.graph.AdjacencyList_int64(cells)  # an array costs an error, long and unseen
+        return made(MPI.COMM_SELF, graph, points, domain)
     import basix.ufl
 
     domain = ufl.Mesh(basix.ufl.element("Lagrange", "triangle", 1, shape=(2,)))

@@ -31,6 +31,7 @@ class Flow:
     outflow: Index  # of quadratic unknowns on the boundary, without those that also lie on walls
     outflow1: Index  # of linear ones; all that lie there
     force: Velocity | None = None  # f [m s⁻²], everywhere
+    lasting: bool = False  # whether `velocity` is the same at all times
 
     @cached_property
     def fixed(self) -> Index:
@@ -53,7 +54,11 @@ class Flow:
 
     def held(self, time: float) -> Array:
         """Velocities at `fixed`, `(2, fixed)`."""
-        return np.asarray(self.velocity(self._border, time), float)
+        return self._always if self.lasting else np.asarray(self.velocity(self._border, time), float)
+
+    @cached_property
+    def _always(self) -> Array:
+        return np.asarray(self.velocity(self._border, 0.0), float)
 
     @cached_property
     def _border(self) -> Array:
@@ -73,7 +78,8 @@ class Flow:
         2014, J. Comput. Math. 32, 507, the directional do-nothing condition).
         """
         out = np.zeros(self.space.size)
-        across = sum(normal * part[self.outflow] for normal, part in zip(self._normals, velocity, strict=True))
+        (x, y), (u, v) = self._normals, velocity
+        across = x * u[self.outflow] + y * v[self.outflow]
         out[self.outflow] = np.maximum(-across, 0) / 2
         return out
 

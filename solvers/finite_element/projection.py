@@ -79,10 +79,31 @@ def carried_over(state: Stepped, now: float, past: float, dt: float) -> Array | 
     return out
 
 
+class Systems:
+    """The linear systems of all flows on one space with one outflow, whatever their viscosity and held velocities.
+
+    Ranks of `comm` share their rows, and the work of making them.
+    """
+
+    def __init__(self, flow: Flow, linear: Linear, comm: Comm) -> None:
+        s = flow.space
+        self.velocities = Momentum(flow, Rows(comm, s.size), linear.velocity, linear.rtol)
+        known = {"symmetric": True, "definite": True}
+        null = {"nullspace": "constant" if flow.closed else "none"}
+        accuracy = (linear.rtol, linear.guess)
+
+        def constant(matrix: Any, said: dict[str, Any]) -> Constant:
+            return Constant(Rows(comm, matrix.shape[0]), matrix, linear.pressure, accuracy, said)
+
+        self.pressure = constant(s.stiffness1[flow.free1][:, flow.free1].tocsr(), known | null)
+        self.mass1 = constant(s.mass1, known)
+
+
 class Projection:
     """Lives for one flow. `iterations` and `solves` count what the linear systems took.
 
-    Ranks of `comm` share the rows of the linear systems, and the work of making them; states are whole on each.
+    Ranks of `comm` share the rows of the linear systems; states are whole on each. `systems` are another flow's, on the
+    same space with the same outflow, `linear` and `comm`: they need not be made again.
     """
 
     def __init__(
@@ -92,16 +113,11 @@ class Projection:
         *,
         form: Literal["rotational", "standard"] = "rotational",
         comm: Comm | None = None,
+        systems: Systems | None = None,
     ) -> None:
         self.flow, self._linear, self._form = flow, linear or Linear(), form
         self.iterations = self.solves = 0
-        s, comm = flow.space, comm or Serial()
-        self._velocities = Momentum(flow, Rows(comm, s.size), self._linear.velocity, self._linear.rtol)
-        laplace = s.stiffness1[flow.free1][:, flow.free1].tocsr()
-        known = {"symmetric": True, "definite": True}
-        null = {"nullspace": "constant" if flow.closed else "none"}
-        self._pressure = self._constant(comm, laplace, self._linear.pressure, known | null)
-        self._mass1 = self._constant(comm, s.mass1, self._linear.pressure, known)
+        self.systems = systems or Systems(flow, self._linear, comm or Serial())
 
     def start(self, velocity: Array, pressure: Array | None = None, time: float = 0.0) -> State:
         """A state to begin from; boundary values are put in. Without a pressure, zero."""
@@ -119,7 +135,9 @@ class Projection:
         carried = (1 + ratio) * state.velocity - ratio * before  # extrapolated to the new time
         pressure = state.pressure + carried_over(state, now, past, dt)
         inertia = (now * state.velocity + past * before) / dt
-        rhs = flow.load(time) + elements.multiply(s.mass, inertia) + s.pushed(pressure)
+        rhs = elements.multiply(s.mass, inertia) + s.pushed(pressure)
+        if flow.force is not None:
+            rhs += flow.load(time)
         u = self._velocity(alpha / dt, rhs, carried, time)
         source = s.divergence(u)
         phi = self._correction(-alpha / dt * source, state.correction)
@@ -142,22 +160,19 @@ class Projection:
         """Both components of (rate M + ν K + C(w)) u = rhs, w = `carried`, solved for the difference to w."""
         u = carried.copy()
         u[:, self.flow.fixed] = self.flow.held(time)
-        changes, iterations = self._velocities.changes(rate, rhs, carried, u)
+        changes, iterations = self.systems.velocities.changes((rate, self.flow.viscosity), rhs, carried, u)
         self.iterations, self.solves = self.iterations + iterations, self.solves + 2
         return u + changes
 
     def _correction(self, rhs: Array, last: Array | None) -> Array:
         """φ of ∇φ·∇q = −α/Δt (∇·u) q, zero at the outflow."""
         out = np.zeros(self.flow.space.size1)
-        out[self.flow.free1] = self._solve(self._pressure, rhs[self.flow.free1])
+        out[self.flow.free1] = self._solve(self.systems.pressure, rhs[self.flow.free1])
         return out
 
     def _projected(self, source: Array) -> Array:
         """∇·u as a linear function: the mass matrix's inverse of ∫ q ∇·u."""
-        return self._solve(self._mass1, source)
-
-    def _constant(self, comm: Comm, matrix: Any, solver: Solver, known: dict[str, Any]) -> Constant:
-        return Constant(Rows(comm, matrix.shape[0]), matrix, solver, (self._linear.rtol, self._linear.guess), known)
+        return self._solve(self.systems.mass1, source)
 
     def _solve(self, systems: Constant, rhs: Array) -> Array:
         x, iterations = systems.solve(rhs)

@@ -90,34 +90,39 @@ class Constant:
         x = factors.inverse(rhs)
         if loose:
             x -= x.mean()
-        left = rhs - self._operator @ x
+        left = rhs - elements.multiply(self._operator, x)
         return x if left @ left <= self._rtol**2 * (rhs @ rhs) else None
 
 
 class Momentum:
     """(rate M + ν K + C(w)) u = b, with rows of the identity where u is held: each rank makes and solves its rows.
 
-    One matrix, whose values are overwritten in each step.
+    One matrix, whose values are overwritten in each step; of `flow` it takes space and outflow.
     """
 
     def __init__(self, flow: Flow, rows: Rows, solver: Solver, rtol: float) -> None:
         s, own = flow.space, rows.own
         self._flow, self._rows = flow, rows
-        self._mass, self._viscous = s.mass[own], flow.viscosity * s.stiffness[own]
-        self._transport = s.transport if rows.comm.size == 1 else Transport(s, own)
+        self._mass, self._stiffness = s.mass[own], s.stiffness[own]
+        self._transport = Transport(s, own, without=flow.fixed)
+        self._constant, self._made = np.empty(self._mass.nnz), (np.nan, np.nan)  # rate M + ν K, and their numbers
         self._matrix = self._mass.copy()
         self._mat = rows.mat(self._matrix)
         self._stale = False  # whether PETSc has yet to see the values
         index = np.repeat(np.arange(own.start, own.stop), np.diff(self._mass.indptr))
         self._diagonal = np.flatnonzero(index == self._mass.indices)  # one entry per row, in order
-        held = np.isin(np.arange(own.start, own.stop), flow.fixed)
+        held, out = (np.isin(np.arange(own.start, own.stop), some) for some in (flow.fixed, flow.outflow))
         self._held, self._held_entries = np.flatnonzero(held), np.flatnonzero(held[index - own.start])
+        self._out = np.flatnonzero(out)
         self._sequence = rows.sequence(solver, rtol=rtol, guess=0)  # the extrapolated velocity is the guess
         self._rtol, self._limit = rtol, _compiled_limit(solver) if rows.comm.size == 1 else 0
 
-    def changes(self, rate: float, rhs: Array, carried: Array, velocity: Array) -> tuple[Array, int]:
-        """What is to be added to `velocity` `(2, n)`, which has its held values, and the iterations it took."""
-        self.fill(rate, carried)
+    def changes(self, terms: tuple[float, float], rhs: Array, carried: Array, velocity: Array) -> tuple[Array, int]:
+        """What is to be added to `velocity` `(2, n)`, which has its held values, and the iterations it took.
+
+        `terms` are rate and ν.
+        """
+        self.fill(terms, carried)
         left = rhs[:, self._rows.own] - elements.multiply(self._matrix, velocity)
         left[:, self._held] = 0
         return self.solved(left)
@@ -137,16 +142,19 @@ class Momentum:
                 out[axis], count = self._rows.whole(x), count + solve.iterations
         return out, count
 
-    def fill(self, rate: float, carried: Array) -> None:
+    def fill(self, terms: tuple[float, float], carried: Array) -> None:
         """Values of this rank's rows, w = `carried`."""
-        values = self._matrix.data
-        np.multiply(self._mass.data, rate, out=values)
-        values += self._viscous.data
+        values, constant = self._matrix.data, self._constant
+        if terms != self._made:
+            rate, viscosity = self._made = terms
+            np.multiply(self._mass.data, rate, out=constant)
+            constant += viscosity * self._stiffness.data
+            constant[self._held_entries] = 0
+            constant[self._diagonal[self._held]] = 1
+        values[:] = constant
         self._transport.add(carried, values)
-        if len(self._flow.outflow):
-            values[self._diagonal] += self._flow.backflow(carried)[self._rows.own]
-        values[self._held_entries] = 0
-        values[self._diagonal[self._held]] = 1
+        if len(self._out):
+            values[self._diagonal[self._out]] += self._flow.backflow(carried)[self._rows.own][self._out]
         self._stale = True
 
 

@@ -104,12 +104,13 @@ class Scene:
         """The flow on a mesh of this geometry."""
         none: Index = np.zeros(0, int)
         if self.kind == "lid":
-            return Flow(space, self.nu, self.velocity, none, none)
+            return Flow(space, self.nu, self.velocity, none, none, lasting=True)
         across, low, high = (space.points[space.boundary, k] for k in (0, 1, 1))
         right = across > self.width * (1 - NEAR)
         between = (low > self.height * NEAR) & (high < self.height * (1 - NEAR))
         right1 = space.points1[space.boundary1, 0] > self.width * (1 - NEAR)
-        return Flow(space, self.nu, self.velocity, space.boundary[right & between], space.boundary1[right1])
+        outflow, outflow1 = space.boundary[right & between], space.boundary1[right1]
+        return Flow(space, self.nu, self.velocity, outflow, outflow1, lasting=True)
 
     def on_body(self, space: Space) -> Index:
         """Quadratic unknowns on the body's border."""

@@ -15,7 +15,7 @@ from pdebench.errors import SolverError
 from pdebench.solvers.krylov import methods
 from pdebench.spec import Grid
 
-from .projection import Linear
+from .projection import Linear, Systems
 from .sampling import Sampler
 from .space import Space
 
@@ -29,6 +29,7 @@ class Setting:
 
     space: Space
     sampler: Sampler
+    systems: Systems | None = None  # of all its flows
 
     @cached_property
     def nodes(self) -> Index:
@@ -39,7 +40,7 @@ class Setting:
 
     def at_nodes(self, velocity: Array, *linear: Array) -> Array:
         """`(2 + k, node)`, what the mesh's group in a store holds: both velocities, then linear functions."""
-        return np.asarray(np.stack([*velocity, *(self.space.raised(part) for part in linear)])[:, self.nodes])
+        return np.stack([part.take(self.nodes) for part in (*velocity, *(self.space.raised(one) for one in linear))])
 
 
 def fitting(name: str, grid: Grid, linear: Linear) -> None:

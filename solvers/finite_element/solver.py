@@ -20,7 +20,7 @@ from pdebench.spec import Card, Count, Grid, Positive
 from .compat import version
 from .meshing import Triangulation
 from .newton import steady
-from .projection import Linear, Projection, State
+from .projection import Linear, Projection, State, Systems
 from .sampling import Sampler, onto
 from .scene import Scene, Shaped, scene_of
 from .setting import FASTEST, NonNegative, Setting, fitting
@@ -170,7 +170,8 @@ class FiniteElementSolver:
             space = Space(self._card.triangulated(scene, shape))
             out: Any = self._output.shape
             sampler = Sampler(space, out, (scene.height, scene.width), scene.solid(self._output))
-            self._settings = {scene.geometry: Setting(space, sampler)}  # one at a time: a unit's cases come in order
+            systems = None if self._steady else Systems(scene.flow(space), self._card.linear, self._comm)
+            self._settings = {scene.geometry: Setting(space, sampler, systems)}  # one: a unit's cases come in order
         return self._settings[scene.geometry]
 
 
@@ -210,8 +211,8 @@ class _Run:
         self, scene: Scene, setting: Setting, start: Array, grid: Grid, times: Array
     ) -> Iterator[tuple[Array, Array]]:
         """Velocity and pressure [Pa] at `times`, from those on the grid, `(3, y, x)`, at t = 0."""
-        flow = scene.flow(setting.space)
-        self._projection = Projection(flow, self._card.linear, form=self._card.form, comm=self._comm)
+        flow, linear = scene.flow(setting.space), self._card.linear
+        self._projection = Projection(flow, linear, form=self._card.form, comm=self._comm, systems=setting.systems)
         lengths, fluid = (scene.height, scene.width), 1 - scene.solid(grid)
         u = onto(setting.space.points, start[:2], lengths, np.ones_like(fluid))
         p = onto(setting.space.points1, start[2:], lengths, fluid)[0] / scene.density
@@ -226,7 +227,7 @@ class _Run:
     def _advance(self, scene: Scene, now: State, end: float) -> State:
         """To `end` in equal steps, halved where the flow outruns them."""
         assert self._projection is not None
-        begun, interval = now.time, end - now.time
+        interval = end - now.time
         least = interval / (GROWTH * now.step) if now.before is not None else 0.0
         count, done = _fraction(max(interval * self._rate(now) / self._card.cfl, least)), 0
         while done < count:
@@ -237,8 +238,7 @@ class _Run:
             else:
                 now = self._step(scene, now, interval / count)
             done += 1
-            now = replace(now, time=begun + interval * done / count)
-        return now
+        return replace(now, time=end)
 
     def _step(self, scene: Scene, now: State, dt: float) -> State:
         assert self._projection is not None

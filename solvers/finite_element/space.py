@@ -14,7 +14,6 @@ from pdebench.solvers.kernels import elements
 from .compat import assembled, spaces
 from .meshing import Triangulation
 from .quadrature import CORNERS, WEIGHTS, quadratic, quadratic_slopes
-from .transport import Transport
 
 
 class Space:
@@ -104,19 +103,24 @@ class Space:
 
     def raised(self, pressure: Array) -> Array:
         """A linear function at the places of the quadratic unknowns, `(m,)` -> `(n,)`."""
-        out = np.empty(self.size)
-        corners = pressure[self.cells1]
-        out[self.cells[:, :3]] = corners
-        out[self.cells[:, 3:]] = (np.roll(corners, 1, axis=1) + np.roll(corners, 2, axis=1)) / 2
+        return np.asarray((pressure[self._ends[0]] + pressure[self._ends[1]]) / 2)
+
+    @cached_property
+    def _ends(self) -> Index:
+        """The linear unknowns at both ends of a quadratic one's side, `(2, n)`; of a corner's, its own twice."""
+        out = np.empty((2, self.size), np.int64)
+        for end in (0, 1):
+            out[end, self.cells[:, :3]] = self.cells1
+            out[end, self.cells[:, 3:]] = np.roll(self.cells1, 1 + end, axis=1)
         return out
 
     def divergence(self, velocity: Array) -> Array:
         """∫ q ∇·u for each pressure's test function, `(2, n)` -> `(m,)`."""
-        return np.asarray(self._divergence @ velocity.ravel())
+        return elements.multiply(self._divergence, velocity.ravel())
 
     def pushed(self, pressure: Array) -> Array:
         """∫ p ∂v/∂x and ∫ p ∂v/∂y, `(m,)` -> `(2, n)`."""
-        return np.asarray(self._gradient @ pressure).reshape(2, -1)
+        return elements.multiply(self._gradient, pressure).reshape(2, -1)
 
     @cached_property
     def _gradient(self) -> Any:
@@ -135,11 +139,6 @@ class Space:
         u, v = (self.at @ part for part in velocity)
         dx, dy = self.derivatives
         return np.stack([self.at_transposed @ (u * (dx @ part) + v * (dy @ part)) for part in velocity])
-
-    @cached_property
-    def transport(self) -> Transport:
-        """∫ (w·∇)u v as a matrix for given w, `(2, n)` -> values `(nnz,)` in the pattern of `mass`."""
-        return Transport(self, slice(None))
 
     def integral(self, values: Array) -> float:
         """∫ f of values at the points of quadrature."""

@@ -19,10 +19,11 @@ class Transport:
     """∫ (w·∇)u v for test functions in `rows`, trial functions in the pattern of `Space.mass`; w is given each time.
 
     On a cell it is Σ over k and a of (wₖ·∇λₐ) |cell| times a constant 6 × 6 matrix, which the points of quadrature give
-    exactly; λ are the barycentric coordinates. Looks only at the cells that meet the rows.
+    exactly; λ are the barycentric coordinates. Looks only at the cells that meet the rows. Rows of the unknowns
+    `without` stay as they are.
     """
 
-    def __init__(self, space: Space, rows: slice) -> None:
+    def __init__(self, space: Space, rows: slice, without: Index | None = None) -> None:
         first, last, _ = rows.indices(space.size)
         own = ((space.cells >= first) & (space.cells < last)).any(axis=1)
         self._cells = np.ascontiguousarray(space.cells[own], np.int32)
@@ -30,6 +31,8 @@ class Transport:
         shapes, slopes = quadratic(CORNERS), quadratic_slopes(CORNERS)
         self._reference = np.einsum("q,qk,qja,qt->katj", WEIGHTS, shapes, slopes, shapes).reshape(18, 36)
         self._places = places(space, space.cells[own], first, last)
+        if without is not None:
+            self._places[np.isin(space.cells[own], without).repeat(6, axis=1)] = -1
         self._size = int(space.mass.indptr[last] - space.mass.indptr[first])
 
     def __call__(self, velocity: Array) -> Array:

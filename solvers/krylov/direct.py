@@ -73,6 +73,7 @@ class PetscDirect:
         self._assembly = Assembly()
         self._mat: Any = None
         self._pc: Any = None
+        self._ends: tuple[Array, Array, list[Any]] | None = None  # b and x, as NumPy and as PETSc see them
         self._trouble = ""
         self._watch = Watch()
         self.factorisations = 0
@@ -131,12 +132,14 @@ class PetscDirect:
 
     def inverse(self, b: Array) -> Array:
         """A⁻¹ b by the factors of the matrix that was prepared for, as it is: neither refined nor looked at."""
-        x = np.empty_like(b)
-        given, found = (
-            petsc().Vec().createWithArray(part, comm=self._mat.getComm()) for part in (np.ascontiguousarray(b), x)
-        )
-        self._pc.apply(given, found)
-        return x
+        if self._ends is None or len(self._ends[0]) != len(b):
+            given, found = np.empty(len(b)), np.empty(len(b))
+            vectors = [petsc().Vec().createWithArray(part, comm=self._mat.getComm()) for part in (given, found)]
+            self._ends = given, found, vectors
+        given, found, vectors = self._ends
+        given[:] = b
+        self._pc.apply(*vectors)
+        return found.copy()
 
 
 def _pinned(system: System) -> System:

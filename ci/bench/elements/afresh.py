@@ -5,6 +5,7 @@ GMRES(30) with ILU, PETSc's defaults, to the same relative accuracy as ours asks
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,37 @@ from pdebench.arrays import Array
 from pdebench.solvers.finite_element import compat
 from pdebench.solvers.finite_element.flow import Flow
 from pdebench.solvers.finite_element.projection import Projection
+from pdebench.solvers.finite_element.space import Space
+
+
+class Forms:
+    """What cases of one mesh share: compiled forms, and matrices with their patterns."""
+
+    def __init__(self, space: Space) -> None:
+        spaces = space._spaces
+        mesh = spaces.quadratic.mesh
+        self.rate, self.nu = (compat.dolfinx().fem.Constant(mesh, PETSc.ScalarType(value)) for value in (1.0, 1.0))
+        self.wind = [compat.dolfinx().fem.Function(spaces.quadratic) for _ in range(2)]
+        u, v = ufl.TrialFunction(spaces.quadratic), ufl.TestFunction(spaces.quadratic)
+        p, q = ufl.TrialFunction(spaces.linear), ufl.TestFunction(spaces.linear)
+        moved = self.wind[0] * u.dx(0) + self.wind[1] * u.dx(1)
+        momentum = self.rate * u * v + self.nu * ufl.inner(ufl.grad(u), ufl.grad(v)) + moved * v
+        kinds = {"momentum": momentum, "laplace": ufl.inner(ufl.grad(p), ufl.grad(q)), "mass": p * q}
+        fem = compat.dolfinx().fem
+        self.forms = {name: fem.form(form * ufl.dx, **compat._jit_keyword()) for name, form in kinds.items()}
+        self.mats = {name: fem.petsc.create_matrix(form) for name, form in self.forms.items()}
+
+    def assembled(self, name: str) -> Any:
+        mat = self.mats[name]
+        mat.zeroEntries()
+        compat.dolfinx().fem.petsc.assemble_matrix(mat, self.forms[name])
+        mat.assemble()
+        return mat
+
+
+@lru_cache(maxsize=1)
+def forms(space: Space) -> Forms:
+    return Forms(space)
 
 
 class Afresh(Projection):
@@ -22,23 +54,12 @@ class Afresh(Projection):
 
     def __init__(self, flow: Flow, *args: Any, **more: Any) -> None:
         super().__init__(flow, *args, **more)
-        spaces = flow.space._spaces
-        mesh = spaces.quadratic.mesh
-        self._rate, self._nu = (compat.dolfinx().fem.Constant(mesh, PETSc.ScalarType(value)) for value in (1.0, 1.0))
-        self._wind = [compat.dolfinx().fem.Function(spaces.quadratic) for _ in range(2)]
-        u, v = ufl.TrialFunction(spaces.quadratic), ufl.TestFunction(spaces.quadratic)
-        p, q = ufl.TrialFunction(spaces.linear), ufl.TestFunction(spaces.linear)
-        moved = self._wind[0] * u.dx(0) + self._wind[1] * u.dx(1)
-        momentum = self._rate * u * v + self._nu * ufl.inner(ufl.grad(u), ufl.grad(v)) + moved * v
-        kinds = {"momentum": momentum, "laplace": ufl.inner(ufl.grad(p), ufl.grad(q)), "mass": p * q}
-        fem = compat.dolfinx().fem
-        self._forms = {name: fem.form(form * ufl.dx, **compat._jit_keyword()) for name, form in kinds.items()}
-        self._mats = {name: fem.petsc.create_matrix(form) for name, form in self._forms.items()}
+        self._forms = forms(flow.space)
 
     def _velocity(self, rate: float, rhs: Array, carried: Array, time: float) -> Array:
         flow, out = self.flow, np.empty_like(carried)
-        self._rate.value, self._nu.value = rate, flow.viscosity
-        for wind, part in zip(self._wind, carried, strict=True):
+        self._forms.rate.value, self._forms.nu.value = rate, flow.viscosity
+        for wind, part in zip(self._forms.wind, carried, strict=True):
             wind.x.array[:] = part
         mat = self._assembled("momentum")
         if len(flow.outflow):
@@ -66,11 +87,7 @@ class Afresh(Projection):
         return self._gmres(self._assembled("mass"), source)
 
     def _assembled(self, name: str) -> Any:
-        mat = self._mats[name]
-        mat.zeroEntries()
-        compat.dolfinx().fem.petsc.assemble_matrix(mat, self._forms[name])
-        mat.assemble()
-        return mat
+        return self._forms.assembled(name)
 
     def _gmres(self, mat: Any, rhs: Array) -> Array:
         ksp = PETSc.KSP().create(PETSc.COMM_SELF)

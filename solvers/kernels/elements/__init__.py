@@ -43,8 +43,10 @@ def courant(velocity: Array, cells: Index, slopes: Array) -> float:
 
 
 def multiply(matrix: Any, x: Array) -> Array:
-    """A x of both rows of x, `(2, n)`; A is square CSR."""
-    if kernels.available() and matrix.shape[0] == matrix.shape[1]:
+    """A x of a vector `(n,)`, or of both rows of x, `(2, n)`; A is CSR. SciPy's, but for its long way there."""
+    if kernels.available():
+        if matrix.shape[1] != x.shape[-1]:
+            raise ValueError(f"x must be ({matrix.shape[1]},) or (2, {matrix.shape[1]}), not {x.shape}")
         x = np.ascontiguousarray(x)
         return np.asarray(kernels._compiled.elements_multiply(matrix.indptr, matrix.indices, matrix.data, x))
     return np.asarray((matrix @ x.T).T)
@@ -53,8 +55,9 @@ def multiply(matrix: Any, x: Array) -> Array:
 def bicgstab(matrix: Any, rhs: Array, *, rtol: float, limit: int) -> tuple[Array, tuple[int, int], tuple[float, float]]:
     """x of A x = b for both rows of b, `(2, n)`, from zero; iterations, and ‖b − A x‖ / ‖b‖ computed from x.
 
-    Preconditioned by the diagonal. Each entry of the matrix is read once for both. One that breaks down, or needs more
-    than about `limit` iterations, is as good as its residual tells.
+    Preconditioned by the diagonal. Each entry of the matrix is read once for both. An iteration multiplies by the
+    matrix twice, as in PETSc's count; neither system takes more than `limit`, restarts among them. One that breaks
+    down, or comes to that limit, is as good as its residual tells.
     """
     if not kernels.available():
         raise NotImplementedError("kernels.elements.bicgstab is compiled only; see kernels.available()")

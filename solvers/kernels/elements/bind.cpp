@@ -33,64 +33,84 @@ void require(bool holds, const char* what) {
     if (!holds) throw py::value_error(what);
 }
 
+// Whether all numbers lie in low ... high - 1.
+bool within(const Kernels& kernels, const Numbers& numbers, std::int32_t low, py::ssize_t high) {
+    if (numbers.size() == 0) return true;
+    const elements::Range range = kernels.range(numbers.data(), numbers.size());
+    return range.least >= low && range.most < high;
+}
+
+bool rising(const Numbers& numbers) {
+    const std::int32_t* at = numbers.data();
+    int falls = 0;
+    for (py::ssize_t i = 1; i < numbers.size(); ++i) falls |= at[i] < at[i - 1];
+    return !falls;
+}
+
 Velocity velocity_of(const Doubles& velocity) {
     require(velocity.ndim() == 2 && velocity.shape(0) == 2, "velocity must be (2, n)");
     return {velocity.data(), velocity.data() + velocity.shape(1)};
 }
 
-Cells cells_of(const Numbers& unknowns, const Doubles& slopes) {
+Cells cells_of(const Kernels& kernels, const Numbers& unknowns, const Doubles& slopes, py::ssize_t size) {
     require(unknowns.ndim() == 2 && unknowns.shape(1) == 6, "cells must be (cell, 6)");
+    require(within(kernels, unknowns, 0, size), "cells must hold unknowns of the velocity");
     require(slopes.ndim() == 3 && slopes.shape(0) == 2 && slopes.shape(1) == unknowns.shape(0) && slopes.shape(2) == 3,
             "slopes must be (2, cell, 3)");
     return {unknowns.data(), slopes.data(), unknowns.shape(0)};
 }
 
-Matrix matrix_of(const Numbers& starts, const Numbers& columns, const Doubles& values) {
-    require(starts.size() > 0 && columns.size() == values.size(), "the matrix's parts do not fit one another");
-    return {starts.data(), columns.data(), values.data(), starts.size() - 1};
+Matrix matrix_of(const Kernels& kernels, const Numbers& starts, const Numbers& columns, const Doubles& values,
+                 py::ssize_t width) {
+    require(starts.size() > 0 && columns.size() == values.size() && starts.data()[0] == 0 &&
+                starts.data()[starts.size() - 1] == columns.size() && rising(starts),
+            "the matrix's parts do not fit one another");
+    require(within(kernels, columns, 0, width), "columns must be those of the vector");
+    return {starts.data(), columns.data(), values.data(), starts.size() - 1, width};
 }
 
 void transport(const Doubles& velocity, const Numbers& unknowns, const Doubles& slopes, const Doubles& reference,
                const Numbers& places, Doubles values, const std::string& isa) {
-    const Cells cells = cells_of(unknowns, slopes);
     const Velocity parts = velocity_of(velocity);
+    const Kernels kernels = called(isa);
+    const Cells cells = cells_of(kernels, unknowns, slopes, velocity.shape(1));
     require(reference.size() == 18 * 36 && places.size() == 36 * cells.count,
             "reference must be (18, 36), places (cell, 36)");
+    require(within(kernels, places, -1, values.size()), "places must be those of values, or -1");
     double* target = values.mutable_data();
-    const Kernels kernels = called(isa);
     py::gil_scoped_release released;
     kernels.transport(cells, parts, reference.data(), places.data(), target);
 }
 
 double courant(const Doubles& velocity, const Numbers& unknowns, const Doubles& slopes, const std::string& isa) {
-    const Cells cells = cells_of(unknowns, slopes);
     const Velocity parts = velocity_of(velocity);
     const Kernels kernels = called(isa);
+    const Cells cells = cells_of(kernels, unknowns, slopes, velocity.shape(1));
     py::gil_scoped_release released;
     return kernels.courant(cells, parts);
 }
 
 Doubles multiply(const Numbers& starts, const Numbers& columns, const Doubles& values, const Doubles& x,
                  const std::string& isa) {
-    const Matrix matrix = matrix_of(starts, columns, values);
-    velocity_of(x);
-    require(x.shape(1) == matrix.rows, "x must be (2, rows)");
-    Doubles product({py::ssize_t(2), py::ssize_t(matrix.rows)});
-    double* target = product.mutable_data();
+    require(x.ndim() == 1 || (x.ndim() == 2 && x.shape(0) == 2), "x must be (n,) or (2, n)");
     const Kernels kernels = called(isa);
+    const Matrix matrix = matrix_of(kernels, starts, columns, values, x.shape(x.ndim() - 1));
+    const int vectors = int(x.ndim());
+    Doubles product(vectors == 1 ? std::vector<py::ssize_t>{matrix.rows} : std::vector<py::ssize_t>{2, matrix.rows});
+    double* target = product.mutable_data();
     py::gil_scoped_release released;
-    kernels.multiply(matrix, x.data(), target);
+    kernels.multiply(matrix, x.data(), vectors, target);
     return product;
 }
 
 py::tuple bicgstab(const Numbers& starts, const Numbers& columns, const Doubles& values, const Doubles& rhs, double rtol,
                    int limit, const std::string& isa) {
-    const Matrix matrix = matrix_of(starts, columns, values);
     velocity_of(rhs);
-    require(rhs.shape(1) == matrix.rows, "rhs must be (2, rows)");
+    require(rhs.shape(1) == starts.size() - 1, "rhs must be (2, rows)");
+    const Kernels kernels = called(isa);
+    const Matrix matrix = matrix_of(kernels, starts, columns, values, rhs.shape(1));
     Doubles x({py::ssize_t(2), py::ssize_t(matrix.rows)});
     double* target = x.mutable_data();
-    const Kernels kernels = called(isa);
     elements::Outcome outcome;
     {
         py::gil_scoped_release released;
@@ -112,7 +132,7 @@ void bind_elements(py::module_& module) {
     module.def("elements_courant", courant, arg("velocity").noconvert(), arg("cells").noconvert(),
                arg("slopes").noconvert(), arg("isa") = "", "The greatest |u . slope|.");
     module.def("elements_multiply", multiply, arg("starts").noconvert(), arg("columns").noconvert(),
-               arg("values").noconvert(), arg("x").noconvert(), arg("isa") = "", "A x of two vectors, (2, n).");
+               arg("values").noconvert(), arg("x").noconvert(), arg("isa") = "", "A x of one vector, (n,), or two, (2, n).");
     module.def("elements_bicgstab", bicgstab, arg("starts").noconvert(), arg("columns").noconvert(),
                arg("values").noconvert(), arg("rhs").noconvert(), arg("rtol"), arg("limit"), arg("isa") = "",
                "x of A x = b for two b at once, (2, n), iterations and true relative residuals.");

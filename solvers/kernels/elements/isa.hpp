@@ -21,6 +21,15 @@ LANES_INLINE void store(double* at, Wide value) { *reinterpret_cast<Loose*>(at) 
 LANES_INLINE Pair load_pair(const double* at) { return *reinterpret_cast<const LoosePair*>(at); }
 LANES_INLINE void store_pair(double* at, Pair value) { *reinterpret_cast<LoosePair*>(at) = value; }
 
+inline Range range(const std::int32_t* numbers, std::ptrdiff_t count) {
+    Range out = {numbers[0], numbers[0]};
+    for (std::ptrdiff_t i = 0; i < count; ++i) {
+        out.least = numbers[i] < out.least ? numbers[i] : out.least;
+        out.most = numbers[i] > out.most ? numbers[i] : out.most;
+    }
+    return out;
+}
+
 // -- cells ------------------------------------------------------------------------------------------------------------
 
 inline void transport(const Cells& cells, Velocity velocity, const double* reference, const std::int32_t* places,
@@ -94,17 +103,26 @@ template <class Done> LANES_INLINE void rows(const Matrix& matrix, const double*
     }
 }
 
-inline void multiply(const Matrix& matrix, const double* x, double* product) {
-    const std::ptrdiff_t n = matrix.rows;
-    for (std::ptrdiff_t i = 0; i < n; ++i) {
-        double even = 0, odd = 0;
-        for (std::int32_t k = matrix.starts[i]; k < matrix.starts[i + 1]; ++k) {
-            const std::int32_t at = matrix.columns[k];
-            even += matrix.values[k] * x[at];
-            odd += matrix.values[k] * x[n + at];
-        }
-        product[i] = even;
-        product[n + i] = odd;
+// Four sums, as each of them waits for itself.
+LANES_INLINE double row(const Matrix& matrix, std::ptrdiff_t i, const double* x) {
+    double sum[4] = {};
+    std::int32_t k = matrix.starts[i];
+    const std::int32_t end = matrix.starts[i + 1];
+    for (; k + 3 < end; k += 4) {
+        for (int j = 0; j < 4; ++j) sum[j] += matrix.values[k + j] * x[matrix.columns[k + j]];
+    }
+    for (; k < end; ++k) sum[0] += matrix.values[k] * x[matrix.columns[k]];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+inline void multiply(const Matrix& matrix, const double* x, int vectors, double* product) {
+    if (vectors == 1) {
+        for (std::ptrdiff_t i = 0; i < matrix.rows; ++i) product[i] = row(matrix, i, x);
+        return;
+    }
+    for (std::ptrdiff_t i = 0; i < matrix.rows; ++i) {
+        product[i] = row(matrix, i, x);
+        product[matrix.rows + i] = row(matrix, i, x + matrix.width);
     }
 }
 
@@ -158,17 +176,17 @@ inline Outcome bicgstab(const Matrix& matrix, const double* b, double rtol, int 
         double rr[2] = {square[0], square[1]};
         bool active[2];
         for (int c = 0; c < 2; ++c) {
-            active[c] = !(rr[c] <= target[c]) && std::isfinite(rr[c]);
+            active[c] = !(rr[c] <= target[c]) && std::isfinite(rr[c]) && out.iterations[c] < limit;
             out.residual[c] = whole[c] > 0 ? std::sqrt(rr[c] / whole[c]) : 0;
         }
-        if (!(active[0] || active[1]) || start == 4 || out.iterations[0] + out.iterations[1] >= 2 * limit) break;
+        if (!(active[0] || active[1]) || start == 4) break;
         double rho[2] = {rr[0], rr[1]}, alpha[2] = {0, 0}, beta[2] = {0, 0}, omega[2] = {0, 0};
         for (std::ptrdiff_t i = 0; i < size; i += width) {
             store(shadow + i, load(r + i));
             store(p + i, Wide{});
             store(v + i, Wide{});
         }
-        for (int count = 0; (active[0] || active[1]) && count < limit; ++count) {
+        while (active[0] || active[1]) {
             {
                 const Wide wide_beta = both(beta), wide_omega = both(omega);
                 for (std::ptrdiff_t i = 0; i < size; i += width) {
@@ -216,7 +234,7 @@ inline Outcome bicgstab(const Matrix& matrix, const double* b, double rtol, int 
                 if (!active[c]) continue;
                 beta[c] = after[c] / rho[c] * (alpha[c] / omega[c]);
                 rho[c] = after[c];
-                active[c] = rr[c] > target[c] && std::isfinite(beta[c]) && beta[c] != 0;
+                active[c] = rr[c] > target[c] && std::isfinite(beta[c]) && beta[c] != 0 && out.iterations[c] < limit;
                 if (!active[c]) beta[c] = omega[c] = 0;
             }
         }

@@ -3,5 +3,5 @@
 #include "isa.hpp"
 
 lanes::elements::Kernels lanes::elements::kernels_avx2() {
-    return {"avx2", avx2::transport, avx2::courant, avx2::multiply, avx2::bicgstab};
+    return {"avx2", avx2::range, avx2::transport, avx2::courant, avx2::multiply, avx2::bicgstab};
 }

@@ -3,5 +3,5 @@
 #include "isa.hpp"
 
 lanes::elements::Kernels lanes::elements::kernels_baseline() {
-    return {"baseline", baseline::transport, baseline::courant, baseline::multiply, baseline::bicgstab};
+    return {"baseline", baseline::range, baseline::transport, baseline::courant, baseline::multiply, baseline::bicgstab};
 }

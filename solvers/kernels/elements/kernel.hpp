@@ -22,23 +22,30 @@ struct Velocity {
 struct Matrix {
     const std::int32_t *starts, *columns;
     const double* values;
-    std::ptrdiff_t rows;
+    std::ptrdiff_t rows, width;
 };
 
 struct Outcome {
-    int iterations[2];
+    int iterations[2];       // each multiplies by the matrix twice
     double residual[2];  // |b - A x| / |b|, computed from x
+};
+
+struct Range {
+    std::int32_t least, most;
 };
 
 struct Kernels {
     const char* name;
+    // Of one number or more.
+    Range (*range)(const std::int32_t* numbers, std::ptrdiff_t count);
     // values[places[cell][test][trial]] += the cell's matrix, sum over t of along[t] reference[t]; places < 0 are left out.
     void (*transport)(const Cells&, Velocity, const double* reference, const std::int32_t* places, double* values);
     // The greatest |u . slope| of all cells, unknowns and corners.
     double (*courant)(const Cells&, Velocity);
-    // A x of two vectors, one behind the other.
-    void (*multiply)(const Matrix&, const double* x, double* product);
-    // x of A x = b for two b at once, one behind the other. `memory`: `needed(rows)` numbers.
+    // A x of one vector, or of two, one behind the other.
+    void (*multiply)(const Matrix&, const double* x, int vectors, double* product);
+    // x of A x = b for two b at once, one behind the other, in at most `limit` iterations of each. `memory`:
+    // `needed(rows)` numbers.
     Outcome (*bicgstab)(const Matrix&, const double* b, double rtol, int limit, double* x, double* memory);
 };
 
