@@ -20,7 +20,7 @@ from pdebench.generate import generate
 from pdebench.parallel import Serial
 from pdebench.sample import parameters
 from pdebench.solvers.finite_volume.boundary import Boundaries
-from pdebench.solvers.finite_volume.laws import LinearAdvection, ViscousBurgers
+from pdebench.solvers.finite_volume.laws import InviscidBurgers, LinearAdvection, ViscousBurgers
 from pdebench.solvers.finite_volume.reactions import FitzHughNagumo, ReactionDiffusion
 from pdebench.solvers.finite_volume.residual import Space
 from pdebench.solvers.finite_volume.riemann import rusanov
@@ -264,3 +264,11 @@ def test_a_wave_on_a_coarse_grid_is_shown_on_a_fine_one_with_second_order() -> N
         (frame,) = solver.trajectories(start, {"speed": np.ones(1)}, np.zeros(1))
         errors.append(float(np.abs(frame[0] - problem.initial(fine, params, np.random.default_rng(0))).mean()))
     assert order(errors) > 1.85, errors
+
+
+def test_what_is_left_of_a_wave_when_numbers_end_stands_still() -> None:
+    """1/|u| of a subnormal u is infinite; strong viscosity leaves such numbers."""
+    problem = InviscidBurgers(initial_state={"kind": "sine_series"}, boundaries=X)
+    last = 5e-324 * np.arange(-4, 4).reshape(1, 1, 8)
+    run = march(problem, cells(8), {}, [0.0, 1.0], states=last, engine="numpy", **HLL)
+    assert np.abs(sound(run)).max() < 1e-300
