@@ -20,11 +20,12 @@ from pdebench.generate import generate
 from pdebench.parallel import Serial
 from pdebench.sample import parameters
 from pdebench.solvers.finite_volume.boundary import Boundaries
-from pdebench.solvers.finite_volume.laws import LinearAdvection, ViscousBurgers
+from pdebench.solvers.finite_volume.laws import InviscidBurgers, LinearAdvection, ViscousBurgers
 from pdebench.solvers.finite_volume.reactions import FitzHughNagumo, ReactionDiffusion
 from pdebench.solvers.finite_volume.residual import Space
 from pdebench.solvers.finite_volume.riemann import rusanov
 from pdebench.solvers.finite_volume.scalar_states import Noise, RandomSines
+from pdebench.solvers.finite_volume.solver import FiniteVolumeCard
 from pdebench.solvers.finite_volume.split import SplitEngine, diffused
 from pdebench.spec import load_spec
 from pdebench.store import TrajectoryStore
@@ -251,3 +252,23 @@ def test_a_store_is_made_checked_and_certified(name: str, tmp_path: Path) -> Non
     assert not found, found
     assert not certify(store, [0, 3]).failed
     assert verify(store, 1).equal
+
+
+def test_a_wave_on_a_coarse_grid_is_shown_on_a_fine_one_with_second_order() -> None:
+    problem = LinearAdvection(initial_state={"kind": "sine_series", "terms": 1, "modes": 1}, boundaries=X)
+    params, errors = {"speed": 1.0}, []
+    for n in (32, 64):
+        coarse, fine = cells(n), cells(8 * n)
+        start = problem.initial(coarse, params, np.random.default_rng(0))[None]
+        solver = FiniteVolumeCard(**HLL).build(problem, coarse, fine, Serial())
+        (frame,) = solver.trajectories(start, {"speed": np.ones(1)}, np.zeros(1))
+        errors.append(float(np.abs(frame[0] - problem.initial(fine, params, np.random.default_rng(0))).mean()))
+    assert order(errors) > 1.85, errors
+
+
+def test_what_is_left_of_a_wave_when_numbers_end_stands_still() -> None:
+    """1/|u| of a subnormal u is infinite; strong viscosity leaves such numbers."""
+    problem = InviscidBurgers(initial_state={"kind": "sine_series"}, boundaries=X)
+    last = 5e-324 * np.arange(-4, 4).reshape(1, 1, 8)
+    run = march(problem, cells(8), {}, [0.0, 1.0], states=last, engine="numpy", **HLL)
+    assert np.abs(sound(run)).max() < 1e-300

@@ -28,7 +28,7 @@ def hll(system: System, left: Array, right: Array, axis: int) -> Array:
     slow, fast = system.bounds(left, right, axis)
     slow, fast = np.minimum(slow, 0), np.maximum(fast, 0)
     jump = system.conserved(right) - system.conserved(left)
-    still = fast == slow  # nothing moves, as on a dry bed
+    still = fast - slow < np.finfo(left.dtype).tiny  # nothing moves, as on a dry bed; 1/(fast − slow) might be infinite
     inverse = np.where(still, 0, 1 / np.where(still, 1, fast - slow))
     mean = fast * system.flux(left, axis) - slow * system.flux(right, axis) + slow * fast * jump
     return np.asarray(mean * inverse)

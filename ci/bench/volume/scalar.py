@@ -15,14 +15,15 @@ N, BATCH, STEPS, LENGTH = 1024, 32, 100, 0.1
 def table(quick: bool) -> Table:
     out = Table(
         "Scalar laws, 1024 cells, batch 32",
-        "at least 10 times the speed of JAX",
+        "at least 10 times the speed of JAX, by cell-steps and by simulated time",
         (
             "law",
             "precision",
             "lanes, 1e6 cell-steps per s",
             "JAX",
-            "ratio",
-            "ratio of simulated times",
+            "ratio of cell-steps",
+            "",
+            "of simulated times",
             "",
             "L1 errors",
         ),
@@ -53,6 +54,7 @@ def table(quick: bool) -> Table:
                 f"{ours:.0f}",
                 f"{theirs:.1f}",
                 f"{ours / theirs:.1f}",
+                met(ours / theirs, least=10),
                 f"{simulated:.1f}",
                 met(simulated, least=10),
                 errors,
