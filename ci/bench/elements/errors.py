@@ -24,7 +24,7 @@ def table(quick: bool) -> Table:
         "ours no larger than those of the rival",
         ("case", *(f"{who}, {rtol:.0e}" for who, _, rtol in WAYS)),
         notes=(
-            f"Greatest error over greatest value, against systems solved to {EXACT:.0e}; in brackets iterations a step.",
+            f"Greatest error over greatest value; exact: systems solved to {EXACT:.0e}; iterations a step in brackets.",
         ),
     )
     for name, (card, changes, count) in CASES.items():
