@@ -68,7 +68,9 @@ class TwoPhaseCard(Card):
 
     def build(self, problem: Problem, grid: Grid, output: Grid, comm: Comm) -> TwoPhaseSolver:
         if comm.size > 1:
-            raise SolverError("two_phase solves each member on one rank: set ranks to 1")
+            raise SolverError(
+                "two_phase solves each member on one rank: set `ranks` to 1, and the ranks of a run solve a member each"
+            )
         if not isinstance(problem, Tanked):
             raise SolverError(f"two_phase cannot solve {type(problem).__name__}: it has no `tank`")
         fitting("two_phase", grid, self.linear)

@@ -9,7 +9,7 @@ import topic
 from pdebench.solvers.finite_element.compat import version
 from pdebench.solvers.krylov.petsc import petsc
 
-ROWS = {name: topic.Row(name) for name in ("cases", "generated")}
+ROWS = {name: topic.Row(name) for name in ("cases", "errors", "generated")}
 
 
 def versions() -> str:
@@ -23,5 +23,5 @@ if __name__ == "__main__":
         ROWS,
         Path("docs/finite_element.md"),
         versions,
-        draft="repetitions, and generated cases but one",
+        draft="repetitions, errors of the small cases, and generated cases but one",
     )
