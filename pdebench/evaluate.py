@@ -108,7 +108,7 @@ def _label(name: str, options: Mapping[str, Any]) -> str:
         if isinstance(value, list | tuple):
             return "×".join(map(str, value))
         short = f"{value:g}" if isinstance(value, float) else ""
-        return short if short and float(short) == value else str(value)
+        return short if "e" in short and float(short) == value else str(value)  # 1e+06, but 1.0
 
     return ", ".join([name.rpartition(":")[2], *(f"{key} {said(value)}" for key, value in options.items())])
 

@@ -60,11 +60,11 @@ def best_batch(trial: Callable[[int], float], most: int, single: float, *, patie
 
     `trial(b)` asks for b trajectories and returns its seconds; `single` is what one took. A doubling that saves nothing
     ends nothing, for trajectories may differ in cost: it ends where memory runs out, and before the next trial would
-    pass `patience` seconds in all.
+    pass `patience` seconds in all if its trajectories cost what those of the last one did.
     """
-    best, cost, spent = 1, single, 0.0
+    best, cost, last, spent = 1, single, single, 0.0
     for size in sorted({*(2**k for k in range(1, most.bit_length())), most} - {1}):
-        if spent + size * cost > patience:
+        if spent + size * last > patience:
             break
         try:
             seconds = trial(size)
@@ -72,9 +72,9 @@ def best_batch(trial: Callable[[int], float], most: int, single: float, *, patie
             if not isinstance(error.__cause__, MemoryError) and "out of memory" not in str(error):
                 raise
             break
-        spent += seconds
-        if seconds / size <= GAIN * cost:
-            best, cost = size, seconds / size
+        spent, last = spent + seconds, seconds / size
+        if last <= GAIN * cost:
+            best, cost = size, last
     return best
 
 

@@ -37,6 +37,7 @@ def test_a_cell_without_a_value_spoils_none_but_those_that_it_lies_in():
 
 def test_a_long_line_takes_no_table_of_all_pairs_of_cells():
     values = np.random.default_rng(2).random((1, 1 << 13))
+    resample(values, cells(1 << 13), cells(1 << 11))  # what it imports is not counted
     tracemalloc.start()
     resample(values, cells(1 << 13), cells(1 << 11))
     peak = tracemalloc.get_traced_memory()[1]

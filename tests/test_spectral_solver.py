@@ -126,8 +126,8 @@ def test_output_times_are_met_after_a_warm_up() -> None:
 
 
 def test_a_trajectory_does_not_depend_on_where_it_is_stored() -> None:
-    own = {"grid__shape": [24, 24], "times__frames": 2, "solver__precision": "float64"}
-    fine, coarse = tiny_spec(store__shape=[24, 24], **own), tiny_spec(store__shape=[16, 16], **own)
+    fine = tiny_spec(grid__shape=[24, 24], store__shape=[24, 24], times__frames=2)
+    coarse = tiny_spec(grid__shape=[24, 24], store__shape=[16, 16], times__frames=2)
     members = np.array([3])
     *_, full, _ = solve.trajectories(fine, members)
     *_, less, outcome = solve.trajectories(coarse, members)

@@ -97,7 +97,7 @@ class PetscDirect:
         blas_in_use()
         mat = self._assembly.mat(_pinned(system))
         if mat is not self._mat or self._pc is None:
-            self._mat = mat
+            self._mat, self._ends = mat, None
             self._pc = petsc().PC().create(comm=mat.getComm())
             self._pc.setType("cholesky" if self._package.cholesky else "lu")
             self._pc.setFactorSolverType(self._package.name)
@@ -132,7 +132,7 @@ class PetscDirect:
 
     def inverse(self, b: Array) -> Array:
         """A⁻¹ b by the factors of the matrix that was prepared for, as it is: neither refined nor looked at."""
-        if self._ends is None or len(self._ends[0]) != len(b):
+        if self._ends is None:
             given, found = np.empty(len(b)), np.empty(len(b))
             vectors = [petsc().Vec().createWithArray(part, comm=self._mat.getComm()) for part in (given, found)]
             self._ends = given, found, vectors

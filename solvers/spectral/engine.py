@@ -55,7 +55,7 @@ class Keeper(Protocol):
 
     def enter(self, state: Complex) -> Array | Complex: ...
     def leave(self, own: Any, shape: tuple[int, ...]) -> Complex:
-        """Modes laid out for a grid of `shape`, as `resize` gives them; it may be the state itself."""
+        """Modes laid out for a grid of `shape`, as `resize` gives them."""
         ...
 
     def finite(self, own: Any) -> NDArray[np.bool_]: ...
@@ -73,7 +73,7 @@ class Whole:
         return state
 
     def leave(self, own: Complex, shape: tuple[int, ...]) -> Complex:
-        return own if shape == self._shape else resize(own, self._shape, shape)
+        return own.copy() if shape == self._shape else resize(own, self._shape, shape)
 
     def finite(self, own: Complex) -> NDArray[np.bool_]:
         return np.asarray(np.isfinite(own).all(axis=tuple(range(1, own.ndim))))
