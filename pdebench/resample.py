@@ -42,6 +42,8 @@ def finer(values: Array, source: Grid, target: Grid, *, periodic: Sequence[bool]
     Of second order. Slopes are limited (MC, van Leer 1977), so nothing leaves the range of the neighbours; integrals
     are kept. Beyond a side that is not `periodic` lies what lies within.
     """
+    if source.shape == target.shape:
+        return values
     out = values
     for axis, (n, m, ring) in enumerate(
         zip(source.shape, target.shape, periodic, strict=True), values.ndim - len(source.shape)

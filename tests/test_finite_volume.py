@@ -466,6 +466,20 @@ def test_a_negative_depth_is_refused_by_name() -> None:
     assert solver.costs()[0].reason == "initially depth is -0.02 in cell (4, 1) of (8, 8)"
 
 
+def test_water_on_a_coarse_grid_is_shown_on_a_fine_one_within_its_neighbours() -> None:
+    """At the edge of a dry bed, and at a jump: linear depths and momenta would divide to any velocity."""
+    depth, momentum = np.array([0, 0, 0.1, 0.5, 1, 1, 1, 1]), np.array([0, 0, 0.1, 0.1, 0.1, 0, 0, 0])
+    velocity = np.divide(momentum, depth, out=np.zeros(8), where=depth > 0)
+    problem = ShallowWater(initial_state={"kind": "dam", "left": (1, 0), "right": (0, 0)}, boundaries={"x": OPEN})
+    for n in (16, 64, 12):
+        solver = FiniteVolumeCard().build(problem, cells(8), cells(n), Serial())
+        start = np.stack([depth, velocity])[None]
+        (frame,) = solver.trajectories(start, {name: np.full(1, value) for name, value in WATER.items()}, np.zeros(1))
+        assert 0 <= frame[0, 0].min() <= frame[0, 0].max() <= 1
+        assert 0 <= frame[0, 1].min() <= frame[0, 1].max() <= velocity.max()
+        assert frame[0, 0].mean() == pytest.approx(depth.mean(), rel=1e-14)
+
+
 def test_contradictory_sides_are_refused() -> None:
     with pytest.raises(ValidationError, match="periodic beside outflow: a box is periodic on both sides or on none"):
         Boundaries(x=("periodic", "outflow"))

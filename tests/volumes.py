@@ -58,7 +58,3 @@ def order(errors: list[float]) -> float:
     """Observed between the last two of grids that double."""
     return float(np.log2(errors[-2] / errors[-1]))
 
-
-def whole_order(errors: list[float]) -> int:
-    """The whole number that the observed order is nearest to: schemes have no other, but coarse grids show others."""
-    return round(order(errors))

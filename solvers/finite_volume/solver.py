@@ -207,13 +207,15 @@ class FiniteVolumeSolver:
         return out
 
     def _shown(self, system: Any, q: Array) -> Array:
-        """Primitive variables of the averages over the output's cells, which may be smaller than the solver's."""
-        means = resample(q, self._grid, self._output)
-        if any(n < m for n, m in zip(self._grid.shape, self._output.shape, strict=True)):
-            ring = [pair[0] == "periodic" for pair in self._problem.boundaries.pairs()]
-            linear = finer(q, self._grid, self._output, periodic=ring)
-            means = np.where(system.admissible(linear), linear, means)
-        return np.asarray(system.primitive(means))
+        """Primitive variables on the output's cells: of averages where these are larger than the solver's.
+
+        Where they are smaller, linear in the solver's cells; no variable leaves the range of the neighbours.
+        """
+        sizes = zip(self._grid.shape, self._output.shape, strict=True)
+        between = self._output.with_shape(tuple(min(own, asked) for own, asked in sizes))
+        w = system.primitive(resample(q, self._grid, between))
+        ring = [pair[0] == "periodic" for pair in self._problem.boundaries.pairs()]
+        return finer(np.asarray(w), between, self._output, periodic=ring)
 
 
 def _raw(system: Any, q: Array) -> Array:
