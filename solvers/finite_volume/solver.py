@@ -208,11 +208,12 @@ class FiniteVolumeSolver:
 
     def _shown(self, system: Any, q: Array) -> Array:
         """Primitive variables of the averages over the output's cells, which may be smaller than the solver's."""
-        means = resample(q, self._grid, self._output)
-        if any(n < m for n, m in zip(self._grid.shape, self._output.shape, strict=True)):
-            ring = [pair[0] == "periodic" for pair in self._problem.boundaries.pairs()]
-            linear = finer(q, self._grid, self._output, periodic=ring)
-            means = np.where(system.admissible(linear), linear, means)
+        if all(n >= m for n, m in zip(self._grid.shape, self._output.shape, strict=True)):
+            return np.asarray(system.primitive(resample(q, self._grid, self._output)))
+        ring = [pair[0] == "periodic" for pair in self._problem.boundaries.pairs()]
+        means = finer(q, self._grid, self._output, periodic=ring)
+        if not (good := system.admissible(means)).all():
+            means = np.where(good, means, resample(q, self._grid, self._output))
         return np.asarray(system.primitive(means))
 
 
