@@ -48,18 +48,30 @@ def finer(values: Array, source: Grid, target: Grid, *, periodic: Sequence[bool]
     for axis, (n, m, ring) in enumerate(
         zip(source.shape, target.shape, periodic, strict=True), values.ndim - len(source.shape)
     ):
-        lines = np.moveaxis(out, axis, 0)
-        flat = lines.reshape(n, -1)
-        means = _overlaps(n, m) @ flat
-        if m > n:
-            below, above = (flat[-1:], flat[:1]) if ring else (flat[:1], flat[-1:])
-            steps = np.diff(np.concatenate([below, flat, above]), axis=0)
-            low, high = steps[:-1], steps[1:]
-            most = 2 * np.minimum(np.abs(low), np.abs(high))
-            slopes = np.where(low * high > 0, np.clip((low + high) / 2, -most, most), 0)
-            means += _overlaps(n, m, leaning=True) @ slopes
-        out = np.moveaxis(means.reshape(m, *lines.shape[1:]), 0, axis)
+        if n == m:
+            continue
+        lines = np.moveaxis(out, axis, -1)
+        slopes = _slopes(lines, ring=ring) if m > n else np.zeros((1, n))
+        if m % n:
+            flat, leaning = lines.reshape(-1, n).T, np.broadcast_to(slopes, lines.shape).reshape(-1, n).T
+            means = _overlaps(n, m) @ flat + _overlaps(n, m, leaning=True) @ leaning
+            out = np.moveaxis(means.T.reshape(*lines.shape[:-1], m), -1, axis)
+        else:  # no table, nothing moved
+            parts = m // n
+            out = np.empty((*out.shape[:axis], m, *out.shape[axis + 1 :]), slopes.dtype)
+            for part in range(parts):
+                np.moveaxis(out, axis, -1)[..., part::parts] = lines + ((part + 0.5) / parts - 0.5) * slopes
     return np.ascontiguousarray(out, dtype=values.dtype)
+
+
+def _slopes(lines: Array, *, ring: bool) -> Array:
+    """What changes across each cell along the last axis, at most twice what changes to either neighbour."""
+    ends = (lines[..., -1:], lines[..., :1]) if ring else (lines[..., :1], lines[..., -1:])
+    steps = np.diff(np.concatenate([ends[0], lines, ends[1]], axis=-1), axis=-1)
+    low, high = steps[..., :-1], steps[..., 1:]
+    least = 2 * np.maximum(np.minimum(low, high), 0)  # one of them is zero
+    most = 2 * np.minimum(np.maximum(low, high), 0)
+    return np.asarray(np.maximum(np.minimum((low + high) / 2, least), most))
 
 
 def _overlaps(source: int, target: int, *, leaning: bool = False) -> Any:
