@@ -413,6 +413,16 @@ def test_factors_that_have_become_inexact_are_refined(null: str, monkeypatch: py
     assert len(calls) >= 4  # once alone, then in the sequence, with refinement
 
 
+def test_systems_that_begin_with_nothing_are_solved_when_there_is_something() -> None:
+    """Flow from rest whose inflow swells from zero: its first pressure is zero, and nothing is factorised."""
+    space = Space(Scene("lid", 1.0, 1.0, 1.0, 1.0, 1.0).mesh((4, 4), 1.0))
+    known = {"symmetric": True, "definite": True}
+    systems = Constant(Rows(Serial(), space.size1), space.mass1, ("direct-cholesky", {}), (1e-9, 0), known)
+    assert not systems.solve(np.zeros(space.size1))[0].any()
+    found, _ = systems.solve(np.ones(space.size1))
+    assert np.abs(space.mass1 @ found - 1).max() < 1e-9
+
+
 def test_a_bad_case_fails_also_where_its_mesh_is_there() -> None:
     spec = tiny("cfd_cavity_demo")
     _, solver = solve.build(spec)
