@@ -57,4 +57,3 @@ def sound(run: Run) -> Array:
 def order(errors: list[float]) -> float:
     """Observed between the last two of grids that double."""
     return float(np.log2(errors[-2] / errors[-1]))
-
