@@ -79,10 +79,8 @@ class Constant:
         system = System(self._operator, rhs[self._rows.own].copy(), comm=self._rows.comm, **self._known)
         x, solve = self._sequence.solve(system)
         method = self._sequence.method
-        # Nothing is factorised for a right-hand side of zeros.
-        ready = isinstance(method, PetscDirect) and method.factorisations > 0
-        if ready and self._rows.comm.size == 1 and not solve.fallback:
-            self._factors = method
+        if isinstance(method, PetscDirect) and self._rows.comm.size == 1 and not solve.fallback:
+            self._factors = method if method.factorisations else None  # none for a right-hand side of zeros
         return self._rows.whole(x), solve.iterations
 
     def _directly(self, factors: PetscDirect, rhs: Array) -> Array | None:
