@@ -9,7 +9,7 @@ import pytest
 from specs import exposed, tiny_spec, tiny_store
 
 from pdebench import solve
-from pdebench.certify import VerifyResult, certify, verify
+from pdebench.certify import Certificate, VerifyResult, certify, verify
 from pdebench.errors import CardError, StoreError
 from pdebench.generate import generate
 from pdebench.store import TrajectoryStore
@@ -63,6 +63,21 @@ def test_the_horizon_ends_where_the_error_passes_the_tolerance(tmp_path: Path) -
     assert certificate.horizon(between) == certificate.times[2]
     assert certificate.horizon(1.0) == certificate.times[-1]
     assert certificate.horizon(1e-12) == -np.inf
+
+
+REACH = {
+    "below 10 % up to t = 2": (0.01, 0.02, 0.03),
+    "below 10 % up to t = 1": (0.01, 0.02, 0.3),
+    "below 10 % only after t = 1": (0.3, 0.2, 0.01),  # a flow that starts at once
+    "10 % or more at the start and at the end": (0.3, 0.01, 0.2),
+}
+
+
+@pytest.mark.parametrize("said", list(REACH))
+def test_a_certificate_says_where_the_error_is_small(said: str) -> None:
+    errors = np.array(REACH[said])[:, None]
+    line = str(Certificate((0,), 1, errors, float(errors.max()), {}, np.arange(3.0)))
+    assert line.endswith(f"at worst; {said}")
 
 
 def test_members_that_are_not_there_are_refused(tmp_path: Path) -> None:

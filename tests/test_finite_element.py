@@ -372,6 +372,18 @@ def test_a_flow_is_bounded_in_each_step_and_the_greatest_cell_reynolds_number_is
     assert said == [f"member 1: cell_reynolds {kept[1]:.3g} (greatest |u| h / ν of a mesh cell)"]
 
 
+@pytest.mark.parametrize("order", [[13, 10, 12], [10, 12, 13]])
+def test_a_member_has_the_same_bits_beside_others_of_its_geometry_as_alone(order: list[int]) -> None:
+    """They share their systems; neither another viscosity nor a member that failed leaves anything behind."""
+    spec = tiny("cfd_cavity_demo", solver__most_cell_reynolds=20.0)  # 12 and 18 of members 10 and 12
+    events = list(solve.trajectories(spec, np.array(order)))
+    for member in order:
+        frames, outcome = run(spec, member)
+        own = [event.values[0] for event in events if isinstance(event, Frame) and event.members[0] == member]
+        assert np.stack(own).tobytes() == frames.tobytes()
+        assert ("cell Reynolds number" in outcome.cost.reason) == (member == 13) == bool(np.isnan(frames).any())
+
+
 def test_a_step_is_at_most_twice_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variable BDF2 is stable below 1 + √2 only; here a short interval comes before a long one."""
     taken, step = [], Projection.step

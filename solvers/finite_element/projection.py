@@ -82,7 +82,8 @@ def carried_over(state: Stepped, now: float, past: float, dt: float) -> Array | 
 class Systems:
     """The linear systems of all flows on one space with one outflow, whatever their viscosity and held velocities.
 
-    Ranks of `comm` share their rows, and the work of making them.
+    Ranks of `comm` share their rows, and the work of making them. An iterative pressure solver's guesses are carried
+    from flow to flow, so its bits and iteration counts depend on the order of a unit's members.
     """
 
     def __init__(self, flow: Flow, linear: Linear, comm: Comm) -> None:

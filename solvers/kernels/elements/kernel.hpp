@@ -26,7 +26,7 @@ struct Matrix {
 };
 
 struct Outcome {
-    int iterations[2];       // each multiplies by the matrix twice
+    int iterations[2];   // each multiplies by the matrix twice
     double residual[2];  // |b - A x| / |b|, computed from x
 };
 
