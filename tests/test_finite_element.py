@@ -425,6 +425,15 @@ def test_factors_that_have_become_inexact_are_refined(null: str, monkeypatch: py
     assert len(calls) >= 4  # once alone, then in the sequence, with refinement
 
 
+def test_an_inflow_that_swells_takes_the_place_of_one_that_lasts() -> None:
+    space = Space(Scene("lid", 1.0, 1.0, 1.0, 1.0, 1.0).mesh((4, 4), 1.0))
+    steady_flow = Scene("lid", 1.0, 1.0, 1.0, 1.0, 2.0).flow(space)
+    still = steady_flow.held(0.0)
+    assert still.max() == 2.0 and np.array_equal(steady_flow.held(3.0), still)
+    swelling = replace(steady_flow, velocity=lambda places, time: time * steady_flow.velocity(places, time))
+    assert np.array_equal(swelling.held(0.0), 0 * still) and np.array_equal(swelling.held(3.0), 3 * still)
+
+
 def test_systems_that_begin_with_nothing_are_solved_when_there_is_something() -> None:
     """Flow from rest whose inflow swells from zero: its first pressure is zero, and nothing is factorised."""
     space = Space(Scene("lid", 1.0, 1.0, 1.0, 1.0, 1.0).mesh((4, 4), 1.0))

@@ -17,6 +17,16 @@ Velocity = Callable[[Array, float], Array]  # places (n, 2), time [s] -> (2, n)
 
 
 @dataclass(frozen=True)
+class Lasting:
+    """A `Velocity` that is the same at all times, so that it need be asked but once."""
+
+    at: Velocity
+
+    def __call__(self, places: Array, time: float) -> Array:
+        return self.at(places, 0.0)
+
+
+@dataclass(frozen=True)
 class Flow:
     """∂u/∂t + (u·∇)u = −∇p + ν Δu + f, ∇·u = 0, p the pressure over the density.
 
@@ -31,7 +41,6 @@ class Flow:
     outflow: Index  # of quadratic unknowns on the boundary, without those that also lie on walls
     outflow1: Index  # of linear ones; all that lie there
     force: Velocity | None = None  # f [m s⁻²], everywhere
-    lasting: bool = False  # whether `velocity` is the same at all times
 
     @cached_property
     def fixed(self) -> Index:
@@ -54,11 +63,14 @@ class Flow:
 
     def held(self, time: float) -> Array:
         """Velocities at `fixed`, `(2, fixed)`."""
-        return self._always if self.lasting else np.asarray(self.velocity(self._border, time), float)
+        return self._always if isinstance(self.velocity, Lasting) else self._held(time)
 
     @cached_property
     def _always(self) -> Array:
-        return np.asarray(self.velocity(self._border, 0.0), float)
+        return self._held(0.0)
+
+    def _held(self, time: float) -> Array:
+        return np.asarray(self.velocity(self._border, time), float)
 
     @cached_property
     def _border(self) -> Array:

@@ -13,7 +13,7 @@ from pdebench.errors import SolverError
 from pdebench.problem import Params
 from pdebench.spec import Grid
 
-from .flow import Flow
+from .flow import Flow, Lasting
 from .meshing import Triangulation, box, graded, holed
 from .space import Space
 
@@ -104,13 +104,13 @@ class Scene:
         """The flow on a mesh of this geometry."""
         none: Index = np.zeros(0, int)
         if self.kind == "lid":
-            return Flow(space, self.nu, self.velocity, none, none, lasting=True)
+            return Flow(space, self.nu, Lasting(self.velocity), none, none)
         across, low, high = (space.points[space.boundary, k] for k in (0, 1, 1))
         right = across > self.width * (1 - NEAR)
         between = (low > self.height * NEAR) & (high < self.height * (1 - NEAR))
         right1 = space.points1[space.boundary1, 0] > self.width * (1 - NEAR)
         outflow, outflow1 = space.boundary[right & between], space.boundary1[right1]
-        return Flow(space, self.nu, self.velocity, outflow, outflow1, lasting=True)
+        return Flow(space, self.nu, Lasting(self.velocity), outflow, outflow1)
 
     def on_body(self, space: Space) -> Index:
         """Quadratic unknowns on the body's border."""
