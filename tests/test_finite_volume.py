@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from pdebench.solvers.finite_volume.riemann import FluxName, flux_called
 from pdebench.solvers.finite_volume.shallow_water import ShallowWaterSystem
 from pdebench.solvers.finite_volume.solver import FiniteVolumeCard
 from pdebench.solvers.finite_volume.water import ShallowWater
+from pdebench.solvers.finite_volume.waves import random_waves
 from pdebench.spec import Grid, load_spec
 from pdebench.store import TrajectoryStore
 from pdebench.testing import check_solver
@@ -409,6 +411,23 @@ def test_ghost_cells() -> None:
     fill(block, Boundaries(x=("periodic", "periodic"), y=("outflow", "reflecting")), 2)
     assert block[0, 0, 2].tolist() == [3, 4, 1, 2, 3, 4, 1, 2]
     assert block[0, 0, :, 2].tolist() == [1, 1, 1, 5, 5, 1]
+
+
+def test_random_waves_are_a_sum_of_cosines() -> None:
+    """On three axes of unlike sizes and lengths; amplitudes fall as |n|^−3/2, the mean square is one."""
+    grid, count = Grid(shape=(5, 8, 6), lengths=(0.5, 1.0, 1.7), points="centres"), 3
+    numbers = np.array([n for n in product(range(-2, 3), repeat=3) if n > (0, 0, 0)])
+    a, b = np.random.default_rng(4).standard_normal((2, count, len(numbers)))
+    size = np.linalg.norm(numbers, axis=1) ** -1.5
+    size /= np.linalg.norm(size)
+    x = np.stack(np.meshgrid(*grid.axes(), indexing="ij"), -1) / grid.lengths
+    expected = np.zeros((count, *grid.shape))
+    for k, n in enumerate(numbers):
+        for i in range(count):
+            height, phase = np.hypot(a[i, k], b[i, k]), np.arctan2(b[i, k], a[i, k])
+            expected[i] += size[k] * height * np.cos(2 * np.pi * (x @ n) - phase)
+    found = random_waves(grid, np.random.default_rng(4), modes=2, decay=1.5, count=count)
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
 # Bad input

@@ -199,7 +199,8 @@ class BoxSweep:
     ) -> Swept:
         """`axis` counts from the slowest, as in `hancock.sweep`; without `sides`, all are inner.
 
-        Friction acts after the `last` sweep of a step, and `rate` and `good` are found only then.
+        Friction acts after the `last` sweep of a step. Of water and gas `rate` and `good` are found only then (0 and
+        true before it), of scalar laws in every sweep.
         """
         system: Any = self.reference.system(params)
         name, *names = SWEPT[type(system)]
