@@ -38,7 +38,7 @@ class Certificate:
 
     def _small(self) -> str:
         """Where the median differences of all fields are below 10 %."""
-        beyond = np.flatnonzero(~(self.error < 0.1).all(axis=1))
+        beyond = self._beyond(0.1)
         if not len(beyond) or beyond[0]:
             return f"below 10 % up to t = {self.horizon(0.1):g}"
         if beyond[-1] < len(self.times) - 1:  # a flow that starts at once
@@ -47,8 +47,12 @@ class Certificate:
 
     def horizon(self, tolerance: float) -> float:
         """The time up to which the median difference stays below `tolerance` in every field."""
-        beyond = np.flatnonzero(~(self.error < tolerance).all(axis=1))
+        beyond = self._beyond(tolerance)
         return float(self.times[-1] if not len(beyond) else self.times[beyond[0] - 1] if beyond[0] else -np.inf)
+
+    def _beyond(self, tolerance: float) -> Index:
+        """Frames whose median difference is not below `tolerance` in every field."""
+        return np.flatnonzero(~(self.error < tolerance).all(axis=1))
 
 
 def certify(

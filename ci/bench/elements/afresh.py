@@ -61,7 +61,7 @@ class Afresh(Projection):
         self._forms.rate.value, self._forms.nu.value = rate, flow.viscosity
         for wind, part in zip(self._forms.wind, carried, strict=True):
             wind.x.array[:] = part
-        mat = self._assembled("momentum")
+        mat = self._forms.assembled("momentum")
         if len(flow.outflow):
             there = PETSc.Vec().createWithArray(flow.backflow(carried), comm=PETSc.COMM_SELF)
             mat.setDiagonal(mat.getDiagonal() + there)
@@ -74,7 +74,7 @@ class Afresh(Projection):
         return out
 
     def _correction(self, rhs: Array, last: Array | None) -> Array:
-        mat, own = self._assembled("laplace"), rhs.copy()
+        mat, own = self._forms.assembled("laplace"), rhs.copy()
         if self.flow.closed:
             mat.setNullSpace(PETSc.NullSpace().create(constant=True, comm=PETSc.COMM_SELF))
             own -= own.mean()
@@ -84,10 +84,7 @@ class Afresh(Projection):
         return self._gmres(mat, own)
 
     def _projected(self, source: Array) -> Array:
-        return self._gmres(self._assembled("mass"), source)
-
-    def _assembled(self, name: str) -> Any:
-        return self._forms.assembled(name)
+        return self._gmres(self._forms.assembled("mass"), source)
 
     def _gmres(self, mat: Any, rhs: Array) -> Array:
         ksp = PETSc.KSP().create(PETSc.COMM_SELF)

@@ -9,6 +9,8 @@ from time import process_time
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
+
 from pdebench.arrays import Array
 from pdebench.solvers.finite_element import level_set, rows, sampling, two_phase, weighted
 from pdebench.solvers.finite_element import space as spaces
@@ -39,6 +41,11 @@ class Spent:
     steps: int = 0
     iterations: int = 0
     end: Array | None = None
+
+    def off(self, other: Spent) -> float:
+        """How far the end lies from that of another run, over the greatest value there."""
+        assert self.end is not None and other.end is not None
+        return float(np.abs(self.end - other.end).max() / np.abs(other.end).max())
 
     def shares(self, *names: str) -> list[str]:
         return [f"{100 * self.parts[name] / self.whole:.0f} %" for name in names]
